@@ -1,0 +1,207 @@
+"""What a provider is: the six operations that users call, and `fetch`, the primitive that carries all reading.
+
+A layer of chain/ is a provider around a provider, a driver is a provider around a backend. Both work on whole
+secrets; picking a field of one and decoding it belong to render/.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.jsontext import as_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from beemflow_secrets.model.store import CredentialRef
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One secret to read.
+
+    `key` is the name below the store's prefix; `version` None means the current one. `since` is for sharing only and
+    takes no part in equality: a value that was read at or after this moment (seconds of the event loop's clock) will
+    do, 0 means that whatever another caller is reading just now will do.
+    """
+
+    key: str
+    version: str | None = None
+    since: float = field(default=0.0, compare=False)
+
+
+class SecretValue:
+    """A secret as the backend holds it, with what the backend says about it. It never prints.
+
+    `content` is text, bytes, or a map of fields for backends whose secrets are maps. `value` is the text of it, `raw`
+    the bytes: of a map, the field `value` when it is the only one, else the map as compact JSON.
+    """
+
+    __slots__ = ("_content", "created_at", "expires_at", "metadata", "version")
+
+    def __init__(
+        self,
+        value: str | bytes | Mapping[str, object],
+        version: str | None = None,
+        created_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._content = value
+        self.version = version
+        self.created_at = created_at
+        self.expires_at = expires_at
+        self.metadata: Mapping[str, str] = metadata or {}
+
+    @property
+    def fields(self) -> Mapping[str, object] | None:
+        """The map of fields, None where the backend holds text or bytes."""
+        return self._content if isinstance(self._content, Mapping) else None
+
+    @property
+    def raw(self) -> bytes:
+        """The value's bytes."""
+        content = self._content
+        if isinstance(content, Mapping) and len(content) == 1 and content.get("value") is not None:
+            return as_bytes(content["value"])
+        return as_bytes(content)
+
+    @property
+    def value(self) -> str:
+        """The value as text. Raises Invalid where the bytes are not UTF-8."""
+        try:
+            return self.raw.decode()
+        except UnicodeDecodeError:
+            # `from None`: the original carries the bytes.
+            raise Invalid("the value is binary (not UTF-8): read its bytes") from None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecretValue):
+            return NotImplemented
+        return (self._content, self.version) == (other._content, other.version)
+
+    __hash__ = None  # type: ignore[assignment]  # holds a map; a set of secrets has no use
+
+    def __repr__(self) -> str:
+        return f"SecretValue(***, version={self.version!r})"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, _spec: str) -> str:
+        return "***"
+
+    def __reduce__(self) -> tuple[type[SecretValue], tuple[str, str | None]]:
+        return (SecretValue, ("***", self.version))
+
+
+class SecretsProvider(ABC):
+    """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`."""
+
+    @abstractmethod
+    async def get_secret(self, key: str) -> str:
+        """Return the text of one secret. Raises a SecretsError."""
+
+    @abstractmethod
+    async def get_secrets(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return {key: text} for all keys, or raise: one NotFound whose `keys` holds all that are missing."""
+
+    @abstractmethod
+    async def get_secret_with_metadata(self, key: str) -> SecretValue:
+        """Return one secret with its version, times and metadata. Raises a SecretsError."""
+
+    @abstractmethod
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Return the names that begin with `prefix`, over all levels, sorted."""
+
+    @abstractmethod
+    async def health_check(self) -> None:
+        """Raise a SecretsError when the backend does not serve. Needs no right that reading does not need."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of connections. The provider is of no use afterwards."""
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read many secrets at once; each is answered by its value or by the error that concerns it alone.
+
+        This default asks one by one, and serves a pinned version while it is the current one.
+        """
+        return {ref: await self._fetch_one(ref) for ref in refs}
+
+    async def _fetch_one(self, ref: Ref) -> SecretValue | SecretsError:
+        try:
+            value = await self.get_secret_with_metadata(ref.key)
+        except SecretsError as error:
+            return error
+        if ref.version is not None and ref.version != value.version:
+            return no_history(ref)
+        return value
+
+
+class FetchingProvider(SecretsProvider):
+    """A provider that is written around `fetch`: the reading operations follow from it."""
+
+    @abstractmethod
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read many secrets at once; each is answered by its value or by the error that concerns it alone."""
+
+    async def get_secret(self, key: str) -> str:
+        """Return the text of one secret. Raises a SecretsError."""
+        return (await self.get_secret_with_metadata(key)).value
+
+    async def get_secrets(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return {key: text} for all keys, or raise: one NotFound whose `keys` holds all that are missing."""
+        answers = await self.fetch([Ref(key) for key in keys])
+        values = {ref.key: answer for ref, answer in answers.items() if isinstance(answer, SecretValue)}
+        errors = [answer for answer in answers.values() if isinstance(answer, SecretsError)]
+        for error in errors:
+            if not isinstance(error, NotFound):
+                raise error
+        if errors:
+            missing = tuple(ref.key for ref, answer in answers.items() if isinstance(answer, NotFound))
+            raise NotFound(f"not found: {', '.join(missing)}", keys=missing)
+        return {key: values[key].value for key in keys}
+
+    async def get_secret_with_metadata(self, key: str) -> SecretValue:
+        """Return one secret with its version, times and metadata. Raises a SecretsError."""
+        ref = Ref(key)
+        answer = (await self.fetch([ref]))[ref]
+        if isinstance(answer, SecretsError):
+            raise answer
+        return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a driver is given beside its configuration: who may be asked for credentials, and what it may touch.
+
+    `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
+    AuthFailed when the credential is not there. `env_prefixes`: the environment variables that the env driver may
+    read begin with one of these; None means all of them (outside the operator).
+    """
+
+    credential: Callable[[CredentialRef], Awaitable[str]]
+    env_prefixes: tuple[str, ...] | None = None
+
+
+class Driver(FetchingProvider):
+    """A provider around a backend. A subclass is made as `Class(spec: StoreSpec, surroundings: Surroundings)`.
+
+    `name` is the driver's name in configurations; `batch_limit` the most keys that one backend call can carry.
+    `fetch` is called with at most `batch_limit` refs and makes one attempt: retries and deadlines are the chain's.
+    Making a driver reads no credential and calls no backend; both wait for the first operation.
+    """
+
+    name: str
+    batch_limit: int = 1
+
+
+def no_history(ref: Ref) -> NotFound:
+    """Return the answer of a backend without history to a pinned version that is not the current one."""
+    return NotFound(f"no version {ref.version!r}: this backend keeps no history", key=ref.key)

@@ -1,0 +1,74 @@
+"""The errors of reading a secret: few, typed, and safe to show.
+
+    SecretsError
+    ├── NotFound        the backend has no such key, version or field
+    │   └── Gone        it had it: deleted, destroyed or disabled
+    ├── Denied          the backend knows who asks and refuses
+    ├── AuthFailed      the backend does not accept who asks
+    ├── Throttled       too many requests; `retry_after` says when to come again
+    ├── Unavailable     no usable answer: refused, cut off, timed out, sealed, a failed TLS handshake
+    └── Invalid         the request or the value cannot be right: a malformed key, a value that is no text
+
+A message names a field or a version, never a value; the key stands beside it in `key`. What an SDK or a server said is in `__cause__` and stays there:
+such texts hold paths, account names and sometimes values, so they never reach a status, an event or a log.
+"""
+
+from __future__ import annotations
+
+
+class SecretsError(Exception):
+    """The base of every error that reading or writing a secret can raise.
+
+    `message` is one sentence that is safe to show and does not repeat the key; `key` is the key that is concerned.
+    """
+
+    def __init__(self, message: str, *, key: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.message}" if self.key is not None else self.message
+
+
+class NotFound(SecretsError):
+    """No such key, version or field.
+
+    `property` is the field that the secret lacks, None when the secret itself is missing.
+    `keys` holds every missing key of a read of many.
+    """
+
+    def __init__(
+        self, message: str, *, key: str | None = None, property: str | None = None, keys: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, key=key)
+        self.property = property
+        self.keys = keys or ((key,) if key is not None else ())
+
+
+class Gone(NotFound):
+    """The key or version was there and is deleted, destroyed or disabled."""
+
+
+class Denied(SecretsError):
+    """The login is good and has no right to this."""
+
+
+class AuthFailed(SecretsError):
+    """The login itself is refused: a wrong, expired or revoked credential."""
+
+
+class Throttled(SecretsError):
+    """Too many requests. `retry_after` is in seconds, None where the backend named no time."""
+
+    def __init__(self, message: str, *, key: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, key=key)
+        self.retry_after = retry_after
+
+
+class Unavailable(SecretsError):
+    """The backend gave no usable answer."""
+
+
+class Invalid(SecretsError):
+    """The request, or the value for what is asked of it, cannot be right; trying again does not help."""

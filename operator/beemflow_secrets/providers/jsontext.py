@@ -1,0 +1,58 @@
+"""JSON whose numbers keep the backend's spelling: 1.10 stays 1.10, and forty digits stay forty digits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+
+class Number(str):
+    """A JSON number as it was written."""
+
+    __slots__ = ()
+
+
+def loads(text: str | bytes) -> object:
+    """Parse JSON. Numbers become `Number`. Raises ValueError for what is not JSON or is nested too deep."""
+    try:
+        return json.loads(text, parse_float=Number, parse_int=Number, parse_constant=_refuse)
+    except RecursionError:
+        msg = "nested too deep"
+        raise ValueError(msg) from None
+
+
+def _refuse(name: str) -> object:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)
+
+
+def compact(value: object) -> str:
+    """Write as JSON without blanks, letters beyond ASCII as they are, a `Number` as it was written."""
+    match value:
+        case Mapping():
+            return "{" + ",".join(f"{_quote(str(name))}:{compact(item)}" for name, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(compact, value)) + "]"
+        case Number():
+            return str(value)
+        case bytes():
+            return _quote(value.decode(errors="replace"))
+        case str():
+            return _quote(value)
+        case _:
+            return json.dumps(value)
+
+
+def as_bytes(value: object) -> bytes:
+    """The bytes of one field: text and bytes as they are, everything else as compact JSON."""
+    match value:
+        case bytes():
+            return value
+        case str():
+            return value.encode()
+        case _:
+            return compact(value).encode()
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
