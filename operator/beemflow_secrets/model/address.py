@@ -1,0 +1,41 @@
+"""Addresses of servers. They are narrow on purpose: two parsers must never see two hosts in one text."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from beemflow_secrets.model.cel import Matches
+
+LONGEST = 2048  # characters, as browsers and proxies have it
+_HIGHEST_PORT = 65535
+
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_URL = rf"^https?://{_HOST}(:[1-9][0-9]{{0,4}})?(/[A-Za-z0-9._~!&()*+,;=:%/-]*)?$"
+_PORT = re.compile(rf"https?://{_HOST}:([0-9]+)")
+
+# Plain http:// never leaves the machine here, so it needs no leave.
+LOOPBACK = r"^https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/|$)"
+
+
+def is_plaintext(address: str) -> bool:
+    """Tell whether credentials and values would cross a network unencrypted."""
+    return address.startswith("http://") and re.match(LOOPBACK, address) is None
+
+
+def _check_port(address: str) -> str:
+    port = _PORT.match(address)
+    if port is not None and int(port[2]) > _HIGHEST_PORT:
+        raise ValueError(f"must name a port up to {_HIGHEST_PORT}")
+    return address
+
+
+Address = Annotated[
+    str,
+    Field(max_length=LONGEST),
+    Matches("^[^@]*$", "must carry no user name or password: credentials have fields of their own"),
+    Matches(_URL, "must be http:// or https:// with a host, and perhaps a port and a path"),
+    AfterValidator(_check_port),
+]

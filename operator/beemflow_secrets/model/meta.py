@@ -1,0 +1,53 @@
+"""What every kind has: names of other objects, labels and annotations, times, conditions."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import KeysMatch
+from beemflow_secrets.model.names import GROUP, MANAGED_BY_LABEL
+
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_DNS_LABEL}(\.{_DNS_LABEL})*$")]
+NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_DNS_LABEL}$")]
+
+
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LEGAL_KEYS = (
+    KeysMatch(
+        rf"^({_DNS_LABEL}(\.{_DNS_LABEL})*/)?{_NAME}$",
+        "must have names of up to 63 letters, digits, '-', '_' and '.', perhaps behind a domain and '/'",
+    ),
+    KeysMatch("^.{318}", "must have names of up to 317 characters", never=True),
+    KeysMatch(
+        f"^({re.escape(GROUP)}/|{re.escape(MANAGED_BY_LABEL)}$)",
+        f"must leave {GROUP}/… and {MANAGED_BY_LABEL} to the operator",
+        never=True,
+    ),
+)
+
+Labels = Annotated[
+    dict[str, Annotated[str, Field(max_length=63, pattern=rf"^({_NAME})?$")]], Field(max_length=64), *_LEGAL_KEYS
+]
+Annotations = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=64), *_LEGAL_KEYS]
+
+
+class StatusModel(Model):
+    """Something that the operator writes. What it does not know there, a newer version may have written."""
+
+    model_config = ConfigDict(extra="ignore", strict=False)
+
+
+class Condition(StatusModel):
+    """One aspect of how a resource stands, as all of Kubernetes has it."""
+
+    type: str = Field(max_length=316)
+    status: Literal["True", "False", "Unknown"]
+    reason: str = Field(min_length=1, max_length=1024)
+    message: str = Field(max_length=32768)
+    last_transition_time: datetime
+    observed_generation: int | None = Field(default=None, ge=0)

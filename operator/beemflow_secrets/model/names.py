@@ -1,0 +1,46 @@
+"""The names that users and other programs see: group, kinds, labels, annotations, condition types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUP = "secrets.beemflow.io"
+VERSION = "v1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "beemflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a kind of ours is called, and whether it lives in namespaces."""
+
+    name: str
+    plural: str
+    short: str
+    namespaced: bool = True
+
+    @property
+    def singular(self) -> str:
+        """The name that `kubectl get` takes for one of them."""
+        return self.name.lower()
+
+
+STORE = Kind("BeemFlowSecretStore", "beemflowsecretstores", "bfss")
+CLUSTER_STORE = Kind("BeemFlowClusterSecretStore", "beemflowclustersecretstores", "bfcss", namespaced=False)
+SECRET = Kind("BeemFlowSecret", "beemflowsecrets", "bfs")
+KINDS = (STORE, CLUSTER_STORE, SECRET)
+
+# On the Secrets that we make. The owner label is what the watch of owned Secrets selects by.
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "beemflow-secrets"
+OWNER_LABEL = f"{GROUP}/owner"
+CONTENT_VERSION_ANNOTATION = f"{GROUP}/content-version"
+OWNER_NAME_ANNOTATION = f"{GROUP}/owner-name"
+
+# On resources, set by people.
+REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
+SUSPEND_ANNOTATION = f"{GROUP}/suspend"
+
+READY = "Ready"
+
+FIELD_MANAGER = "beemflow-secrets"

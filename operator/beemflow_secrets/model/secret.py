@@ -1,0 +1,198 @@
+"""What to read and which native Secret to write: spec and status of BeemFlowSecret."""
+
+import re
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.duration import Duration
+from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
+from beemflow_secrets.model.meta import Annotations, Condition, Labels, ObjectName, StatusModel
+
+MOST_ENTRIES = 1000  # in one resource; the API server's budget for rules counts every entry that could be there
+MOST_ENTRIES_TOLD = 100  # in a status
+
+# The API server fills or reads Secrets of these types by itself, and hands out rights for them.
+_TYPES_REFUSED = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
+
+
+class StoreRef(Model):
+    """The store to read from."""
+
+    name: ObjectName = Field(description="Name of the store.")
+    kind: Literal["BeemFlowSecretStore", "BeemFlowClusterSecretStore"] = Field(
+        default="BeemFlowSecretStore",
+        description="BeemFlowSecretStore, of the same namespace, or BeemFlowClusterSecretStore. "
+        "Default BeemFlowSecretStore.",
+    )
+
+
+def _check_key(text: str) -> str:
+    fault = key_fault(split_key(text).key)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+class RemoteRef(Model):
+    """What to read."""
+
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=2048),
+        Matches(CONTROL, "must hold no control character", never=True),
+        Matches("^/|/$", "must neither begin nor end with '/'", never=True),
+        Matches(r"^([^#]*/)?\.\.?(/|#|$)", "must have no segment '.' or '..'", never=True),
+        Matches(f"{DIVIDED}$", r"must name a property behind its '#'; a '#' of the name is written '\#'", never=True),
+        AfterValidator(_check_key),
+    ] = Field(
+        description="Name of the secret below the store's prefix, as slack/bot; or name and property, "
+        r"as slack/bot#token. A # that belongs to the name is written \#."
+    )
+    property: (
+        Annotated[
+            str, Field(min_length=1, max_length=1024), Matches(CONTROL, "must hold no control character", never=True)
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Field of the secret, or a path into it, as a.b.0. A dot that belongs to a name is written \\. . "
+        "Default: the whole secret.",
+    )
+    version: (
+        Annotated[
+            str, Field(min_length=1, max_length=256), Matches(CONTROL, "must hold no control character", never=True)
+        ]
+        | None
+    ) = Field(default=None, description='Version of the secret, in quotes: "3". Default: the current one.')
+    decoding_strategy: Literal["None", "Base64", "Base64URL", "Auto"] = Field(
+        default="None",
+        description="How the value is decoded before it is written: None, Base64, Base64URL, or Auto "
+        "(whichever fits, else as it is). Default None.",
+    )
+    optional: bool = Field(
+        default=False,
+        description="Write the Secret without this key when the secret, or its property, is missing. Default false.",
+    )
+
+    rules: ClassVar[tuple["Rule[RemoteRef]", ...]] = (
+        Rule(
+            f"!has(self.property) || !self.key.matches({quoted(DIVIDED)})",
+            lambda ref: ref.property is None or split_key(ref.key).property is None,
+            "the property is named twice: in property, and behind the '#' of key",
+        ),
+    )
+
+    def parts(self) -> KeyParts:
+        """Return the key as the backend knows it, and the property, wherever it was written."""
+        key, behind = split_key(self.key)
+        return KeyParts(key, self.property or behind)
+
+
+class DataEntry(Model):
+    """One key of the Secret, and where its value comes from."""
+
+    secret_key: Annotated[
+        str,
+        Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
+        Matches(r"^\.(\.|$)", "must neither be '.' nor begin with '..'", never=True),
+    ] = Field(description="Key in the Secret's data.")
+    remote_ref: RemoteRef = Field(description="What to read.")
+
+
+class TemplateMetadata(Model):
+    """Labels and annotations of the Secret, beside those of the operator."""
+
+    labels: Labels = Field(default={}, description="Labels of the Secret.")
+    annotations: Annotations = Field(default={}, description="Annotations of the Secret.")
+
+
+class Template(Model):
+    """How the Secret looks."""
+
+    type: Annotated[
+        str,
+        Field(min_length=1, max_length=253),
+        Matches(
+            f"^({'|'.join(map(re.escape, _TYPES_REFUSED))})$",
+            f"must be none of {' and '.join(_TYPES_REFUSED)}: they give rights to whoever fills them",
+            never=True,
+        ),
+    ] = Field(default="Opaque", description="Type of the Secret. Default Opaque.")
+    metadata: TemplateMetadata = Field(default=TemplateMetadata(), description="Labels and annotations of the Secret.")
+
+
+class Target(Model):
+    """The Secret that is written."""
+
+    name: ObjectName | None = Field(default=None, description="Name of the Secret. Default: the resource's own name.")
+    creation_policy: Literal["Owner"] = Field(
+        default="Owner", description="Owner: the Secret belongs to the resource and goes with it. Default Owner."
+    )
+    template: Template = Field(default=Template(), description="How the Secret looks.")
+
+
+class SecretSpec(Model):
+    """What to read, how often, and the Secret to write."""
+
+    secret_store_ref: StoreRef = Field(description="The store to read from.")
+    refresh_interval: Duration = Field(
+        default=3600.0,
+        description="No value gets older than this. 0: read once, and again when the spec changes. Default 1h.",
+    )
+    suspend: bool = Field(default=False, description="Stop all writing, repairs too. Default false.")
+    target: Target = Field(default=Target(), description="The Secret that is written.")
+    data: list[DataEntry] = Field(
+        min_length=1,
+        max_length=MOST_ENTRIES,
+        description="The keys of the Secret. They are written together, or not at all.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["secretKey"]},
+    )
+
+    @field_validator("data")
+    @classmethod
+    def _no_twins(cls, data: list[DataEntry]) -> list[DataEntry]:
+        # The schema's list type refuses twins too.
+        counted = Counter(entry.secret_key for entry in data)
+        twin, times = counted.most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"has secretKey {twin} {times} times")
+        return data
+
+
+class SecretRef(StatusModel):
+    """The Secret that was written."""
+
+    name: str = Field(max_length=253)
+    uid: str = Field(max_length=128)
+    resource_version: str = Field(max_length=128)
+
+
+class Entry(StatusModel):
+    """Where one key of the Secret came from."""
+
+    secret_key: str = Field(max_length=253)
+    provider: str | None = Field(default=None, max_length=253)
+    remote_key: str = Field(max_length=2048)
+    version: str | None = Field(default=None, max_length=256)
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class SecretStatus(StatusModel):
+    """How the Secret stands."""
+
+    observed_generation: int | None = Field(default=None, ge=0)
+    conditions: list[Condition] = Field(default=[], max_length=16)
+    secret_ref: SecretRef | None = None
+    content_version: str | None = Field(default=None, max_length=128)
+    last_sync_time: datetime | None = None
+    last_change_time: datetime | None = None
+    expires_at: datetime | None = None
+    last_handled_refresh: str | None = Field(default=None, max_length=262144)
+    entries: list[Entry] = Field(default=[], max_length=MOST_ENTRIES_TOLD)
+    entries_omitted: int | None = Field(default=None, ge=0)

@@ -1,0 +1,159 @@
+"""How a backend is reached: spec and status of BeemFlowSecretStore and BeemFlowClusterSecretStore."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from beemflow_secrets.model.address import LOOPBACK, is_plaintext
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef
+from beemflow_secrets.model.duration import Between, Duration
+from beemflow_secrets.model.keys import CONTROL
+from beemflow_secrets.model.meta import Condition, StatusModel
+from beemflow_secrets.model.pem import certificates
+from beemflow_secrets.model.vault import VaultSpec
+
+__all__ = [
+    "CredentialRef",
+    "HealthCheck",
+    "ProviderStatus",
+    "Retry",
+    "SecretKeyRef",
+    "StoreSpec",
+    "StoreStatus",
+    "Tls",
+    "VaultSpec",
+    "check_scope",
+]
+
+_CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
+
+
+class Retry(Model):
+    """When a failed attempt is made again: only where the backend was away or asked for patience."""
+
+    attempts: int = Field(default=4, ge=1, le=20, description="All attempts; 1 means none after the first. Default 4.")
+    base_delay: Duration = Field(
+        default=0.2,
+        description="The first pause takes up to this long, and each further one up to twice as long. Default 200ms.",
+    )
+    max_delay: Duration = Field(
+        default=10.0, description="No pause takes longer, unless the backend asks for it. Default 10s."
+    )
+
+
+class Tls(Model):
+    """How the connection to the backend is secured."""
+
+    min_version: Literal["1.2", "1.3"] = Field(
+        default="1.3", description='The oldest TLS version to accept, in quotes: "1.2" or "1.3". Default "1.3".'
+    )
+    ca_bundle: Annotated[str, AfterValidator(certificates)] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_CA_BUNDLE_LONGEST,
+        description="The authorities to trust: certificates as PEM, or base64 of that. Default: those of the system.",
+    )
+    allow_plaintext: bool = Field(
+        default=False,
+        description="Allow an http:// address, where credentials and values cross the network unencrypted. "
+        "Not needed for localhost. Default false.",
+    )
+
+
+class HealthCheck(Model):
+    """How the store is watched."""
+
+    interval: Annotated[float, Between(shortest="1s")] = Field(
+        default=60.0, description="How often the backend is asked how it is, from 1s. Default 1m."
+    )
+
+
+class StoreSpec(Model):
+    """One backend and how to reach it."""
+
+    driver: Literal["env", "vault"] = Field(
+        default="env",
+        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. "
+        "env: environment variables of the operator, for a BeemFlowClusterSecretStore only. Default env.",
+    )
+    prefix: Annotated[
+        str,
+        Field(max_length=1024),
+        Matches(CONTROL, "must hold no control character", never=True),
+        Matches("^/", "must not begin with '/'", never=True),
+        Matches(r"(^|/)\.\.?(/|$)", "must have no segment '.' or '..'", never=True),
+    ] = Field(default="", description="Put before every key that is read. Default: nothing.")
+    timeout: Annotated[float, Between(shortest="1ms")] = Field(
+        default=30.0,
+        description="Bounds one attempt. A read with all its attempts ends within twice this. Default 30s.",
+    )
+    retry: Retry = Field(default=Retry(), description="When a failed attempt is made again.")
+    tls: Tls = Field(default=Tls(), description="How the connection to the backend is secured.")
+    health_check: HealthCheck = Field(default=HealthCheck(), description="How the store is watched.")
+    vault: VaultSpec | None = Field(
+        default=None, description="For driver vault: how the server is reached, and how to log in there."
+    )
+
+    rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
+        Rule(
+            "!(has(self.driver) && self.driver == 'vault') || has(self.vault)",
+            lambda store: store.driver != "vault" or store.vault is not None,
+            "driver vault needs the block vault",
+        ),
+        Rule(
+            "!has(self.vault) || (has(self.driver) && self.driver == 'vault')",
+            lambda store: store.vault is None or store.driver == "vault",
+            "the block vault belongs to driver vault",
+            path=("vault",),
+        ),
+        Rule(
+            "!has(self.vault) || !self.vault.address.startsWith('http://') || "
+            "(has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext) || "
+            f"self.vault.address.matches({quoted(LOOPBACK)})",
+            lambda store: store.vault is None or store.tls.allow_plaintext or not is_plaintext(store.vault.address),
+            "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext",
+            path=("vault", "address"),
+        ),
+    )
+
+
+class ProviderStatus(StatusModel):
+    """How one backend of a store stands."""
+
+    name: str = Field(max_length=253, description="The store's name.")
+    driver: str = Field(max_length=63)
+    state: Literal["Healthy", "Degraded", "Down"]
+    last_error: str | None = Field(default=None, max_length=1024)
+    last_check: datetime | None = None
+
+
+class StoreStatus(StatusModel):
+    """How a store stands."""
+
+    observed_generation: int | None = Field(default=None, ge=0)
+    conditions: list[Condition] = Field(default=[], max_length=16)
+    providers: list[ProviderStatus] = Field(default=[], max_length=8)
+    capabilities: list[Literal["Read", "List", "Write"]] = Field(default=[], max_length=3)
+
+
+def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
+    """Say what a spec, right by itself, may not do in its kind of store; None when it may do it all.
+
+    No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
+    """
+    if not cluster and spec.driver == "env":
+        return (
+            "spec.driver: env reads the operator's own environment, which is not lent to a namespaced store; "
+            "use a BeemFlowClusterSecretStore"
+        )
+    credentials = spec.vault.credentials if spec.vault is not None else {}
+    for field, ref in credentials.items():
+        path = f"spec.vault.{field}.secretKeyRef.namespace"
+        if cluster and ref.secret_key_ref.namespace is None:
+            return f"{path}: is required in a cluster store"
+        if not cluster and ref.secret_key_ref.namespace is not None:
+            return f"{path}: must be left out; a namespaced store reads credentials of its own namespace"
+    return None
