@@ -1,0 +1,294 @@
+"""A real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager, and nothing else.
+
+There are no nodes, so no pods run; everything that an operator of resources meets is real: schemas, CEL, RBAC,
+priority and fairness, garbage collection, namespaces that go away.
+
+    with ControlPlane(Path("state")) as plane:
+        plane.kubectl("get", "namespaces")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import ssl
+import time
+import urllib.request
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from e2e.clusters.build import binaries
+from e2e.clusters.cluster import Cluster
+from e2e.clusters.processes import Process
+from tests.support.certs import CertificateAuthority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PATIENCE = 60
+"""Seconds until a part that is not ready is given up: ten times what is usual, for machines that are busy."""
+
+_NAME = "beemflow-secrets"
+_PARTS = ("etcd", "kube-apiserver", "kube-controller-manager")
+_NAMESPACES = "/api/v1/namespaces"
+
+# Who asked for what, without bodies, so that tests can count requests and see with which rights they were made.
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
+
+
+class ControlPlaneFailed(Exception):
+    """A part did not start; the text says which, and the end of its log."""
+
+
+class ControlPlane(Cluster):
+    """A control plane whose files, logs among them, lie in a folder of its own.
+
+    `url` and `ca` (the path of a PEM file) are what a client needs, `admin_token` and `kubeconfig` may do everything.
+    It ends with this process, however that ends, unless it was started `detached`; then another ControlPlane of the
+    same folder finds it and stops it.
+    """
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state, state / "kubeconfig", binaries() / "kubectl")
+        self.ca = state / "ca.crt"
+        self.url = ""
+        self.admin_token = ""
+        self._processes: dict[str, Process] = {}
+        self._pipe: tuple[int, int] | None = None
+        if self._record.exists():
+            record = json.loads(self._record.read_text())
+            self.url, self.admin_token = record["url"], record["admin_token"]
+            self._processes = {name: Process(*found) for name, found in record["processes"].items()}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether all three parts run."""
+        return set(self._processes) == set(_PARTS) and all(process.alive for process in self._processes.values())
+
+    def start(self, *manifests: Path, detached: bool = False) -> None:
+        """Start from nothing; return when it is ready and makes ServiceAccounts.
+
+        The manifests (files or folders) are applied before the controller manager starts: its garbage collector
+        would take half a minute to notice kinds that come later.
+        """
+        if not binaries().is_dir():
+            raise ControlPlaneFailed("the control plane is not built; `make controlplane` builds it")
+        self.stop()
+        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.chmod(0o700)
+        self._pipe = None if detached else os.pipe()
+        try:
+            self._write_credentials()
+            self._start_etcd()
+            self._start_api_server_somewhere()
+            for manifest in manifests:
+                self.apply(manifest)
+            self._start_manager()
+            self._wait("kube-controller-manager", lambda: self._get(f"{_NAMESPACES}/default/serviceaccounts/default"))
+            if manifests:
+                self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Kill every part. What they stored is worth nothing from now on; their logs stay."""
+        for process in self._processes.values():
+            process.kill()
+        self._processes = {}
+        self._record.unlink(missing_ok=True)
+        if self._pipe is not None:
+            for end in self._pipe:
+                os.close(end)
+            self._pipe = None
+
+    def stop_api_server(self) -> None:
+        """Kill the API server: connections to it break and are refused. etcd keeps everything."""
+        self._processes["kube-apiserver"].kill()
+
+    def start_api_server(self) -> None:
+        """Start the API server again at the same address; return when it is ready."""
+        self._start_api_server()
+
+    def requests(self, user: str) -> list[dict[str, Any]]:
+        """Return the API server's audit record of what a ServiceAccount asked, `namespace:name`, in order.
+
+        A request is on record when it is answered, a watch when it begins and when it ends.
+        """
+        events = map(json.loads, (self.state / "audit.log").read_text().splitlines())
+        return [event for event in events if event["user"]["username"] == f"system:serviceaccount:{user}"]
+
+    # --- files
+
+    @property
+    def _record(self) -> Path:
+        return self.state / "control-plane.json"
+
+    @property
+    def _socket(self) -> Path:
+        return self.state / "etcd.sock"
+
+    def _write_credentials(self) -> None:
+        authority = CertificateAuthority("beemflow-secrets control plane")
+        server = authority.issue(("127.0.0.1", "localhost", "kubernetes.default.svc"))
+        # The API server takes an EC key in this old form only.
+        signer = ec.generate_private_key(ec.SECP256R1())
+        signing_key = signer.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+        self.admin_token = secrets.token_urlsafe()
+        self._manager_token = secrets.token_urlsafe()
+        self.ca.write_text(authority.pem)
+        self._write_private("apiserver.crt", server.certificate)
+        self._write_private("apiserver.key", server.key)
+        self._write_private("service-accounts.key", signing_key)
+        self._write_private("audit.json", json.dumps(_AUDIT))
+        self._write_private(
+            "tokens.csv",
+            f'{self.admin_token},admin,admin,"system:masters"\n'
+            f"{self._manager_token},system:kube-controller-manager,system:kube-controller-manager\n",
+        )
+
+    def _write_kubeconfig(self, name: str, user: str, token: str) -> Path:
+        cluster = {"server": self.url, "certificate-authority": str(self.ca.absolute())}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": _NAME, "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": user}}],
+            "current-context": _NAME,
+        }
+        return self._write_private(name, json.dumps(config))
+
+    def _write_private(self, name: str, text: str) -> Path:
+        path = self.state / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+
+    # --- parts
+
+    def _spawn(self, name: str, *flags: str) -> None:
+        """Start a part and record it at once, so that whatever comes next can be stopped."""
+        self._processes[name] = Process.spawn(
+            [binaries() / name, *flags],
+            self.state / f"{name}.log",
+            stdin=self._pipe[0] if self._pipe else None,
+            environment={"PATH": os.defpath, "HOME": str(self.state)},  # ETCD_* and proxies of ours mean nothing here
+        )
+        processes = {part: (process.pid, process.started) for part, process in self._processes.items()}
+        record = {"url": self.url, "admin_token": self.admin_token, "processes": processes}
+        self._write_private(self._record.name, json.dumps(record))
+
+    def _start_etcd(self) -> None:
+        shutil.rmtree(self.state / "etcd", ignore_errors=True)
+        self._socket.unlink(missing_ok=True)
+        self._spawn(
+            "etcd",
+            f"--data-dir={self.state}/etcd",
+            "--unsafe-no-fsync",
+            "--listen-peer-urls=http://127.0.0.1:0",
+            f"--listen-client-urls=unix://{self._socket}",
+            f"--advertise-client-urls=unix://{self._socket}",
+        )
+        self._wait("etcd", self._socket.exists)
+
+    def _start_api_server_somewhere(self) -> None:
+        """Start the API server on a free port; choose again when somebody was quicker."""
+        for last in (False, False, True):
+            self.url = f"https://127.0.0.1:{_free_port()}"
+            self._write_kubeconfig("kubeconfig", "admin", self.admin_token)
+            try:
+                self._start_api_server()
+            except ControlPlaneFailed as failed:
+                if last or "address already in use" not in str(failed):
+                    raise
+            else:
+                return
+
+    def _start_api_server(self) -> None:
+        (self.state / "kube-apiserver.log").unlink(missing_ok=True)
+        self._spawn(
+            "kube-apiserver",
+            f"--etcd-servers=unix://{self._socket}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self.url.rpartition(':')[2]}",
+            "--endpoint-reconciler-type=none",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            f"--tls-cert-file={self.state}/apiserver.crt",
+            f"--tls-private-key-file={self.state}/apiserver.key",
+            f"--token-auth-file={self.state}/tokens.csv",
+            "--authorization-mode=RBAC",
+            # As OpenShift has it: an owner that blocks deletion needs a right of its own.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self.state}/service-accounts.key",
+            f"--service-account-signing-key-file={self.state}/service-accounts.key",
+            f"--audit-policy-file={self.state}/audit.json",
+            f"--audit-log-path={self.state}/audit.log",
+            "--audit-log-maxsize=0",
+        )
+        self._wait("kube-apiserver", lambda: self._get("/readyz"))
+
+    def _start_manager(self) -> None:
+        kubeconfig = self._write_kubeconfig("manager.kubeconfig", "manager", self._manager_token)
+        self._spawn(
+            "kube-controller-manager",
+            f"--kubeconfig={kubeconfig}",
+            "--secure-port=0",
+            "--leader-elect=false",
+            "--use-service-account-credentials",
+            f"--service-account-private-key-file={self.state}/service-accounts.key",
+            f"--root-ca-file={self.ca}",
+        )
+
+    # --- waiting
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        process = self._processes[name]
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if not process.alive or time.monotonic() > deadline:
+                what = f"is not ready after {PATIENCE} s" if process.alive else "ended"
+                log = (self.state / f"{name}.log").read_text(errors="replace")
+                raise ControlPlaneFailed(f"{name} {what}; the end of {self.state / name}.log:\n{log[-3000:]}")
+            time.sleep(0.02)
+
+    def _get(self, path: str) -> bool:
+        """Whether the API server answers a request with 200."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self.admin_token}"})
+        tls = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca))
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({}), tls).open(request, timeout=5):
+                return True
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
