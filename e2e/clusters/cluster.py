@@ -24,7 +24,8 @@ class Cluster:
         """Run kubectl and return what it prints. Raises KubectlFailed."""
         ran = subprocess.run(
             [self._kubectl, *arguments],
-            env=os.environ | {"KUBECONFIG": str(self.kubeconfig)},
+            # A cache of its own: what kubectl knows of a server by its port would be wrong for the next one there.
+            env=os.environ | {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": f"{self.state}/kubectl"},
             input=stdin or "",
             text=True,
             capture_output=True,
