@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,17 +33,19 @@ LONGEST = "87600h"  # ten years: more is a typing error, and Go's own durations 
 
 
 def seconds(text: str) -> float:
-    """Read a duration. Raises ValueError, without the text, for what is none, is negative or is absurd."""
-    if text.startswith("-"):
-        raise ValueError("must not be negative")
+    """Read a duration. Raises ValueError, which does not quote the text, for what is none or is negative."""
     if len(text) > MAX_LENGTH or _WHOLE.fullmatch(text) is None:
-        raise ValueError("must be a duration such as 1h30m, 250ms, 1.5s or 0")
+        raise ValueError("must be a duration such as 1h30m, 250ms or 0")
+    # Decimals: ten parts of 0.1s are one second.
     return float(sum((Decimal(part[1]) * _SECONDS[part[3]] for part in _PART.finditer(text)), Decimal(0)))
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """An annotation of a float field: users write a duration or the number 0, and its bounds hold."""
+    """An annotation of a float field: users write a duration, or the number 0, within these bounds.
+
+    Python code gives seconds as a float. JSON, which is what users write, cannot.
+    """
 
     shortest: str = "0s"
     longest: str = LONGEST
@@ -49,13 +53,11 @@ class Between:
     def __get_pydantic_core_schema__(
         self, _source: type[Any], _handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """Read whatever is written."""
-        return core_schema.no_info_plain_validator_function(self._read)
+        """Read what is written."""
+        return core_schema.with_info_plain_validator_function(self._read)
 
     def __get_pydantic_json_schema__(self, _core: core_schema.CoreSchema, _handler: GetJsonSchemaHandler) -> Schema:
         """Describe a string with a pattern, or an integer that is 0: a bare number has no unit."""
-        written, zero = self._bounds("duration(self)"), self._bounds("duration('0s')")
-        expression = f"type(self) == string ? !self.matches({quoted(PATTERN)}) || {written} : {zero}"
         schema = {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
@@ -64,22 +66,25 @@ class Between:
             "minimum": 0,
             "maximum": 0,
         }
-        return with_rule(schema, expression, self._message)
+        return with_rule(schema, self._cel, self._message)
 
-    def _bounds(self, value: str) -> str:
-        return f"({value} >= duration('{self.shortest}') && {value} <= duration('{self.longest}'))"
+    @property
+    def _cel(self) -> str:
+        bounds = f"duration(self) >= duration('{self.shortest}') && duration(self) <= duration('{self.longest}')"
+        number = "self == 0" if seconds(self.shortest) == 0 else "false"
+        return f"type(self) == string ? self.matches({quoted(PATTERN)}) && {bounds} : {number}"
 
     @property
     def _message(self) -> str:
-        return f"must be a duration from {self.shortest} to {self.longest}"
+        return f"must be a duration with its unit, such as 90s or 1h30m, from {self.shortest} to {self.longest}"
 
-    def _read(self, value: object) -> float:
+    def _read(self, value: object, info: core_schema.ValidationInfo) -> float:
+        found = math.nan  # for what is no duration: it is within no bounds
         if isinstance(value, str):
-            found = seconds(value)
-        elif type(value) is int and value == 0:
-            found = 0.0
-        else:
-            raise ValueError("must be a duration with its unit, such as 30s, or 0")
+            with suppress(ValueError):
+                found = seconds(value)
+        elif (type(value) is int and value == 0) or (isinstance(value, float) and info.mode == "python"):
+            found = float(value)
         if not seconds(self.shortest) <= found <= seconds(self.longest):
             raise ValueError(self._message)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any, get_args
 
 from beemflow_secrets.model.base import Model
@@ -63,7 +64,7 @@ def _mistake(model: str, place: Place, error: Mapping[str, Any]) -> str:
             return f"is not a known field (it holds {got}){_nearest(place[-1], _fields(model, place[:-1]))}"
         case "literal_error":
             choices = str(error["ctx"]["expected"])
-            return f"must be {choices} (got {got}){_nearest(written, choices.replace(chr(39), '').split())}"
+            return f"must be {choices} (got {got})" + _nearest(written, re.findall("'([^']*)'", choices))
         case "value_error":
             text = str(error["ctx"]["error"])
         case "model_type" | "dict_type":

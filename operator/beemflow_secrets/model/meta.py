@@ -42,12 +42,27 @@ class StatusModel(Model):
     model_config = ConfigDict(extra="ignore", strict=False)
 
 
+ObservedGeneration = Annotated[
+    int | None, Field(ge=0, description="The metadata.generation of the spec that this tells about.")
+]
+
+
 class Condition(StatusModel):
     """One aspect of how a resource stands, as all of Kubernetes has it."""
 
-    type: str = Field(max_length=316)
-    status: Literal["True", "False", "Unknown"]
-    reason: str = Field(min_length=1, max_length=1024)
-    message: str = Field(max_length=32768)
-    last_transition_time: datetime
-    observed_generation: int | None = Field(default=None, ge=0)
+    type: str = Field(max_length=316, description="What it is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field(min_length=1, max_length=1024, description="Why, in one word for programs.")
+    message: str = Field(max_length=32768, description="Why, in words for people.")
+    last_transition_time: datetime = Field(description="When status changed last.")
+    observed_generation: ObservedGeneration = None
+
+
+Conditions = Annotated[
+    list[Condition],
+    Field(
+        max_length=16,
+        description="How it stands; the condition Ready says whether it serves.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
+]

@@ -11,7 +11,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.duration import Duration
 from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
-from beemflow_secrets.model.meta import Annotations, Condition, Labels, ObjectName, StatusModel
+from beemflow_secrets.model.meta import Annotations, Conditions, Labels, ObjectName, ObservedGeneration, StatusModel
 
 MOST_ENTRIES = 1000  # in one resource; the API server's budget for rules counts every entry that could be there
 MOST_ENTRIES_TOLD = 100  # in a status
@@ -167,32 +167,45 @@ class SecretSpec(Model):
 class SecretRef(StatusModel):
     """The Secret that was written."""
 
-    name: str = Field(max_length=253)
-    uid: str = Field(max_length=128)
-    resource_version: str = Field(max_length=128)
+    name: str = Field(max_length=253, description="Its name.")
+    uid: str = Field(max_length=128, description="Its uid.")
+    resource_version: str = Field(max_length=128, description="Its version, as it was written or found last.")
 
 
 class Entry(StatusModel):
     """Where one key of the Secret came from."""
 
-    secret_key: str = Field(max_length=253)
-    provider: str | None = Field(default=None, max_length=253)
-    remote_key: str = Field(max_length=2048)
-    version: str | None = Field(default=None, max_length=256)
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
+    secret_key: str = Field(max_length=253, description="Key in the Secret's data.")
+    provider: str | None = Field(default=None, max_length=253, description="The store that it was read from.")
+    remote_key: str = Field(max_length=2048, description="The key that was read, as written in the spec.")
+    version: str | None = Field(default=None, max_length=256, description="Its version there.")
+    created_at: datetime | None = Field(default=None, description="When that version was made.")
+    expires_at: datetime | None = Field(default=None, description="When it expires.")
 
 
 class SecretStatus(StatusModel):
     """How the Secret stands."""
 
-    observed_generation: int | None = Field(default=None, ge=0)
-    conditions: list[Condition] = Field(default=[], max_length=16)
-    secret_ref: SecretRef | None = None
-    content_version: str | None = Field(default=None, max_length=128)
-    last_sync_time: datetime | None = None
-    last_change_time: datetime | None = None
-    expires_at: datetime | None = None
-    last_handled_refresh: str | None = Field(default=None, max_length=262144)
-    entries: list[Entry] = Field(default=[], max_length=MOST_ENTRIES_TOLD)
-    entries_omitted: int | None = Field(default=None, ge=0)
+    observed_generation: ObservedGeneration = None
+    conditions: Conditions = Field(default=[])
+    secret_ref: SecretRef | None = Field(default=None, description="The Secret that was written.")
+    content_version: str | None = Field(
+        default=None,
+        max_length=128,
+        description="A random token, new with each change of content. It says nothing about the values.",
+    )
+    last_sync_time: datetime | None = Field(
+        default=None,
+        description="The last good read. Written every 10 minutes at most when nothing else changes.",
+    )
+    last_change_time: datetime | None = Field(default=None, description="When the content changed last.")
+    expires_at: datetime | None = Field(default=None, description="When the first of the values expires.")
+    last_handled_refresh: str | None = Field(
+        default=None,
+        max_length=262144,  # as long as all annotations of an object may be
+        description="The annotation secrets.beemflow.io/refresh-requested-at that was answered last.",
+    )
+    entries: list[Entry] = Field(
+        default=[], max_length=MOST_ENTRIES_TOLD, description="Where the Secret's keys came from, the first 100."
+    )
+    entries_omitted: int | None = Field(default=None, ge=0, description="How many entries are not listed.")

@@ -11,11 +11,12 @@ from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.keys import CONTROL
-from beemflow_secrets.model.meta import Condition, StatusModel
+from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.pem import certificates
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
+    "LEAVE_NAMESPACE_OUT",
     "CredentialRef",
     "HealthCheck",
     "ProviderStatus",
@@ -27,6 +28,8 @@ __all__ = [
     "VaultSpec",
     "check_scope",
 ]
+
+LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store reads credentials of its own namespace"
 
 _CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
 
@@ -124,19 +127,21 @@ class ProviderStatus(StatusModel):
     """How one backend of a store stands."""
 
     name: str = Field(max_length=253, description="The store's name.")
-    driver: str = Field(max_length=63)
-    state: Literal["Healthy", "Degraded", "Down"]
-    last_error: str | None = Field(default=None, max_length=1024)
-    last_check: datetime | None = None
+    driver: str = Field(max_length=63, description="The kind of backend.")
+    state: Literal["Healthy", "Degraded", "Down"] = Field(description="Healthy, Degraded or Down.")
+    last_error: str | None = Field(default=None, max_length=1024, description="What went wrong last.")
+    last_check: datetime | None = Field(
+        default=None, description="When it was asked last. Written with a change of state, else every 10 minutes."
+    )
 
 
 class StoreStatus(StatusModel):
     """How a store stands."""
 
-    observed_generation: int | None = Field(default=None, ge=0)
-    conditions: list[Condition] = Field(default=[], max_length=16)
-    providers: list[ProviderStatus] = Field(default=[], max_length=8)
-    capabilities: list[Literal["Read", "List", "Write"]] = Field(default=[], max_length=3)
+    observed_generation: ObservedGeneration = None
+    conditions: Conditions = Field(default=[])
+    providers: list[ProviderStatus] = Field(default=[], max_length=8, description="How its backend stands.")
+    capabilities: list[Literal["Read", "List"]] = Field(default=[], max_length=2, description="What it can do.")
 
 
 def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
@@ -155,5 +160,5 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
         if cluster and ref.secret_key_ref.namespace is None:
             return f"{path}: is required in a cluster store"
         if not cluster and ref.secret_key_ref.namespace is not None:
-            return f"{path}: must be left out; a namespaced store reads credentials of its own namespace"
+            return f"{path}: {LEAVE_NAMESPACE_OUT}"
     return None

@@ -1,0 +1,124 @@
+"""The CustomResourceDefinitions, generated from the models.
+
+What a schema can refuse it refuses, so that a typing error is answered by `kubectl apply`. It holds no defaults: the
+API server would write them into every object, and whoever keeps manifests in git would see a difference for ever.
+Every list, map and string is bounded: the API server reckons with the largest object that could be there when it
+decides whether the rules are cheap enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.model.cel import Schema, with_rule
+from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, SECRET, STORE, VERSION, Kind
+from beemflow_secrets.model.secret import SecretSpec, SecretStatus
+from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, StoreSpec, StoreStatus
+from beemflow_secrets.model.structural import structural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def definitions() -> list[Schema]:
+    """Return the CRDs of all kinds, as the API server takes them."""
+    return [
+        _definition(
+            STORE,
+            "One backend, and how the resources of its namespace reach it.",
+            spec=structural(StoreSpec, {"SecretKeyRef": _refuse_namespace}),
+            status=structural(StoreStatus),
+            columns=_STORE_COLUMNS,
+        ),
+        _definition(
+            CLUSTER_STORE,
+            "One backend, and how the resources of all namespaces reach it.",
+            spec=structural(StoreSpec, {"SecretKeyRef": _demand_namespace}),
+            status=structural(StoreStatus),
+            columns=_STORE_COLUMNS,
+        ),
+        _definition(
+            SECRET,
+            "What to read from a store, and which native Secret to write.",
+            spec=structural(SecretSpec),
+            status=structural(SecretStatus),
+            columns=_SECRET_COLUMNS,
+        ),
+    ]
+
+
+def _refuse_namespace(secret_key_ref: Schema) -> Schema:
+    return with_rule(secret_key_ref, "!has(self.__namespace__)", LEAVE_NAMESPACE_OUT, ("namespace",))
+
+
+def _demand_namespace(secret_key_ref: Schema) -> Schema:
+    return {**secret_key_ref, "required": [*secret_key_ref["required"], "namespace"]}
+
+
+def _definition(kind: Kind, description: str, *, spec: Schema, status: Schema, columns: Sequence[Schema]) -> Schema:
+    schema = {
+        "description": description,
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": status,
+        },
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.singular,
+                "shortNames": [kind.short],
+                "categories": [CATEGORY],
+            },
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": list(columns),
+                    "schema": {"openAPIV3Schema": schema},
+                    "subresources": {"status": {}},
+                }
+            ],
+        },
+    }
+
+
+def _column(name: str, path: str, description: str, *, shown_as: str = "string") -> Schema:
+    return {"name": name, "type": shown_as, "jsonPath": path, "description": description}
+
+
+_READY = ".status.conditions[?(@.type=='Ready')]"
+_READY_COLUMNS = (
+    _column("Ready", f"{_READY}.status", "Whether it serves."),
+    _column("Reason", f"{_READY}.reason", "Why it does, or does not."),
+)
+_AGE = _column("Age", ".metadata.creationTimestamp", "Time since it was made.", shown_as="date")
+
+_STORE_COLUMNS = (
+    _column("Driver", ".spec.driver", "The kind of backend; empty means env."),
+    *_READY_COLUMNS,
+    _AGE,
+)
+_SECRET_COLUMNS = (
+    _column("Store", ".spec.secretStoreRef.name", "The store that is read from."),
+    _column("Refresh", ".spec.refreshInterval", "How old a value may get; empty means 1h."),
+    *_READY_COLUMNS,
+    _column("Last Sync", ".status.lastSyncTime", "Time since the last good read.", shown_as="date"),
+    # A string: kubectl shows a date as the time since then, and this one lies ahead.
+    _column("Expires", ".status.expiresAt", "When the first of the values expires."),
+    _AGE,
+)

@@ -1,0 +1,217 @@
+"""Specs that people write, right and wrong, with what each is answered.
+
+The models are held against them here, the CRDs on a real API server: both must say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+
+# Stands where a value could be taken for a secret: no answer of ours may ever hold it.
+CANARY = "canary-3f9a1c"
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """`model` stands in the answer of the models, `server` in that of the API server; None: it takes the spec."""
+
+    name: str
+    kind: str
+    spec: Spec
+    model: str
+    server: str | None = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def token(name: str = "login", **namespace: str) -> Spec:
+    return {"secretKeyRef": {"name": name, "key": "token", **namespace}}
+
+
+def vault(**fields: Any) -> Spec:
+    """A Vault store; a field of the block that is None is left out."""
+    block = {"address": "https://vault.example.com:8200", "path": "secret/beemflow", "token": token(), **fields}
+    return {"driver": "vault", "vault": {name: value for name, value in block.items() if value is not None}}
+
+
+def approle(**fields: Any) -> Spec:
+    return vault(**{"authMethod": "approle", "token": None, "roleId": "role", "secretId": token(), **fields})
+
+
+def secret(*data: Spec, **fields: Any) -> Spec:
+    return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
+
+
+def entry(key: str, secret_key: str = "token", **fields: Any) -> Spec:
+    return {"secretKey": secret_key, "remoteRef": {"key": key, **fields}}
+
+
+def templated(**template: Any) -> Spec:
+    return secret(target={"template": template})
+
+
+STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
+
+RIGHT: list[tuple[str, Spec]] = [
+    (CLUSTER, {}),
+    (CLUSTER, {"driver": "env", "prefix": "FALLBACK_", "timeout": "1ms", "healthCheck": {"interval": "1s"}}),
+    (STORE, {}),  # the schema takes it: that env is not lent here is for the condition to say
+    (STORE, vault()),
+    (STORE, vault(kvVersion=1, namespace="team/a", authMethod="token")),
+    (STORE, vault(address="https://[fd00::1]:8200/vault/")),
+    (STORE, vault(address="http://localhost:8200")),
+    (STORE, vault(address="http://127.0.0.1")),
+    (STORE, vault(address="http://[::1]:8200/v")),
+    (STORE, vault(address="http://vault") | {"tls": {"allowPlaintext": True, "minVersion": "1.2"}}),
+    (STORE, vault() | {"retry": {"attempts": 1, "baseDelay": 0, "maxDelay": "1h30m"}}),
+    (STORE, approle()),
+    (STORE, approle(roleId=None, roleIdRef=token(), mountPath="team/approle")),
+    (CLUSTER, vault(token=token(namespace="vault"))),
+    (SECRET, secret()),
+    (SECRET, secret(refreshInterval=0, suspend=True)),
+    (SECRET, secret(refreshInterval="0")),
+    (SECRET, secret(refreshInterval="1.5h250ms3µs")),
+    (SECRET, secret(refreshInterval="87600h")),
+    (SECRET, secret(secretStoreRef={"name": "prod", "kind": "BeemFlowClusterSecretStore"})),
+    (SECRET, secret(entry("a b+ü/..c#d.0", version="3", decodingStrategy="Auto", optional=True))),
+    (SECRET, secret(entry(r"a\#b"), entry(r"a\#b#c", ".hidden"), entry(r"a\#b", "t-_.2", property="c#d"))),
+    (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
+    (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
+]
+
+_LONG = "x" * 3000
+
+WRONG: list[Wrong] = [
+    # fields and types
+    Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env' or 'vault'", "spec.driver"),
+    Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
+    Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
+    Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
+    Wrong("too many attempts", STORE, {"retry": {"attempts": 21}}, "less than or equal to 20", "spec.retry.attempts"),
+    Wrong("unquoted version", STORE, vault() | {"tls": {"minVersion": 1.3}}, "spec.tls.minVersion", "minVersion"),
+    Wrong("old TLS", STORE, vault() | {"tls": {"minVersion": "1.1"}}, "spec.tls.minVersion: must be", "minVersion"),
+    Wrong("no driver block", STORE, {"driver": "vault"}, "spec: driver vault needs the block vault", "needs the block"),
+    Wrong("foreign block", STORE, vault() | {"driver": "env"}, "spec.vault: the block vault belongs", "belongs to"),
+    Wrong("block, no driver", STORE, {"vault": vault()["vault"]}, "spec.vault: the block vault", "belongs to driver"),
+    # durations
+    Wrong("a number of seconds", STORE, {"timeout": 30}, "spec.timeout: must be a duration with its", "with its unit"),
+    Wrong("negative", SECRET, secret(refreshInterval="-1h"), "spec.refreshInterval: must be", "with its unit"),
+    Wrong("negative number", SECRET, secret(refreshInterval=-1), "with its unit", "with its unit"),
+    Wrong("no duration", SECRET, secret(refreshInterval=CANARY), "such as 90s", "such as 90s"),
+    Wrong("absurd", SECRET, secret(refreshInterval="87601h"), "from 0s to 87600h", "from 0s to 87600h"),
+    Wrong("absurd sum", SECRET, secret(refreshInterval="87600h1s"), "from 0s to 87600h", "from 0s to 87600h"),
+    Wrong("past Go", SECRET, secret(refreshInterval="9999999999h"), "from 0s to 87600h", "spec.refreshInterval"),
+    Wrong("no timeout", STORE, {"timeout": 0}, "from 1ms to 87600h", "from 1ms to 87600h"),
+    Wrong("no time between probes", STORE, {"healthCheck": {"interval": "10ms"}}, "from 1s to", "from 1s to 87600h"),
+    # addresses
+    Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),
+    Wrong("nearly loopback", STORE, vault(address="http://localhost.evil.com"), "http:// sends", "http:// sends"),
+    Wrong("nearly loopback by number", STORE, vault(address="http://127.0.0.1.evil.com"), "http:// se", "http:// se"),
+    Wrong("userinfo", STORE, vault(address=f"https://a:{CANARY}@vault"), "no user name or password", "no user name"),
+    Wrong("userinfo after a port", STORE, vault(address="http://localhost:80@evil.com"), "no user name", "no user nam"),
+    Wrong("scheme", STORE, vault(address="ftp://vault"), "must be http:// or https://", "must be http:// or https://"),
+    Wrong("no scheme", STORE, vault(address="vault:8200"), "must be http:// or https://", "must be http:// or https"),
+    Wrong("query", STORE, vault(address=f"https://v/?t={CANARY}"), "must be http:// or", "must be http:// or https://"),
+    Wrong(
+        "backslash", STORE, vault(address="https://v\\evil.com"), "must be http:// or", "must be http:// or https://"
+    ),
+    Wrong("line break", STORE, vault(address="https://vault\n"), "must be http:// or https://", "must be http:// or"),
+    Wrong("port that is none", STORE, vault(address="https://vault:65536"), "port up to 65535", None),
+    Wrong("long address", STORE, vault(address=f"https://{_LONG}"), "at most 2048", "may not be more than 2048"),
+    # a place in the backend
+    Wrong(
+        "dots in path", STORE, vault(path="secret/../sys"), "spec.vault.path: must have no segment", "no segment '.'"
+    ),
+    Wrong(
+        "slash after path", STORE, vault(path="secret/"), "spec.vault.path: must neither begin", "must neither begin"
+    ),
+    Wrong("dots in prefix", STORE, {"prefix": "a/.."}, "spec.prefix: must have no segment", "must have no segment"),
+    Wrong("slash before prefix", STORE, {"prefix": "/a"}, "spec.prefix: must not begin", "must not begin with '/'"),
+    Wrong("header in namespace", STORE, vault(namespace="a\r\nX: b"), "spec.vault.namespace: ", "spec.vault.namespace"),
+    Wrong("KV3", STORE, vault(kvVersion=3), "spec.vault.kvVersion: must be 1 or 2", "spec.vault.kvVersion"),
+    # logins
+    Wrong(
+        "plain token", STORE, vault(token=CANARY), "spec.vault.token: must be an object (got a s", "spec.vault.token"
+    ),
+    Wrong(
+        "no token", STORE, vault(token=None), "spec.vault: authMethod token, which is", "which is the default, needs"
+    ),
+    Wrong("no role", STORE, approle(roleId=None), "needs one of roleId and roleIdRef", "needs one of roleId"),
+    Wrong("two roles", STORE, approle(roleIdRef=token()), "needs one of roleId and roleIdRef", "needs one of roleId"),
+    Wrong("no secret id", STORE, approle(secretId=None), "authMethod approle needs secretId", "needs secretId"),
+    Wrong("token beside approle", STORE, approle(token=token()), "token belongs to authMethod token", "token belongs"),
+    Wrong(
+        "role beside token", STORE, vault(roleId="r"), "belong to authMethod approle", "belong to authMethod approle"
+    ),
+    Wrong("mount beside token", STORE, vault(mountPath="r"), "belong to authMethod", "belong to authMethod approle"),
+    Wrong("no such method", STORE, vault(authMethod="kubernetes"), "spec.vault.authMethod: must be", "authMethod"),
+    Wrong("empty Secret name", STORE, vault(token=token("")), "secretKeyRef.name", "secretKeyRef.name"),
+    # certificates
+    Wrong("no PEM", STORE, vault() | {"tls": {"caBundle": CANARY}}, "spec.tls.caBundle: holds no PEM block", None),
+    # what to read
+    Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
+    Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),
+    Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, "spec.data: is required", "spec.data"),
+    Wrong("empty data", SECRET, secret() | {"data": []}, "at least 1 item", "spec.data"),
+    Wrong("too much data", SECRET, secret(*[entry("a", f"k{i}") for i in range(1001)]), "at most 1000", "1000"),
+    Wrong("twins", SECRET, secret(entry("a"), entry("b")), "has secretKey token 2 times", "Duplicate value"),
+    Wrong("secretKey", SECRET, secret(entry("a", "a/b")), "spec.data[0].secretKey: ", "spec.data[0].secretKey"),
+    Wrong("secretKey ..", SECRET, secret(entry("a", "..a")), "nor begin with '..'", "nor begin with '..'"),
+    Wrong("secretKey .", SECRET, secret(entry("a", ".")), "must neither be '.'", "must neither be '.'"),
+    Wrong("no key", SECRET, secret({"secretKey": "a", "remoteRef": {}}), "remoteRef.key: is required", "remoteRef.key"),
+    Wrong("empty key", SECRET, secret(entry("")), "spec.data[0].remoteRef.key", "spec.data[0].remoteRef.key"),
+    Wrong("empty key before #", SECRET, secret(entry("#a")), "spec.data[0].remoteRef.key: is empty", None),
+    Wrong("dot segments", SECRET, secret(entry("a/../b")), "must have no segment", "must have no segment"),
+    Wrong("dot segment before #", SECRET, secret(entry("a/..#b")), "must have no segment", "must have no segment"),
+    Wrong("dot segment, two #", SECRET, secret(entry("a#b/../c#d")), "has a segment '.' or '..'", None),
+    Wrong("slash at the end", SECRET, secret(entry("a/")), "must neither begin nor end", "must neither begin nor end"),
+    Wrong("slash before #", SECRET, secret(entry("a/#b")), "begins or ends with '/'", None),
+    Wrong("control character", SECRET, secret(entry("a\tb")), "must hold no control character", "no control character"),
+    Wrong("nothing after #", SECRET, secret(entry("a#")), "must name a property behind", "must name a property"),
+    Wrong("property twice", SECRET, secret(entry("a#b", property="c")), "is named twice", "is named twice"),
+    Wrong("version as number", SECRET, secret(entry("a", version=3)), "remoteRef.version: must be a valid", "version"),
+    Wrong(
+        "strategy", SECRET, secret(entry("a", decodingStrategy="base64")), "did you mean Base64?", "decodingStrategy"
+    ),
+    Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
+    # what to write
+    Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
+    Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
+    Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),
+    Wrong(
+        "our label", SECRET, templated(metadata={"labels": {"secrets.beemflow.io/owner": "x"}}), "to the op", "to the"
+    ),
+    Wrong(
+        "our mark", SECRET, templated(metadata={"labels": {"app.kubernetes.io/managed-by": "x"}}), "to the", "to the"
+    ),
+    Wrong(
+        "our annotation",
+        SECRET,
+        templated(metadata={"annotations": {"secrets.beemflow.io/content-version": "x"}}),
+        "annotations: must leave",
+        "annotations: Invalid value",
+    ),
+    Wrong("label name", SECRET, templated(metadata={"labels": {"a b": "x"}}), "must have names of", "must have names"),
+    Wrong(
+        "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
+    ),
+    Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
+    Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
+]
+
+# The kind decides here, so the API server answers and `check_scope` does; the models do not know their kind.
+WRONG_SCOPE: list[Wrong] = [
+    Wrong(
+        "namespace in a namespaced store", STORE, vault(token=token(namespace="x")), "must be left out", "must be left"
+    ),
+    Wrong("no namespace in a cluster store", CLUSTER, vault(), "secretKeyRef.namespace: is required", "ef.namespace"),
+    Wrong("not all name it", CLUSTER, approle(roleId=None, roleIdRef=token(namespace="x")), "secretId.s", "secretId.s"),
+    Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
+]
