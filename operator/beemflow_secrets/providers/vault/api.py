@@ -1,0 +1,102 @@
+"""The calls that the driver makes: hvac's paths, quoting and bodies, over our own wire.
+
+hvac knows Vault's API, but waits in threads, follows redirects, reads answers of any size, and its Client takes
+tokens from the process's environment and home folder. Its API classes do none of that: they form a request and give
+it to an adapter. So they get one whose requests are coroutines. Only calls whose result hvac hands through
+untouched may go this way; that is so (hvac 2.4) for all that are used here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from hvac.adapters import Adapter
+from hvac.api.auth_methods import AppRole, Token
+from hvac.api.secrets_engines import KvV1, KvV2
+from hvac.utils import format_url
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from beemflow_secrets.providers.vault.wire import Answer, Wire
+
+    _Base = Adapter[Awaitable[Answer]]
+else:
+    _Base = Adapter  # generic in its type stubs alone
+
+
+class _Adapter(_Base):
+    def __init__(self, wire: Wire, token: str | None) -> None:
+        # Not the base's: it makes a requests.Session.
+        self._wire = wire
+        self._token = token
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: object = None,  # noqa: ARG002 - hvac's signature, also below; none of our calls uses these two
+        raise_exception: object = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Awaitable[Answer]:
+        """Start a request. No answer raises by its status."""
+        if method == "list":
+            # As hvac's strict_http: proxies refuse verbs that are not HTTP's.
+            method, kwargs["params"] = "get", {"list": "true"}
+        return self._wire.send(
+            method, url, token=self._token, params=kwargs.get("params") or None, json=kwargs.get("json")
+        )
+
+    def get_login_token(self, response: object) -> str:
+        """Not asked: logins keep their answer."""
+        raise NotImplementedError
+
+
+class Api:
+    """The API as one token sees it; None is nobody."""
+
+    def __init__(self, wire: Wire, token: str | None) -> None:
+        adapter = _Adapter(wire, token)
+        self._adapter = adapter
+        self._kv1 = KvV1(adapter)
+        self._kv2 = KvV2(adapter)
+        self._token = Token(adapter)
+        self._approle = AppRole(adapter)
+
+    async def read_kv1(self, mount: str, path: str) -> Answer:
+        """Read a secret."""
+        return await _coroutine(self._kv1.read_secret(path, mount_point=mount))
+
+    async def read_kv2(self, mount: str, path: str, version: int | None) -> Answer:
+        """Read a version of a secret, the current one where None."""
+        return await _coroutine(
+            self._kv2.read_secret_version(path, version, mount_point=mount, raise_on_deleted_version=False)
+        )
+
+    async def list_kv1(self, mount: str, path: str) -> Answer:
+        """List one folder."""
+        return await _coroutine(self._kv1.list_secrets(path, mount_point=mount))
+
+    async def list_kv2(self, mount: str, path: str) -> Answer:
+        """List one folder."""
+        return await _coroutine(self._kv2.list_secrets(path, mount_point=mount))
+
+    async def mount_of(self, path: str) -> Answer:
+        """Ask in which mount a path lies. Allowed to any token that has some right below the mount; hvac lacks it."""
+        return await self._adapter.request("get", format_url("/v1/sys/internal/ui/mounts/{path}", path=path))
+
+    async def log_in(self, role_id: str, secret_id: str, mount: str) -> Answer:
+        """Log in by AppRole."""
+        return await _coroutine(self._approle.login(role_id, secret_id, use_token=False, mount_point=mount))
+
+    async def renew(self) -> Answer:
+        """Renew the token. Allowed by the policy `default`."""
+        return await _coroutine(self._token.renew_self())  # type: ignore[no-untyped-call]  # so in the stubs
+
+    async def look_up(self) -> Answer:
+        """Ask about the token. Allowed by the policy `default`."""
+        return await _coroutine(self._token.lookup_self())  # type: ignore[no-untyped-call]  # so in the stubs
+
+
+def _coroutine(result: object) -> Awaitable[Answer]:
+    return cast("Awaitable[Answer]", result)

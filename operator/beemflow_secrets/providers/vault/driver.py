@@ -1,0 +1,143 @@
+"""The driver: reading and listing below the store's path, and what to do when the server refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.model.keys import key_fault
+from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
+from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError
+from beemflow_secrets.providers.vault.answers import absent, failure, kv1_value, kv2_value, names, nothing_listed
+from beemflow_secrets.providers.vault.api import Api
+from beemflow_secrets.providers.vault.logins import Logins
+from beemflow_secrets.providers.vault.methods import log_in
+from beemflow_secrets.providers.vault.mounts import Mounts, named
+from beemflow_secrets.providers.vault.session import Session, check
+from beemflow_secrets.providers.vault.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.vault.mounts import Mount
+    from beemflow_secrets.providers.vault.wire import Answer
+
+_FOLDERS_AT_ONCE = 8
+
+
+class VaultDriver(Driver):
+    """Reads the KV engine in which `vault.path` lies. `clock` is monotonic, in seconds."""
+
+    name = "vault"
+
+    def __init__(
+        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        vault = spec.vault
+        assert vault is not None  # noqa: S101 - the model demands it
+        self._spec = vault
+        self._wire = Wire(vault.address, vault.namespace, spec.tls)
+        self._mounts = Mounts(vault, clock)
+        enter = partial(log_in, vault, Api(self._wire, None), surroundings.credential)
+        self._logins = Logins(self._wire, enter, clock=clock, timeout=spec.timeout)
+        self._session = Session(vault, self._logins, clock)
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read the refs one after the other: Vault knows no batch."""
+        return {ref: await self._answer(ref) for ref in refs}
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List the names below the store's path that begin with `prefix`. A deleted KV2 secret with history is one."""
+        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
+            raise Invalid(f"the prefix {fault}")
+        found: set[str] = set()
+        folders = [prefix[: prefix.rfind("/") + 1]]
+        while folders:
+            level, folders = folders[:_FOLDERS_AT_ONCE], folders[_FOLDERS_AT_ONCE:]
+            # With return_exceptions none of them goes on alone when one fails.
+            listings = await asyncio.gather(*map(self._listing, level), return_exceptions=True)
+            for folder, listing in zip(level, listings, strict=True):
+                if isinstance(listing, BaseException):
+                    raise listing
+                below = [name for entry in listing if (name := folder + entry).startswith(prefix)]
+                folders += [name for name in below if name.endswith("/")]
+                found.update(name for name in below if not name.endswith("/"))
+        return sorted(found)
+
+    async def health_check(self) -> None:
+        """Log in if need be, and ask the server which mount the path lies in: no policy has to allow that."""
+        with suppress(Denied):  # it serves
+            await self._session.do(self._probe)
+
+    async def close(self) -> None:
+        """Let go of connections and of a login under way."""
+        await self._logins.close()
+        await self._wire.close()
+
+    async def _answer(self, ref: Ref) -> SecretValue | SecretsError:
+        try:
+            return await self._session.do(partial(self._read, ref), key=ref.key)
+        except SecretsError as error:
+            return error
+
+    async def _read(self, ref: Ref, api: Api) -> SecretValue:
+        if fault := key_fault(ref.key):
+            raise Invalid(f"the key {fault}", key=ref.key)
+        mount, answer = await self._asked(api, partial(_read, api, ref))
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise absent(answer, key=ref.key)
+        check(answer, key=ref.key)
+        return kv2_value(answer) if mount.version == 2 else kv1_value(answer)  # noqa: PLR2004 - KV2
+
+    async def _listing(self, folder: str) -> list[str]:
+        async def listing(api: Api) -> list[str]:
+            _, answer = await self._asked(api, partial(_list, api, folder))
+            if answer.status == HTTPStatus.NOT_FOUND and nothing_listed(answer):
+                return []
+            check(answer)
+            return names(answer)
+
+        return await self._session.do(listing)
+
+    async def _probe(self, api: Api) -> None:
+        answer = await api.mount_of(self._spec.path)
+        if answer.status == HTTPStatus.OK:
+            named(answer, self._spec)
+        elif not isinstance(failure(answer), Invalid):  # "not found" comes from a server that serves
+            check(answer)
+
+    async def _asked(self, api: Api, ask: Callable[[Mount], Awaitable[Answer]]) -> tuple[Mount, Answer]:
+        """Ask the mount; again where it turns out to have been replaced by another."""
+        mount = await self._mounts.find(api)
+        answer = await ask(mount)
+        if answer.status == HTTPStatus.NOT_FOUND and (now := await self._mounts.confirm(api, mount)) != mount:
+            mount, answer = now, await ask(now)
+        return mount, answer
+
+
+async def _read(api: Api, ref: Ref, mount: Mount) -> Answer:
+    path = mount.full(ref.key)
+    if mount.version == 1:
+        if ref.version is not None:
+            raise no_history(ref)
+        return await api.read_kv1(mount.path, path)
+    return await api.read_kv2(mount.path, path, _number(ref))
+
+
+def _number(ref: Ref) -> int | None:
+    if ref.version is None:
+        return None
+    if not (ref.version.isascii() and ref.version.isdecimal()) or int(ref.version) == 0:  # 0 would be the current one
+        raise Invalid(f"version {ref.version!r} is none: KV2 counts from 1", key=ref.key)
+    return int(ref.version)
+
+
+async def _list(api: Api, folder: str, mount: Mount) -> Answer:
+    path = mount.full(folder.rstrip("/")).rstrip("/")
+    return await (api.list_kv1 if mount.version == 1 else api.list_kv2)(mount.path, path)

@@ -1,0 +1,94 @@
+"""What is done with the login, and what follows when the server refuses.
+
+It answers 403 where the policy refuses, and where the token is expired or revoked. A dead token is replaced, once.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid
+from beemflow_secrets.providers.vault.answers import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from beemflow_secrets.model.store import VaultSpec
+    from beemflow_secrets.providers.vault.api import Api
+    from beemflow_secrets.providers.vault.logins import Login, Logins
+    from beemflow_secrets.providers.vault.wire import Answer
+
+T = TypeVar("T")
+
+_TRUST = 60.0
+"""Seconds for which the refusals of a login are taken for the policy's, once a fresh login did not help."""
+
+
+class Refused(Exception):
+    """The server answered 403 to an operation. What that means, `Session.do` finds out."""
+
+
+def check(answer: Answer, *, key: str | None = None) -> None:
+    """Raise the error that an answer stands for; Refused where it takes a look at the login to know."""
+    if answer.status != HTTPStatus.OK:
+        error = failure(answer, key=key)
+        raise Refused if isinstance(error, Denied) else error
+
+
+class Session:
+    """Does operations with the login of the store."""
+
+    def __init__(self, spec: VaultSpec, logins: Logins, clock: Callable[[], float]) -> None:
+        self._spec = spec
+        self._logins = logins
+        self._clock = clock
+
+    async def do(self, operation: Callable[[Api], Awaitable[T]], *, key: str | None = None) -> T:
+        """Do what raises Refused on a 403; again with a new login where the first turns out to be dead."""
+        login = await self._logins.current()
+        try:
+            return await operation(login.api)
+        except Refused:
+            pass
+        if await self._lives(login):
+            raise _denied(key)
+        fresh = await self._logins.replace(login)
+        if fresh.token == login.token:
+            raise _dead()
+        try:
+            return await operation(fresh.api)
+        except Refused:
+            pass
+        if self._spec.auth_method == "token" and not await self._lives(fresh):
+            raise _dead()
+        fresh.trusted_until = self._clock() + _TRUST
+        raise _denied(key)
+
+    async def _lives(self, login: Login) -> bool:
+        """Tell whether the server still knows a token that it has refused something.
+
+        A token with any right below the mount may ask about the mount, one with the policy `default` about itself.
+        One that may do neither cannot be told from a dead one.
+        """
+        if self._clock() < login.trusted_until:
+            return True
+        return _known(await login.api.mount_of(self._spec.path)) or _known(await login.api.look_up())
+
+
+def _known(answer: Answer) -> bool:
+    """Tell whether an answer shows that the server knows the token. Raises a SecretsError where it shows nothing."""
+    if answer.status == HTTPStatus.OK:
+        return True
+    error = failure(answer)
+    if isinstance(error, Denied | Invalid):
+        return False
+    raise error
+
+
+def _denied(key: str | None) -> Denied:
+    return Denied("the policy of the login does not allow this", key=key)
+
+
+def _dead() -> AuthFailed:
+    return AuthFailed("the server refuses the token: it is expired, revoked, or of another server")
