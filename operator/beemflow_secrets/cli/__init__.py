@@ -1,0 +1,15 @@
+"""The command line: `beemflow-secrets`, `python -m beemflow_secrets`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line. Without its extra, say which one is missing."""
+    try:
+        from beemflow_secrets.cli.app import app  # noqa: PLC0415 - the extra may be missing
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error.name} is not installed: pip install 'beemflow-secrets[cli]'\n")
+        sys.exit(1)
+    app()

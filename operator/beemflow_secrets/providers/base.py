@@ -27,12 +27,12 @@ class Ref:
 
     `key` is the name below the store's prefix; `version` None means the current one. `since` is for sharing only and
     takes no part in equality: a value that was read at or after this moment (seconds of the event loop's clock) will
-    do, 0 means that whatever another caller is reading just now will do.
+    do; None joins whatever read of the key another caller has under way.
     """
 
     key: str
     version: str | None = None
-    since: float = field(default=0.0, compare=False)
+    since: float | None = field(default=None, compare=False)
 
 
 class SecretValue:

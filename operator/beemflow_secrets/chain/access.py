@@ -1,0 +1,44 @@
+"""Each access to a secret, told: one line a read, never a value."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.providers.base import Ref, SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.errors import SecretsError
+
+log = structlog.get_logger(__name__)
+
+
+class Access(Layer):
+    """`driver` is what the lines call the provider."""
+
+    def __init__(self, inner: SecretsProvider, *, driver: str) -> None:
+        super().__init__(inner)
+        self._driver = driver
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read, and log what was read. What was not is the caller's to tell: he knows for whom it was."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answers = await self._inner.fetch(refs)
+        duration = round((loop.time() - started) * 1000, 1)
+        for ref, answer in answers.items():
+            if isinstance(answer, SecretValue):
+                log.info(
+                    "Secret retrieved successfully",
+                    provider=self._driver,
+                    key=ref.key,
+                    cache_hit=False,
+                    duration_ms=duration,
+                )
+        return answers

@@ -1,0 +1,129 @@
+"""One operation on a backend: its deadline, its retries, its metrics. The only place that tries again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.engine.backoff import full_jitter
+from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+    from beemflow_secrets.model.store import Retry
+    from beemflow_secrets.providers.base import Driver
+
+T = TypeVar("T")
+
+Answers = dict[Ref, SecretValue | SecretsError]
+
+
+class Call(Layer):
+    """`timeout` (seconds) bounds one attempt; an operation with all its retries ends within twice that."""
+
+    def __init__(self, driver: Driver, *, timeout: float, retry: Retry) -> None:
+        super().__init__(driver)
+        self._name = driver.name
+        self._timeout = timeout
+        self._retry = retry
+
+    async def fetch(self, refs: Iterable[Ref]) -> Answers:
+        """Ask for all, then again for those alone that were throttled or found the backend unavailable."""
+        deadline = _now() + 2 * self._timeout
+        answers: Answers = {}
+        asked = list(refs)
+        for attempt in range(1, self._retry.attempts + 1):
+            answers.update(await self._attempt_fetch(asked, deadline))
+            failed = [error for ref in asked if isinstance(error := answers[ref], Throttled | Unavailable)]
+            if not failed or not await self._wait(attempt, failed, deadline):
+                break
+            asked = [ref for ref in asked if isinstance(answers[ref], Throttled | Unavailable)]
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List, trying again while throttled or unavailable."""
+        deadline = _now() + 2 * self._timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt("list", lambda: self._inner.list_secrets(prefix), deadline)
+            except (Throttled, Unavailable) as error:
+                if attempt == self._retry.attempts or not await self._wait(attempt, [error], deadline):
+                    raise
+
+    async def health_check(self) -> None:
+        """Ask once: whoever probes comes again by itself."""
+        await self._attempt("health", self._inner.health_check, _now() + self._timeout)
+
+    async def _attempt_fetch(self, refs: list[Ref], deadline: float) -> Answers:
+        try:
+            async with asyncio.timeout_at(min(_now() + self._timeout, deadline)):
+                with self._measured("read") as measured:
+                    answers = await self._inner.fetch(refs)
+                    measured.answers = answers.values()
+                return answers
+        except TimeoutError:
+            return dict.fromkeys(refs, self._late())
+
+    async def _attempt(self, operation: str, ask: Callable[[], Awaitable[T]], deadline: float) -> T:
+        try:
+            async with asyncio.timeout_at(min(_now() + self._timeout, deadline)):
+                with self._measured(operation):
+                    return await ask()
+        except TimeoutError:
+            raise self._late() from None
+
+    async def _wait(self, failures: int, errors: list[Throttled | Unavailable], deadline: float) -> bool:
+        """Wait before the next attempt. False where none is worth it: it was the last, or would come too late."""
+        if failures == self._retry.attempts:
+            return False
+        asked_to = [error.retry_after for error in errors if isinstance(error, Throttled) and error.retry_after]
+        # Where the backend names a time, it wins, also over maxDelay.
+        wait = max(asked_to) if asked_to else self._jitter(failures)
+        if _now() + wait >= deadline:
+            return False
+        await asyncio.sleep(wait)
+        return True
+
+    def _jitter(self, failures: int) -> float:
+        return full_jitter(failures, base=self._retry.base_delay, most=self._retry.max_delay)
+
+    def _late(self) -> Unavailable:
+        return Unavailable(f"no answer within {self._timeout:g} s")
+
+    @contextmanager
+    def _measured(self, operation: str) -> Iterator[_Measured]:
+        measured = _Measured()
+        started = _now()
+        with metrics.active_connections.labels(self._name).track_inprogress():
+            try:
+                yield measured
+            except SecretsError as error:
+                measured.answers = [error]
+                raise
+            except asyncio.CancelledError:
+                measured.answers = [self._late()]
+                raise
+            finally:
+                metrics.request_duration_seconds.labels(self._name, operation).observe(_now() - started)
+                for answer in measured.answers:
+                    metrics.count_request(self._name, operation, answer)
+
+
+class _Measured:
+    """What an attempt came to; an operation that returns no answers counts as one success."""
+
+    __slots__ = ("answers",)
+
+    def __init__(self) -> None:
+        self.answers: Iterable[object] = (None,)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,26 @@
+"""Builds the chain that a store's configuration asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.chain.access import Access
+from beemflow_secrets.chain.call import Call
+from beemflow_secrets.chain.keys import Keys
+from beemflow_secrets.chain.loader import Loader
+from beemflow_secrets.providers.registry import open_driver
+
+if TYPE_CHECKING:
+    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.base import SecretsProvider, Surroundings
+
+CALLS = 16
+"""Backend calls that one store may have in flight."""
+
+
+async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> SecretsProvider:
+    """Open a store. Makes no call to the backend. Raises Invalid."""
+    driver = await open_driver(spec, surroundings)
+    call = Call(driver, timeout=spec.timeout, retry=spec.retry)
+    loader = Loader(call, batch=driver.batch_limit, calls=CALLS)
+    return Access(Keys(loader, prefix=spec.prefix), driver=driver.name)

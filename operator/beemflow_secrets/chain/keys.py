@@ -1,0 +1,44 @@
+"""Keys as users write them, names as the backend has them: the check, and the store's prefix between the two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.model.keys import key_fault
+from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import Invalid, SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beemflow_secrets.providers.base import SecretsProvider
+
+
+class Keys(Layer):
+    """Refuses malformed keys, puts `prefix` before the others, and takes it off listings."""
+
+    def __init__(self, inner: SecretsProvider, *, prefix: str) -> None:
+        super().__init__(inner)
+        self._prefix = prefix
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read the refs; an error names the key as it was asked for."""
+        answers: dict[Ref, SecretValue | SecretsError] = {}
+        asked: dict[Ref, Ref] = {}
+        for ref in refs:
+            if fault := key_fault(ref.key):
+                answers[ref] = Invalid(f"the key {fault}", key=ref.key)
+            else:
+                asked[Ref(self._prefix + ref.key, ref.version, ref.since)] = ref
+        for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
+            ref = asked[full]
+            if isinstance(answer, SecretsError):
+                answer.key = ref.key
+            answers[ref] = answer
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List below the store's prefix."""
+        names = await self._inner.list_secrets(self._prefix + prefix)
+        return [name.removeprefix(self._prefix) for name in names]

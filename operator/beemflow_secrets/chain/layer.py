@@ -1,0 +1,35 @@
+"""A provider that passes on what it does not change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretsProvider, SecretValue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beemflow_secrets.providers.errors import SecretsError
+
+
+class Layer(FetchingProvider):
+    """A subclass overrides the operations that it is there for."""
+
+    def __init__(self, inner: SecretsProvider) -> None:
+        self._inner = inner
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Pass on."""
+        return await self._inner.fetch(refs)
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Pass on."""
+        return await self._inner.list_secrets(prefix)
+
+    async def health_check(self) -> None:
+        """Pass on."""
+        await self._inner.health_check()
+
+    async def close(self) -> None:
+        """Pass on."""
+        await self._inner.close()

@@ -1,0 +1,41 @@
+"""The verbs, put together."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import beemflow_secrets
+from beemflow_secrets.cli.crds import crds_yaml
+from beemflow_secrets.cli.run import run
+
+app = typer.Typer(
+    help="Secrets from where companies keep them, to where BeemFlow's pods read them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks show variables, and so values
+)
+app.command()(run)
+
+
+@app.command()
+def crds() -> None:
+    """Print the custom resource definitions, ready for `kubectl apply --server-side -f -`."""
+    sys.stdout.write(crds_yaml())
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        sys.stdout.write(f"{beemflow_secrets.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,76 @@
+"""`run`: the operator."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, NoReturn
+
+import typer
+
+from beemflow_secrets.model.settings import Settings
+
+PREFIX = "BEEMFLOW_SECRETS_"
+
+_DEFAULTS = Settings()
+
+
+class LogLevel(StrEnum):
+    """From what weight on events are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+def run(
+    http_address: Annotated[
+        str, typer.Option(envvar=f"{PREFIX}HTTP_ADDRESS", help="Serve /healthz, /readyz, /metrics and /health here.")
+    ] = _DEFAULTS.http_address,
+    concurrency: Annotated[
+        int, typer.Option(envvar=f"{PREFIX}CONCURRENCY", min=1, help="Syncs under way at once, for each store.")
+    ] = _DEFAULTS.concurrency,
+    env_allowed_prefix: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}ENV_ALLOWED_PREFIX",
+            help="Cluster stores with driver env may read the operator's variables that begin so. "
+            "Repeatable; none given: none may be read.",
+        ),
+    ] = None,
+    log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
+    log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
+) -> None:
+    """Run the operator: in a pod, or against the cluster of KUBECONFIG."""
+    try:
+        import uvloop  # noqa: PLC0415 - what only this verb needs is loaded only here
+
+        from beemflow_secrets import process  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _fail(f"{error.name} is not installed: pip install 'beemflow-secrets[operator]'")
+    from beemflow_secrets.kube.connection import NoCluster, connect  # noqa: PLC0415
+    from beemflow_secrets.telemetry import logs  # noqa: PLC0415
+
+    settings = Settings(
+        http_address=http_address, concurrency=concurrency, env_allowed_prefixes=tuple(env_allowed_prefix or ())
+    )
+    logs.configure(level=log_level, form=log_format)
+    try:
+        uvloop.run(process.run(settings, connect()))
+    except NoCluster as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"cannot serve HTTP at {http_address}: {error.strerror}")
+
+
+def _fail(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(1)

@@ -1,0 +1,54 @@
+"""Why a sync failed: the one table from errors to reasons, and the words that a person reads."""
+
+from __future__ import annotations
+
+from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    Invalid,
+    NotFound,
+    SecretsError,
+    Throttled,
+    Unavailable,
+)
+
+LONGEST_MESSAGE = 1024
+
+_REASONS: tuple[tuple[type[SecretsError], Reason], ...] = (
+    (NotFound, Reason.KEY_NOT_FOUND),
+    (Denied, Reason.ACCESS_DENIED),
+    (AuthFailed, Reason.AUTHENTICATION_FAILED),
+    (Throttled, Reason.THROTTLED),
+    (Unavailable, Reason.BACKEND_UNAVAILABLE),
+    (Invalid, Reason.INVALID_SPEC),
+)
+
+
+class Failed(Exception):
+    """A sync that ends without a written Secret. `retry_after` is in seconds, where the backend named a time."""
+
+    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = printable(message)
+        self.retry_after = retry_after
+
+
+def from_read(error: SecretsError, store: str) -> Failed:
+    """Return the failure that an error of reading from `store` is."""
+    message = f"store {store}: key {error.key}: {error.message}" if error.key else f"store {store}: {error.message}"
+    return Failed(reason_of(error), message, retry_after=error.retry_after if isinstance(error, Throttled) else None)
+
+
+def reason_of(error: SecretsError) -> Reason:
+    """Return the reason that stands for an error."""
+    if isinstance(error, NotFound) and error.property is not None:
+        return Reason.PROPERTY_NOT_FOUND
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.BACKEND_UNAVAILABLE)
+
+
+def printable(message: str) -> str:
+    """Escape control characters, and cut to what a condition may hold."""
+    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in message)
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"

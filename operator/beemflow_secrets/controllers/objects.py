@@ -1,0 +1,55 @@
+"""What is kept of a watched object: what decides, as small as it can be, and no parsed model.
+
+A pydantic model of a small spec takes 4.4 KiB, its JSON 0.3; parsing it when it is due takes 5 microseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from beemflow_secrets.model.names import REFRESH_REQUESTED_ANNOTATION, SUSPEND_ANNOTATION
+
+if TYPE_CHECKING:
+    from beemflow_secrets.kube.client import Object
+
+
+class Key(NamedTuple):
+    """Which object: its kind, its namespace (empty for cluster kinds), its name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """An object as the watch gave it. `spec` is JSON."""
+
+    key: Key
+    uid: str
+    generation: int
+    spec: bytes
+    refresh_requested: str | None
+    suspended: bool
+    deleting: bool
+
+
+def observe(kind: str, body: Object) -> Observed:
+    """Take from an object what is kept."""
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return Observed(
+        key=Key(kind, metadata.get("namespace", ""), metadata["name"]),
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        spec=orjson.dumps(body.get("spec") or {}),
+        refresh_requested=annotations.get(REFRESH_REQUESTED_ANNOTATION),
+        suspended=annotations.get(SUSPEND_ANNOTATION) == "true",
+        deleting="deletionTimestamp" in metadata,
+    )

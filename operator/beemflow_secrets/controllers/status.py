@@ -1,0 +1,128 @@
+"""Statuses: pure functions from the old one and what happened to the new one, and the patch between them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from beemflow_secrets.model.names import READY
+from beemflow_secrets.model.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.render.compose import Entry
+
+Status = dict[str, Any]
+
+HEARTBEAT = 600.0
+"""Seconds between status writes that tell no more than that a sync was made again."""
+
+MOST_ENTRIES = 100
+"""More would bloat the object; `entriesOmitted` counts the rest."""
+
+
+def synced(
+    old: Status, *, generation: int, now: float, store: str, entries: Sequence[Entry], target: Written
+) -> Status:
+    """Return the status after a good sync."""
+    moment = timestamp(now)
+    expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
+    return _without_none(
+        {
+            **_with_ready(old, "True", Reason.SYNCED, _synced_message(entries), generation, now),
+            "secretRef": {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version},
+            "contentVersion": target.content_version,
+            "lastSyncTime": moment,
+            "lastChangeTime": moment if target.changed else old.get("lastChangeTime", moment),
+            "expiresAt": rfc3339(min(expiries)) if expiries else None,
+            "entries": [_entry(entry, store) for entry in entries[:MOST_ENTRIES]],
+            "entriesOmitted": len(entries) - MOST_ENTRIES if len(entries) > MOST_ENTRIES else None,
+        }
+    )
+
+
+def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
+    """Return the status after a failed sync: what was synced before stays told."""
+    return _with_ready(old, "False", reason, message, generation, now)
+
+
+def suspended(old: Status, *, generation: int, now: float) -> Status:
+    """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
+    before = ready(old).get("status", "Unknown")
+    message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
+    return _with_ready(old, before, Reason.SUSPENDED, message, generation, now)
+
+
+def ready(status: Status) -> dict[str, Any]:
+    """Return the Ready condition, empty where there is none."""
+    return next((item for item in status.get("conditions", ()) if item["type"] == READY), {})
+
+
+def worth_writing(old: Status, new: Status, now: float) -> bool:
+    """Whether the new status tells more than a later lastSyncTime, or the last heartbeat is long ago."""
+    if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
+        return True
+    return old != new and now - seconds(old.get("lastSyncTime", "")) >= HEARTBEAT
+
+
+def merge_patch(old: Status, new: Status) -> Status:
+    """Return the merge patch that turns one into the other."""
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    return changed | dict.fromkeys(old.keys() - new.keys())
+
+
+def condition(old: Status, *, status: str, reason: str, message: str, generation: int, now: float) -> dict[str, Any]:
+    """Return the Ready condition; its transition time moves only with its status."""
+    before = ready(old)
+    since = before.get("lastTransitionTime") if before.get("status") == status else None
+    return {
+        "type": READY,
+        "status": status,
+        "reason": str(reason),
+        "message": message,
+        "observedGeneration": generation,
+        "lastTransitionTime": since or timestamp(now),
+    }
+
+
+def timestamp(moment: float) -> str:
+    """Write seconds since the epoch as Kubernetes writes times."""
+    return rfc3339(datetime.fromtimestamp(moment, UTC))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write a time in whole seconds, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(text: str) -> float:
+    """Read a time that Kubernetes wrote as seconds since the epoch; 0 for none."""
+    return datetime.fromisoformat(text).timestamp() if text else 0.0
+
+
+def _with_ready(old: Status, status: str, reason: str, message: str, generation: int, now: float) -> Status:
+    ready = condition(old, status=status, reason=reason, message=message, generation=generation, now=now)
+    return {**old, "observedGeneration": generation, "conditions": [ready]}
+
+
+def _synced_message(entries: Sequence[Entry]) -> str:
+    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} synced"
+
+
+def _entry(entry: Entry, store: str) -> dict[str, Any]:
+    return _without_none(
+        {
+            "secretKey": entry.secret_key,
+            "provider": store,
+            "remoteKey": entry.remote_key,
+            "version": entry.version,
+            "createdAt": rfc3339(entry.created_at) if entry.created_at else None,
+            "expiresAt": rfc3339(entry.expires_at) if entry.expires_at else None,
+        }
+    )
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

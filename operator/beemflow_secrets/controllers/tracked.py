@@ -1,0 +1,144 @@
+"""The BeemFlowSecrets that are watched: what is kept of each, and who uses which store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+from pydantic import ValidationError
+
+from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.objects import Key, Observed
+from beemflow_secrets.model import names
+from beemflow_secrets.model.explain import explain
+from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.model.secret import SecretSpec
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.target import Written
+
+SHORTEST_INTERVAL = 1.0
+"""Seconds. A shorter refreshInterval is stored as given, and served at this pace."""
+
+
+@dataclass(slots=True)
+class Tracked:
+    """What is kept of one resource. `status` is JSON, `due` seconds since the epoch (0: never).
+
+    `since` is when somebody last asked for a sync, on the event loop's clock; None when only the schedule does.
+    `drift_only`: all that is known is that somebody touched the Secret.
+    """
+
+    seen: Observed
+    status: bytes
+    store: Key
+    since: float | None = None
+    due: float = 0.0
+    failures: int = 0
+    drift_only: bool = False
+    written: Written | None = None
+
+    def left(self) -> tuple[str, str, str] | None:
+        """Return name, uid and resourceVersion of the Secret as this or an earlier process left it."""
+        if self.written is not None:
+            return self.written.name, self.written.uid, self.written.resource_version
+        if ref := orjson.loads(self.status).get("secretRef"):
+            return ref["name"], ref["uid"], ref["resourceVersion"]
+        return None
+
+
+class Registry:
+    """All tracked resources, by key, by uid and by store."""
+
+    def __init__(self) -> None:
+        self._items: dict[Key, Tracked] = {}
+        self._by_uid: dict[str, Key] = {}
+        self._users: dict[Key, set[Key]] = {}
+
+    def get(self, key: Key) -> Tracked | None:
+        """Return a resource, None when it is not tracked."""
+        return self._items.get(key)
+
+    def add(self, seen: Observed, told: status.Status) -> Tracked:
+        """Track a resource whose status, when it was first seen, was `told`."""
+        item = self._items[seen.key] = Tracked(seen, orjson.dumps(told), store_of(seen))
+        self._by_uid[seen.uid] = seen.key
+        self._users.setdefault(item.store, set()).add(seen.key)
+        return item
+
+    def update(self, item: Tracked, seen: Observed) -> None:
+        """Keep the new state of a resource, which may name another store."""
+        self._leave(item)
+        item.seen, item.store = seen, store_of(seen)
+        self._users.setdefault(item.store, set()).add(seen.key)
+
+    def pop(self, key: Key) -> Tracked | None:
+        """Track a resource no more."""
+        if (item := self._items.pop(key, None)) is not None:
+            del self._by_uid[item.seen.uid]
+            self._leave(item)
+        return item
+
+    def of_uid(self, uid: str) -> tuple[Key, Tracked] | None:
+        """Return the resource with this uid."""
+        key = self._by_uid.get(uid)
+        return (key, self._items[key]) if key is not None else None
+
+    def users(self, store: Key) -> list[tuple[Key, Tracked]]:
+        """Return the resources that read from a store."""
+        return [(key, self._items[key]) for key in self._users.get(store, ())]
+
+    def known(self) -> dict[Key, Observed]:
+        """Return what was last seen of each."""
+        return {key: item.seen for key, item in self._items.items()}
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Count the resources by namespace and by the status of Ready."""
+        return Counter(
+            (key.namespace, status.ready(orjson.loads(item.status)).get("status", "Unknown"))
+            for key, item in self._items.items()
+        )
+
+    def _leave(self, item: Tracked) -> None:
+        users = self._users[item.store]
+        users.discard(item.seen.key)
+        if not users:
+            del self._users[item.store]
+
+
+def parse(seen: Observed) -> SecretSpec:
+    """Return the spec as a model. Raises Failed."""
+    try:
+        return SecretSpec.model_validate(orjson.loads(seen.spec))
+    except ValidationError as error:
+        raise Failed(Reason.INVALID_SPEC, explain(error)) from None
+
+
+def interval_of(spec: SecretSpec) -> float:
+    """Return the seconds between refreshes, 0 for none."""
+    return max(spec.refresh_interval, SHORTEST_INTERVAL) if spec.refresh_interval else 0.0
+
+
+def grid_key(spec: SecretSpec) -> str:
+    """Return the key that places the resource on its store's grid: equal keys fall due together."""
+    return spec.data[0].remote_ref.parts.key
+
+
+def store_of(seen: Observed) -> Key:
+    """Return the store of a spec, without a model: this runs for every event of a listing."""
+    ref = orjson.loads(seen.spec).get("secretStoreRef") or {}
+    kind = ref.get("kind") or names.STORE.name
+    return Key(kind, "" if kind == names.CLUSTER_STORE.name else seen.key.namespace, ref.get("name") or "")
+
+
+def asks_anew(before: Observed, seen: Observed) -> bool:
+    """Whether a new state asks for more than the old one: not the echo of our own status, or somebody's label."""
+    asked = seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
+    return asked or (seen.generation, seen.suspended, seen.deleting) != (
+        before.generation,
+        before.suspended,
+        before.deleting,
+    )

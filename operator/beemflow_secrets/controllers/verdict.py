@@ -1,0 +1,79 @@
+"""How a store stands: the verdict over it, and the status that tells it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.credentials import CredentialNotFound
+from beemflow_secrets.controllers.failure import printable
+from beemflow_secrets.model.reasons import StoreReason
+from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFound, SecretsError, Throttled
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.status import Status
+
+CHECKED_TOLD = 600.0
+"""Seconds between status writes that tell no more than that the store was checked again."""
+
+_REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
+    (CredentialNotFound, StoreReason.CREDENTIAL_NOT_FOUND),
+    (AuthFailed, StoreReason.AUTHENTICATION_FAILED),
+    (Invalid, StoreReason.INVALID_SPEC),
+    # A backend that answers "denied" or "not found" serves; no probe may need a right that reading does not need.
+    (Denied, StoreReason.VALID),
+    (NotFound, StoreReason.VALID),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a store serves, and if not, why. `retry_after` is in seconds, where the backend named a time."""
+
+    reason: StoreReason
+    message: str
+    retry_after: float | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether it serves."""
+        return self.reason is StoreReason.VALID
+
+
+SERVING = Verdict(StoreReason.VALID, "the store serves")
+
+
+def judge(error: SecretsError) -> Verdict:
+    """Return the verdict that an error of opening or probing is."""
+    reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), StoreReason.BACKEND_UNAVAILABLE)
+    if reason is StoreReason.VALID:
+        return SERVING
+    return Verdict(reason, printable(error.message), error.retry_after if isinstance(error, Throttled) else None)
+
+
+def store_status(
+    old: Status, verdict: Verdict, *, name: str, driver: str, opened: bool, generation: int, now: float
+) -> Status:
+    """Return the status of a store. `lastCheck` moves with the state, else every ten minutes."""
+    ready = status.condition(
+        old,
+        status="True" if verdict.serves else "False",
+        reason=verdict.reason,
+        message=verdict.message,
+        generation=generation,
+        now=now,
+    )
+    provider = {"name": name, "driver": driver, "state": "Healthy" if verdict.serves else "Down"}
+    if not verdict.serves:
+        provider["lastError"] = verdict.message
+    told: dict[str, str] = dict(next(iter(old.get("providers") or ()), {}))
+    checked = told.pop("lastCheck", "")
+    if told != provider or now - status.seconds(checked) >= CHECKED_TOLD:
+        checked = status.timestamp(now)
+    return {
+        "observedGeneration": generation,
+        "conditions": [ready],
+        "providers": [{**provider, "lastCheck": checked}],
+        "capabilities": ["Read", "List"] if opened else [],
+    }

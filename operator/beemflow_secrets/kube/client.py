@@ -1,0 +1,163 @@
+"""A thin client on aiohttp and orjson: the hot path of every sync.
+
+The official client needs 0.66 ms of CPU a request where this needs 0.14, and 50 MiB more; see docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from beemflow_secrets.kube.errors import ApiUnavailable, from_response
+from beemflow_secrets.model.names import FIELD_MANAGER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from beemflow_secrets.kube.connection import Connection
+
+Object = dict[str, Any]
+
+CONNECTIONS = 32
+REQUEST_TIMEOUT = 5.0
+"""Seconds for a request and its answer. Short, so that no write lands long after it was decided."""
+
+PAGE = 500
+"""Objects a page of a listing: more would stall the loop while they are parsed, and the probes with it."""
+
+TRIES = 3
+LONGEST_WAIT = 3.0
+"""Seconds; a longer Retry-After is the caller's to wait for."""
+
+WATCH_SECONDS = 300
+WATCH_SILENCE = 90.0
+"""Seconds without a byte before a watch counts as dead. The API server sends a bookmark each minute."""
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+
+class KubeClient:
+    """Requests to one API server. Every method raises an ApiError of kube.errors."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._server = connection.server
+        self._session = connection.session(connections=CONNECTIONS)
+        self._watches = connection.session(connections=0)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+        await self._watches.close()
+
+    async def get(self, path: str, **params: str) -> Object:
+        """Return an object, or any JSON answer."""
+        return await self._request("GET", path, params=params)
+
+    async def create(self, path: str, body: Object) -> Object:
+        """POST: an object that exists is AlreadyExists, never overwritten."""
+        return await self._request("POST", path, body=body, params={"fieldManager": FIELD_MANAGER})
+
+    async def json_patch(self, path: str, operations: list[Object]) -> Object:
+        """Apply RFC 6902 operations. A `test` that fails is Refused (422), as is a result that is not valid."""
+        return await self._patch(path, operations, JSON_PATCH)
+
+    async def merge_patch(self, path: str, body: Object) -> Object:
+        """Apply an RFC 7386 merge. With `metadata.uid` in it, an object of another uid is a Conflict."""
+        return await self._patch(path, body, MERGE_PATCH)
+
+    async def delete(self, path: str, *, uid: str, resource_version: str) -> None:
+        """Delete the object only as it was seen: of this uid, at this version. Else Conflict."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        await self._request("DELETE", path, body={"preconditions": preconditions})
+
+    async def pages(self, path: str, *, selector: str = "", metadata: bool = False) -> AsyncIterator[Object]:
+        """List in pages. Yields each page as it came; the resourceVersion to watch from is in every page."""
+        params = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        while True:
+            page = await self._request("GET", path, params=params, accept=METADATA_LIST if metadata else None)
+            yield page
+            if not (token := page["metadata"].get("continue")):
+                return
+            params["continue"] = token
+
+    async def watch_metadata(self, path: str, *, version: str, selector: str) -> AsyncIterator[Object]:
+        """Yield watch events, of bookmarks too, with objects' metadata only. Ends when the API server ends it."""
+        params = {
+            "watch": "true",
+            "resourceVersion": version,
+            "labelSelector": selector,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_TIMEOUT, sock_read=WATCH_SILENCE)
+        try:
+            async with self._watches.get(
+                self._server + path, params=params, headers={"Accept": METADATA}, timeout=timeout
+            ) as response:
+                if response.status != 200:  # noqa: PLR2004 - HTTP's OK
+                    raise from_response(response.status, await response.read(), None)
+                async for line in _lines(response):
+                    event: Object = orjson.loads(line)
+                    if event["type"] == "ERROR":
+                        raise from_response(event["object"].get("code", 500), orjson.dumps(event["object"]), None)
+                    yield event
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnavailable(f"the watch was cut: {type(error).__name__}") from error
+
+    async def _patch(self, path: str, body: Object | list[Object], kind: str) -> Object:
+        return await self._request("PATCH", path, body=body, kind=kind, params={"fieldManager": FIELD_MANAGER})
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Object | list[Object] | None = None,
+        kind: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        accept: str | None = None,
+    ) -> Object:
+        headers = {"Content-Type": kind, "Accept": accept or "application/json"}
+        data = orjson.dumps(body) if body is not None else None
+        for tries_left in range(TRIES - 1, -1, -1):
+            try:
+                return await self._once(method, path, data, headers, params)
+            except ApiUnavailable as error:
+                wait = error.retry_after or random.uniform(0.1, 0.5)  # noqa: S311 - spreads load, guards nothing
+                if not tries_left or wait > LONGEST_WAIT:
+                    raise
+                await asyncio.sleep(wait)
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    async def _once(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], params: Mapping[str, str] | None
+    ) -> Object:
+        try:
+            async with (
+                asyncio.timeout(REQUEST_TIMEOUT),
+                self._session.request(method, self._server + path, data=data, headers=headers, params=params) as answer,
+            ):
+                content = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error
+        if answer.status >= 400:  # noqa: PLR2004 - HTTP's errors begin here
+            raise from_response(answer.status, content, answer.headers.get("Retry-After"))
+        parsed: Object = orjson.loads(content)
+        return parsed
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Split the stream at line ends. aiohttp's own reader refuses lines of over 128 KiB; metadata may be longer."""
+    rest = b""
+    async for chunk in response.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line

@@ -1,0 +1,191 @@
+"""Where the API server is and who we are there: the pod's ServiceAccount, or a kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+import os
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+TOKEN_TTL = 60.0
+"""Seconds for which a token file is not read again. The kubelet renews a token long before it ends."""
+
+Token = Callable[[], Awaitable[str | None]]
+
+
+class NoCluster(Exception):
+    """There is no cluster to speak to; the message says where it was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """`namespace` is the pod's own, or the context's."""
+
+    server: str
+    tls: ssl.SSLContext | None
+    token: Token
+    namespace: str
+
+    def session(self, *, connections: int) -> aiohttp.ClientSession:
+        """Make a session that logs in by itself. The caller closes it. `connections` 0 is without a limit."""
+
+        async def log_in(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            if token := await self.token():
+                request.headers["Authorization"] = f"Bearer {token}"
+            return await send(request)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self.tls or True),
+            middlewares=[log_in],
+            headers={"User-Agent": "beemflow-secrets"},
+        )
+
+
+def connect() -> Connection:
+    """Return the cluster of KUBECONFIG, else the one this pod runs in, else of ~/.kube/config. Raises NoCluster."""
+    if paths := os.environ.get("KUBECONFIG"):
+        return from_kubeconfig([Path(path) for path in paths.split(os.pathsep) if path])
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return from_pod(SERVICE_ACCOUNT)
+    default = Path.home() / ".kube" / "config"
+    if default.exists():
+        return from_kubeconfig([default])
+    raise NoCluster("no cluster: KUBECONFIG is not set, this is no pod, and there is no ~/.kube/config")
+
+
+def from_pod(mount: Path) -> Connection:
+    """Return the cluster of this pod, with its ServiceAccount's token, CA and namespace below `mount`."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    try:
+        tls = ssl.create_default_context(cafile=str(mount / "ca.crt"))
+        namespace = (mount / "namespace").read_text().strip()
+    except OSError as error:
+        raise NoCluster(f"this pod has no ServiceAccount token mounted at {mount}") from error
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    return Connection(server, tls, _file_token(mount / "token"), namespace)
+
+
+def from_kubeconfig(paths: list[Path]) -> Connection:
+    """Return the current context's cluster. Several files count as one, the first that has a name wins, as in kubectl.
+
+    Logins by a program or a cloud (`exec`, `auth-provider`) are left to the official client, which has them.
+    """
+    config = _Kubeconfig(paths)
+    context = config.named("contexts", "context", config.current)
+    cluster = config.named("clusters", "cluster", context.get("cluster", ""))
+    user = config.named("users", "user", context.get("user", ""))
+    tls = _context(cluster, config.folder)
+    if user.keys() & {"exec", "auth-provider"}:
+        token = _plugin_token()
+    elif "tokenFile" in user:
+        token = _file_token(config.folder / user["tokenFile"])
+    else:
+        token = _fixed_token(user.get("token"))
+    if tls is not None and (certificate := _material(user, "client-certificate", config.folder)):
+        _load_client(tls, certificate, _material(user, "client-key", config.folder) or b"")
+    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace", "default"))
+
+
+class _Kubeconfig:
+    def __init__(self, paths: list[Path]) -> None:
+        found = [path for path in paths if path.exists()]
+        if not found:
+            raise NoCluster(f"no cluster: {' and '.join(map(str, paths))} does not exist")
+        try:
+            self._documents = [yaml.safe_load(path.read_text()) or {} for path in found]
+        except (OSError, yaml.YAMLError) as error:
+            # A YAML error quotes the text around it, and that may be a token.
+            raise NoCluster(f"cannot read {' and '.join(map(str, found))}: {type(error).__name__}") from None
+        self.folder = found[0].parent
+        self.current = next((name for item in self._documents if (name := item.get("current-context"))), "")
+        if not self.current:
+            raise NoCluster(f"no cluster: {found[0]} has no current-context")
+
+    def named(self, section: str, kind: str, name: str) -> dict[str, Any]:
+        for document in self._documents:
+            for item in document.get(section) or []:
+                if item.get("name") == name:
+                    return dict(item.get(kind) or {})
+        raise NoCluster(f"no cluster: the kubeconfig has no {kind} {name!r}")
+
+
+def _context(cluster: dict[str, Any], folder: Path) -> ssl.SSLContext | None:
+    if not cluster.get("server", "").startswith("https://"):
+        return None
+    authority = _material(cluster, "certificate-authority", folder)
+    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
+    if name := cluster.get("tls-server-name"):
+        raise NoCluster(f"the kubeconfig's tls-server-name ({name}) is not supported: use an address of that name")
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _material(section: dict[str, Any], name: str, folder: Path) -> bytes | None:
+    if data := section.get(f"{name}-data"):
+        return base64.b64decode(data)
+    return (folder / section[name]).read_bytes() if name in section else None
+
+
+def _load_client(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Load from memory: OpenSSL reads files only, and a private key must not lie in a temporary one."""
+    descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, certificate + b"\n" + key)
+        tls.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+def _fixed_token(token: str | None) -> Token:
+    async def read() -> str | None:
+        return token
+
+    return read
+
+
+def _file_token(path: Path) -> Token:
+    token, read_at = "", -TOKEN_TTL
+
+    async def read() -> str | None:
+        nonlocal token, read_at
+        if time.monotonic() - read_at >= TOKEN_TTL:
+            token, read_at = path.read_text().strip(), time.monotonic()  # noqa: ASYNC240 - 1 KiB from a tmpfs
+        return token
+
+    return read
+
+
+def _plugin_token() -> Token:
+    """Return the official client's login. It runs programs and cloud SDKs, so it is asked in a thread."""
+    import asyncio  # noqa: PLC0415 - with kubernetes, which is heavy and needed here alone
+
+    try:
+        from kubernetes import client, config  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
+    configuration = client.Configuration()
+    loaded = False
+
+    def log_in() -> str | None:
+        nonlocal loaded
+        if not loaded:
+            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            loaded = True
+        header = configuration.get_api_key_with_prefix("authorization")  # renews what has expired
+        return str(header).removeprefix("Bearer ") if header else None
+
+    async def read() -> str | None:
+        return await asyncio.to_thread(log_in)
+
+    return read

@@ -1,0 +1,28 @@
+"""Paths of the API server."""
+
+from __future__ import annotations
+
+from beemflow_secrets.model.names import GROUP, VERSION
+
+GROUP_VERSION = f"/apis/{GROUP}/{VERSION}"
+
+
+def secrets(namespace: str = "", name: str = "") -> str:
+    """Return the path of one Secret, of a namespace's Secrets, or of all."""
+    return _path("/api/v1", "secrets", namespace, name)
+
+
+def events(namespace: str) -> str:
+    """Return the path of a namespace's Events."""
+    return _path("/api/v1", "events", namespace, "")
+
+
+def resources(plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
+    """Return the path of our own kinds."""
+    path = _path(GROUP_VERSION, plural, namespace, name)
+    return f"{path}/{subresource}" if subresource else path
+
+
+def _path(base: str, plural: str, namespace: str, name: str) -> str:
+    inside = f"/namespaces/{namespace}" if namespace else ""
+    return f"{base}{inside}/{plural}" + (f"/{name}" if name else "")

@@ -1,0 +1,14 @@
+"""What the operator's process is told: each field is a flag of `run` and an environment variable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The flags of `beemflow-secrets run`; cli/run.py says what each does."""
+
+    http_address: str = "0.0.0.0:8080"  # noqa: S104 - probes and Prometheus come from outside the pod
+    concurrency: int = 128
+    env_allowed_prefixes: tuple[str, ...] = ()

@@ -1,0 +1,196 @@
+"""The operator's process: its parts, put together, and its life from start to SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from beemflow_secrets.controllers.events import Events
+from beemflow_secrets.controllers.secret import SecretController
+from beemflow_secrets.controllers.store import StoreController
+from beemflow_secrets.controllers.sweep import Sweep
+from beemflow_secrets.engine.queue import KeyedQueue, Priority
+from beemflow_secrets.engine.workers import Workers
+from beemflow_secrets.kube import paths
+from beemflow_secrets.kube.client import KubeClient
+from beemflow_secrets.kube.errors import ApiError, NotFound
+from beemflow_secrets.kube.reflector import MetadataReflector
+from beemflow_secrets.model import names
+from beemflow_secrets.operator import host
+from beemflow_secrets.telemetry import health, metrics
+from beemflow_secrets.telemetry.logs import where
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.model.names import Kind
+    from beemflow_secrets.model.settings import Settings
+    from beemflow_secrets.operator import Observe
+
+log = structlog.get_logger(__name__)
+
+GRACE = 5.0
+"""Seconds that begun writes have to end after SIGTERM."""
+
+PING_EVERY, SILENT_AFTER = 10.0, 30.0
+"""Seconds between questions to the API server, and without an answer until the process counts as not ready."""
+
+STUCK_AFTER = 30.0
+"""Seconds that a key may wait where a worker is free."""
+
+DEFECT_PAUSE = 60.0
+"""Seconds before a resource whose sync ran into a defect of ours is tried again."""
+
+
+async def run(settings: Settings, connection: Connection) -> None:
+    """Run until SIGTERM or SIGINT. Raises OSError when the HTTP address cannot be had."""
+    operator = Process(settings, connection)
+    async with health.serve(operator, settings.http_address):
+        await operator.run()
+
+
+class Process:
+    """All parts of the operator. Answers the health pages (telemetry.health.State)."""
+
+    def __init__(self, settings: Settings, connection: Connection) -> None:
+        self._connection = connection
+        self._client = KubeClient(connection)
+        self._queue: KeyedQueue[Key] = KeyedQueue(limit=settings.concurrency, now=time.time)
+        self._workers = Workers(self._queue, self._work)
+        self._events = Events(self._client)
+        self._reflector = MetadataReflector(self._client, paths.secrets(), names.OWNER_LABEL)
+        self._stores = StoreController(
+            self._client, self._queue, self._events, now=time.time, env_prefixes=settings.env_allowed_prefixes
+        )
+        self._secrets = SecretController(
+            self._client,
+            self._queue,
+            self._events,
+            stores=self._stores,
+            reflector=self._reflector,
+            now=time.time,
+            finish=self._workers.finish,
+        )
+        self._reflector.listen(self._secrets.secret_changed)
+        self._stores.listen(self._secrets.store_returned)
+        self._sweep = Sweep(
+            self._client,
+            {names.SECRET: self._secrets, names.STORE: self._stores, names.CLUSTER_STORE: self._stores},
+        )
+        self._stop = asyncio.Event()
+        self._answered = time.monotonic()
+        self._waits_for: str | None = "the API server"
+
+    async def run(self) -> None:
+        """Run until told to stop. A part that ends by an error ends the process with it."""
+        self._take_signals()
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = (self._ping(), self._reflector.run(), self._workers.run(), self._sweep.run())
+                tasks = [group.create_task(part) for part in parts]
+                preparing = group.create_task(self._prepare())
+                stopped = group.create_task(self._stop.wait())
+                await asyncio.wait((preparing, stopped), return_when=asyncio.FIRST_COMPLETED)
+                if not stopped.done():
+                    await self._host()
+                for task in (*tasks, preparing, stopped):
+                    task.cancel()
+        finally:
+            await self._stores.close()
+            await self._client.close()
+        log.info("Stopped")
+
+    async def _prepare(self) -> None:
+        """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store."""
+        self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
+        while not await self._has_kinds():
+            log.warning("Waiting", waits_for=self._waits_for)
+            await asyncio.sleep(2.0)
+        self._waits_for = "the listing of owned Secrets"
+        await self._reflector.synced.wait()
+        self._waits_for = "the listing of stores"
+        await self._stores.load()
+        self._waits_for = None
+
+    async def _has_kinds(self) -> bool:
+        try:
+            served = await self._client.get(paths.GROUP_VERSION)
+        except NotFound:
+            return False
+        except ApiError as error:
+            log.warning("The API server does not answer", error=error.message)
+            return False
+        return {kind.plural for kind in names.KINDS} <= {item["name"] for item in served["resources"]}
+
+    async def _host(self) -> None:
+        observers: dict[Kind, Observe] = {
+            names.STORE: partial(self._stores.observe, names.STORE.name),
+            names.CLUSTER_STORE: partial(self._stores.observe, names.CLUSTER_STORE.name),
+            names.SECRET: self._secrets.observe,
+        }
+        log.info("Started", server=self._connection.server)
+        await host(
+            self._connection, observers, stop=self._stop, started=self._take_signals, stopping=self._finish_writes
+        )
+
+    async def _finish_writes(self) -> None:
+        await self._workers.stop(GRACE)
+        await self._events.drain(1.0)
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
+    async def _work(self, key: Key) -> None:
+        try:
+            if key.kind == names.SECRET.name:
+                await self._secrets.reconcile(key)
+            else:
+                await self._stores.reconcile(key)
+        except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service
+            log.error("Sync ran into a defect", resource=str(key), error=type(error).__name__, at=where(error))  # noqa: TRY400 - the text could hold a value
+            self._queue.add_at(key, time.time() + DEFECT_PAUSE, lane=key)
+
+    async def _ping(self) -> None:
+        while True:
+            try:
+                await self._client.get("/version")
+                self._answered = time.monotonic()
+            except ApiError as error:
+                log.warning("The API server does not answer", error=error.message)
+            await asyncio.sleep(PING_EVERY)
+
+    # The health pages.
+
+    def stuck(self) -> list[str]:
+        """Return what will not mend itself."""
+        problems = []
+        if (waiting := self._queue.passed_over()) > STUCK_AFTER:
+            problems.append(f"the queue is stuck: a resource has waited {waiting:.0f} s for a free worker")
+        if self._sweep.missed:
+            problems.append(f"the watch is stuck: {len(self._sweep.missed)} changed resources were not delivered")
+        return problems
+
+    def unready(self) -> list[str]:
+        """Return what the process waits for."""
+        silent = time.monotonic() - self._answered
+        problems = [f"the API server has not answered for {silent:.0f} s"] if silent > SILENT_AFTER else []
+        return [*problems, f"waiting for {self._waits_for}"] if self._waits_for else problems
+
+    def stores(self) -> list[dict[str, Any]]:
+        """Return the state of every store."""
+        return self._stores.states()
+
+    def collect(self) -> None:
+        """Bring the metrics that are states up to date."""
+        for priority in Priority:
+            metrics.queue_depth.labels(priority.name.lower()).set(self._queue.depth(priority))
+        metrics.oldest_due_seconds.set(self._queue.oldest())
+        metrics.secrets.clear()
+        for (namespace, ready), number in self._secrets.registry.counts().items():
+            metrics.secrets.labels(namespace, ready).set(number)

@@ -1,0 +1,78 @@
+"""The pages that say how the process is: /healthz, /readyz, /metrics, /health."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from beemflow_secrets.telemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class State(Protocol):
+    """What the pages ask of the process."""
+
+    def stuck(self) -> list[str]:
+        """Return what no longer works and will not mend itself: the process should be started again."""
+
+    def unready(self) -> list[str]:
+        """Return what the process waits for."""
+
+    def stores(self) -> list[dict[str, Any]]:
+        """Return the state of every store and link."""
+
+    def collect(self) -> None:
+        """Bring the metrics that are states, not events, up to date."""
+
+
+@asynccontextmanager
+async def serve(state: State, address: str) -> AsyncIterator[None]:
+    """Serve the pages at `address` (host:port) while the context lasts. Raises OSError where that is taken."""
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/healthz", _verdict(state.stuck)),
+            web.get("/readyz", _verdict(state.unready)),
+            web.get("/metrics", _metrics(state)),
+            web.get("/health", _health(state)),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    host, _, port = address.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _verdict(problems: Callable[[], list[str]]) -> Handler:
+    async def page(_request: web.Request) -> web.Response:
+        found = problems()
+        return web.Response(status=503 if found else 200, text="\n".join(found or ["ok"]) + "\n")
+
+    return page
+
+
+def _metrics(state: State) -> Handler:
+    async def page(_request: web.Request) -> web.Response:
+        state.collect()
+        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return page
+
+
+def _health(state: State) -> Handler:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps({"stores": state.stores()}), content_type="application/json")
+
+    return page

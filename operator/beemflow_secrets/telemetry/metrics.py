@@ -1,0 +1,74 @@
+"""The process's metrics, prefix `beemflow_secrets_`. No label holds a key; series go with their resource."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+PREFIX = "beemflow_secrets"
+
+registry = CollectorRegistry()
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+requests_total = Counter(
+    "requests_total",
+    "Keys asked of a backend, by what came of it",
+    ("provider", "operation", "outcome"),
+    namespace=PREFIX,
+    registry=registry,
+)
+request_duration_seconds = Histogram(
+    "request_duration_seconds",
+    "Time of one call to a backend",
+    ("provider", "operation"),
+    namespace=PREFIX,
+    registry=registry,
+    buckets=_SECONDS,
+)
+errors_total = Counter(
+    "errors_total", "Failed requests, by kind of error", ("provider", "kind"), namespace=PREFIX, registry=registry
+)
+active_connections = Gauge(
+    "active_connections", "Calls to a backend in flight", ("provider",), namespace=PREFIX, registry=registry
+)
+secrets = Gauge(
+    "secrets", "BeemFlowSecrets by namespace and readiness", ("namespace", "ready"), namespace=PREFIX, registry=registry
+)
+sync_duration_seconds = Histogram(
+    "sync_duration_seconds",
+    "Time of one sync of a BeemFlowSecret, from the queue to its status",
+    namespace=PREFIX,
+    registry=registry,
+    buckets=_SECONDS,
+)
+queue_depth = Gauge(
+    "queue_depth", "Resources that wait for a worker", ("priority",), namespace=PREFIX, registry=registry
+)
+oldest_due_seconds = Gauge(
+    "oldest_due_seconds", "How long the longest waiting resource has been due", namespace=PREFIX, registry=registry
+)
+expiry_timestamp_seconds = Gauge(
+    "expiry_timestamp_seconds",
+    "When the first value of a BeemFlowSecret expires, in seconds since the epoch",
+    ("namespace", "name"),
+    namespace=PREFIX,
+    registry=registry,
+)
+
+
+def serve_driver(provider: str) -> None:
+    """Let the families of a driver have samples before its first call."""
+    active_connections.labels(provider)
+    for operation in ("read", "list", "health"):
+        requests_total.labels(provider, operation, "success")
+        request_duration_seconds.labels(provider, operation)
+
+
+def count_request(provider: str, operation: str, answer: object) -> None:
+    """Count one answer: an exception by its class, everything else as success."""
+    if isinstance(answer, Exception):
+        kind = type(answer).__name__
+        requests_total.labels(provider, operation, kind).inc()
+        errors_total.labels(provider, kind).inc()
+    else:
+        requests_total.labels(provider, operation, "success").inc()
