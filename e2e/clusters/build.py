@@ -120,7 +120,9 @@ def _check_go(environment: dict[str, str]) -> None:
     found = re.match(r"go(\d+)\.(\d+)", _answer(["go", "env", "GOVERSION"], MODULE, environment))
     if found is None or (int(found[1]), int(found[2])) < GO:
         here = _answer(["go", "env", "GOVERSION"], Path("/"), environment) or "one that does not run"
-        raise BuildFailed(f"Go {wanted} or newer is needed and this is {here}: install it, or set GOTOOLCHAIN=auto")
+        raise BuildFailed(
+            f"Go {wanted} or newer is needed and this is {here}: install it, or set GOTOOLCHAIN=auto to let Go fetch it"
+        )
 
 
 def _answer(command: list[str], folder: Path, environment: dict[str, str]) -> str:
