@@ -39,6 +39,8 @@ def key_fault(key: str) -> str | None:
         return "is empty"
     if re.search(CONTROL, key):
         return "holds a control character"
+    if re.search("[\ud800-\udfff]", key):
+        return "holds half a character"  # JSON can spell it, UTF-8 and so a backend cannot
     if key.startswith("/") or key.endswith("/"):
         return "begins or ends with '/'"
     if not {".", ".."}.isdisjoint(key.split("/")):

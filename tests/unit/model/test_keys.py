@@ -70,6 +70,7 @@ def test_a_backend_may_have_odd_names(key: str) -> None:
         ("a\x00", "control"),
         ("a\x7f", "control"),
         ("a\n", "control"),
+        ("a\ud83d", "half a character"),
     ],
 )
 def test_what_no_backend_may_be_asked_for(key: str, fault: str) -> None:
