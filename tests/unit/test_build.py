@@ -45,9 +45,8 @@ def test_go_is_too_old(go: Path, answer: str) -> None:
     script(go, answer)
     ran = build(go)
     assert ran.returncode == 1
-    assert ran.stderr == (
-        "no control plane: Go 1.26 or newer is needed and this is go1.22.1: install it, or set GOTOOLCHAIN=auto to let Go fetch it\n"
-    )
+    assert ran.stderr.startswith("no control plane: Go 1.26 or newer is needed and this is go1.22.1: ")
+    assert "GOTOOLCHAIN" in ran.stderr
 
 
 WORKING = """

@@ -1,0 +1,63 @@
+# `make help` says what there is. All is made in .venv, and in the user's cache folder what takes minutes.
+
+SUPPORTED := python3 python3.13 python3.12 python3.11
+PYTHON    ?= $(firstword $(foreach python,$(SUPPORTED),$(shell $(python) -c '$(IS_SUPPORTED)' 2>/dev/null && echo $(python))))
+WORKERS   ?= 2
+CLUSTER   ?= auto
+
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+BIN          := .venv/bin
+READY        := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock controlplane crds lint unit contract test demo demo-down clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
+	  printf '  make %-13s %s\n' "$$verb" "$$text"; done
+
+setup: $(READY)  ## .venv with the package and all that its tests need; PYTHON=python3.12 chooses one
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(or $(PYTHON),false) -c '$(IS_SUPPORTED)' 2>/dev/null || \
+	  { echo "setup: Python 3.11, 3.12 or 3.13 is needed$(if $(PYTHON),, and not found)$(PYTHON:%=, which % is not)" >&2; exit 1; }
+	@echo "setup: installing into .venv (a minute the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e '.[all]'
+	@touch $@
+
+lock: setup  ## requirements/dev.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
+
+controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
+	@$(BIN)/python e2e/clusters/build.py > /dev/null
+
+crds: setup  ## crds/ anew from the models
+	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds")'
+
+lint: setup  ## ruff, mypy, import-linter
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+unit: setup  ## tests without sockets
+	@$(BIN)/pytest tests/unit
+
+contract: setup  ## every driver against its real server
+	@$(BIN)/pytest -n $(WORKERS) tests/contract
+
+test: setup controlplane lint  ## everything; what .ci/run runs
+	@$(BIN)/pytest -n $(WORKERS)
+
+demo: setup  ## the main job in under a minute; CLUSTER=current takes the cluster of the current context
+	@CLUSTER=$(CLUSTER) $(BIN)/python -m e2e.demo up
+
+demo-down: setup  ## stop what the demo left running
+	@$(BIN)/python -m e2e.demo down
+
+clean:  ## remove what was made here; the cache folder stays
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -prune -exec rm -rf {} +
