@@ -1,0 +1,53 @@
+r"""One property of a secret: a field of exactly that name, else a path into the fields, as `a.b.0`.
+
+A dot that belongs to a name is written `\.`. There is no other path language: what does not lead anywhere is missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers.errors import NotFound
+
+if TYPE_CHECKING:
+    from beemflow_secrets.providers.base import SecretValue
+
+_DOT = re.compile(r"(?<!\\)\.")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+
+
+def pick(value: SecretValue, property: str) -> bytes:
+    """Return one property's bytes: text as it is, numbers as they are spelled, everything else as compact JSON.
+
+    Raises NotFound, with the property and without a key; null counts as missing.
+    """
+    root: object = value.fields if value.fields is not None else value.raw
+    found = _step(root, property)
+    if found is None:
+        found = root
+        for step in _DOT.split(property):
+            found = _step(found, step.replace(r"\.", "."))
+    if found is None:
+        raise NotFound(f"no property {property!r}", property=property)
+    return jsontext.as_bytes(found)
+
+
+def _step(node: object, name: str) -> object:
+    """Return what stands below `node`, None for nothing. Text is entered where it is JSON."""
+    if isinstance(node, str | bytes):
+        node = _parsed(node)
+    if isinstance(node, Mapping):
+        return node.get(name)
+    if isinstance(node, list) and _INDEX.fullmatch(name) and int(name) < len(node):
+        return node[int(name)]
+    return None
+
+
+def _parsed(text: str | bytes) -> object:
+    try:
+        return jsontext.loads(text if isinstance(text, str) else text.decode())
+    except ValueError:
+        return None

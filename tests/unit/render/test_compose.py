@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from beemflow_secrets.model.secret import DataEntry
+from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.render.compose import Composed, Entry, compose, refs_of
+
+CANARY = "canary-91d7"
+MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+SLACK = SecretValue({"token": "t", "nested": {"a": jsontext.Number("1.0")}}, "3", MADE, ENDS)
+PLAIN = SecretValue("plain")
+
+
+def entry(secret_key: str, key: str, **fields: Any) -> DataEntry:
+    return DataEntry.model_validate({"secretKey": secret_key, "remoteRef": {"key": key, **fields}})
+
+
+def composed(*entries: DataEntry, **answers: SecretValue | SecretsError) -> Composed:
+    return compose(entries, {Ref(key): answer for key, answer in answers.items()})
+
+
+def failure(*entries: DataEntry, **answers: SecretValue | SecretsError) -> SecretsError:
+    with pytest.raises(SecretsError) as caught:
+        composed(*entries, **answers)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert CANARY not in f"{shown} {caught.value!r} {caught.value.args}"
+    return caught.value
+
+
+def test_equal_keys_are_one_read() -> None:
+    entries = [
+        entry("a", "slack#token"),
+        entry("b", "plain"),
+        entry("c", "slack", property="nested.a"),
+        entry("d", "slack", version="2"),
+        entry("e", "slack", decodingStrategy="Auto", optional=True),
+        entry("f", r"slack\#token"),
+    ]
+    assert refs_of(entries) == [Ref("slack"), Ref("plain"), Ref("slack", "2"), Ref("slack#token")]
+
+
+def test_values_become_the_secrets_data_with_their_provenance() -> None:
+    result = composed(
+        entry("b", "plain"),
+        entry("a", "slack#token"),
+        entry("n", "slack", property="nested.a"),
+        entry("all", "slack"),
+        slack=SLACK,
+        plain=PLAIN,
+    )
+    assert result.data == {"b": b"plain", "a": b"t", "n": b"1.0", "all": b'{"token":"t","nested":{"a":1.0}}'}
+    assert result.entries == [
+        Entry("b", "plain", None, None, None),
+        Entry("a", "slack#token", "3", MADE, ENDS),
+        Entry("n", "slack", "3", MADE, ENDS),
+        Entry("all", "slack", "3", MADE, ENDS),
+    ]
+
+
+def test_the_field_value_alone_is_the_value() -> None:
+    assert composed(entry("a", "v"), v=SecretValue({"value": "x"})).data == {"a": b"x"}
+    assert composed(entry("a", "v"), v=SecretValue({"value": "x", "b": "y"})).data == {"a": b'{"value":"x","b":"y"}'}
+
+
+def test_a_value_is_picked_then_decoded() -> None:
+    value = SecretValue({"key": "/wA=", "text": "YQ"})
+    assert composed(entry("a", "v#key", decodingStrategy="Base64"), v=value).data == {"a": b"\xff\x00"}
+    error = failure(entry("a", "v#text", decodingStrategy="Base64"), v=value)
+    assert isinstance(error, Invalid)
+    assert str(error) == "v: the value is not Base64, as decodingStrategy has it (for a)"
+
+
+def test_one_failure_and_nothing_is_written() -> None:
+    error = failure(entry("a", "plain"), entry("b", "gone#x"), plain=PLAIN, gone=NotFound("no such secret", key="gone"))
+    assert isinstance(error, NotFound)
+    assert (error.key, error.property, str(error)) == ("gone", None, "gone: no such secret (for b)")
+
+
+def test_the_first_failure_is_told_and_the_others_are_counted() -> None:
+    error = failure(
+        entry("a", "slack#absent"),
+        entry("b", "plain"),
+        entry("c", "denied"),
+        entry("d", "gone"),
+        slack=SLACK,
+        plain=PLAIN,
+        denied=Denied("no right to read", key="denied"),
+        gone=Gone("deleted", key="gone"),
+    )
+    assert isinstance(error, NotFound)
+    assert (error.property, str(error)) == ("absent", "slack: no property 'absent' (for a, and 2 more)")
+
+
+def test_optional_lets_a_secret_or_a_property_be_missing_and_nothing_else() -> None:
+    result = composed(
+        entry("a", "gone", optional=True),
+        entry("b", "slack#absent", optional=True),
+        entry("c", "slack#token", optional=True),
+        slack=SLACK,
+        gone=Gone("deleted", key="gone"),
+    )
+    assert result.data == {"c": b"t"}
+    assert [told.secret_key for told in result.entries] == ["c"]
+    for stays in (Denied("refused"), Unavailable("sealed"), Throttled("slow down", retry_after=7)):
+        error = failure(entry("a", "x", optional=True), x=stays)
+        assert type(error) is type(stays)
+    with pytest.raises(Invalid):
+        composed(entry("a", "plain", optional=True, decodingStrategy="Base64URL"), plain=SecretValue("?"))
+
+
+def test_all_optional_and_missing_is_an_empty_secret() -> None:
+    assert composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone")) == Composed({}, [])
+
+
+def test_what_others_are_told_is_left_alone() -> None:
+    cause = OSError(111, "refused")
+    shared = Throttled("slow down", key="store-prefix/x", retry_after=7)
+    shared.__cause__ = cause
+    error = failure(entry("a", "x"), x=shared)
+    assert isinstance(error, Throttled)
+    assert (error.retry_after, error.key, error.__cause__) == (7, "x", cause)
+    assert str(error) == "x: slow down (for a)"
+    assert (shared.message, shared.key, shared.__traceback__) == ("slow down", "store-prefix/x", None)
+
+
+def test_a_bottomless_value_is_an_answer_and_no_crash() -> None:
+    deep = jsontext.loads('{"a":' + "[" * 700 + "]" * 700 + "}")
+    assert isinstance(deep, dict)
+    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue(deep))
+    assert isinstance(error, Invalid)
+    assert str(error) == "deep: the value is nested too deep (for a, and 1 more)"
+
+
+def test_nothing_that_is_shown_holds_a_value() -> None:
+    secret = SecretValue({"value": CANARY, "other": CANARY})
+    assert CANARY not in repr(composed(entry("a", "s"), entry("b", "s#other"), s=secret))
+    failure(entry("a", "s#value.x"), entry("b", "s#nothing"), s=secret)
+    failure(entry("a", "s#value", decodingStrategy="Base64"), s=secret)
