@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
@@ -47,29 +47,26 @@ class Matches:
     message: str
     never: bool = False
 
-    @property
-    def cel(self) -> str:
-        """The rule as the API server reads it."""
-        return self._cel("self")
-
-    def _cel(self, subject: str) -> str:
-        return f"{'!' if self.never else ''}{subject}.matches({quoted(self.regex)})"
-
     def __get_pydantic_core_schema__(self, source: type[Any], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Check after the type has been checked."""
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
+        return core_schema.no_info_after_validator_function(self._check(), handler(source))
 
     def __get_pydantic_json_schema__(self, core: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
         """Add the rule to those that stand at the field."""
-        return with_rule(handler(core), self.cel, self.message)
+        return with_rule(handler(core), self._cel("self"), self.message)
 
-    def _check(self, value: Any) -> Any:  # noqa: ANN401  # whatever is annotated: the type is checked before
-        if any(matches(self.regex, text) is self.never for text in self._texts(value)):
-            raise ValueError(self.message)
-        return value
+    def _check(self) -> Callable[[Any], Any]:
+        found, unwanted = compiled(self.regex).search, self.never
 
-    def _texts(self, value: Any) -> Iterable[str]:  # noqa: ANN401  # as above
-        return (value,)
+        def check(text: str) -> str:
+            if (found(text) is not None) is unwanted:
+                raise ValueError(self.message)
+            return text
+
+        return check
+
+    def _cel(self, subject: str) -> str:
+        return f"{'!' if self.never else ''}{subject}.matches({quoted(self.regex)})"
 
 
 class KeysMatch(Matches):
@@ -77,21 +74,27 @@ class KeysMatch(Matches):
 
     __slots__ = ()
 
-    @property
-    def cel(self) -> str:
-        """The rule as the API server reads it."""
-        return f"self.all(name, {self._cel('name')})"
+    def _check(self) -> Callable[[Any], Any]:
+        check_key = super()._check()
 
-    def _texts(self, value: Any) -> Iterable[str]:  # noqa: ANN401  # as above
-        return list(value)
+        def check(found: dict[str, str]) -> dict[str, str]:
+            for key in found:
+                check_key(key)
+            return found
+
+        return check
+
+    def _cel(self, subject: str) -> str:
+        return f"{subject}.all(name, {super()._cel('name')})"
 
 
-def matches(regex: str, text: str) -> bool:
-    """Search as RE2 does: there `$` is the end of the text, in Python it also stands before a last newline.
+def compiled(regex: str) -> re.Pattern[str]:
+    """Compile for Python what is written for RE2.
 
-    So `$` may stand for the end alone in the expressions of this project, not for itself.
+    There `$` is the end of the text; in Python it also stands before a last newline. So `$` stands for the end alone in
+    the expressions of this project, never for itself.
     """
-    return re.search(regex.replace("$", r"\Z"), text) is not None
+    return re.compile(regex.replace("$", r"\Z"))
 
 
 def quoted(text: str) -> str:

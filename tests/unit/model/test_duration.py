@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from beemflow_secrets.model.cel import matches
+from beemflow_secrets.model.cel import compiled
 from beemflow_secrets.model.duration import PATTERN, Duration, seconds
 
 UNITS = {"ns": 10**-9, "us": 10**-6, "µs": 10**-6, "μs": 10**-6, "ms": 10**-3, "s": 1, "m": 60, "h": 3600}
@@ -72,7 +72,7 @@ def test_parts_add_up(parts: list[tuple[int, str]]) -> None:
 
 @given(st.text(max_size=40))
 def test_what_is_refused_is_not_quoted(text: str) -> None:
-    assume(not matches(PATTERN, text))
+    assume(compiled(PATTERN).search(text) is None)
     with pytest.raises(ValueError, match=r"^must be a duration such as 1h30m, 250ms or 0$"):
         seconds(text)
 
