@@ -67,15 +67,14 @@ async def host(
     observers: Mapping[Kind, Observe],
     *,
     stop: asyncio.Event,
-    started: Callable[[], None],
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
-    """Watch the kinds and hand their events on, until `stop` is set.
+    """Watch the kinds and hand their events on, until SIGTERM, SIGINT or `stop`.
 
-    `started` is called once Kopf has taken over the process's signals, `stopping` before it ends what still runs.
+    `stopping` is called before the tasks that still run are cancelled. Kopf takes the process's signals over.
     """
     registry = kopf.OperatorRegistry()
-    _add_activities(registry, connection, started, stopping)
+    _add_activities(registry, connection, stop, stopping)
     for kind, observe in observers.items():
         _add_kind(registry, kind, observe)
     await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=stop)
@@ -84,7 +83,7 @@ async def host(
 def _add_activities(
     registry: kopf.OperatorRegistry,
     connection: Connection,
-    started: Callable[[], None],
+    stop: asyncio.Event,
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
     @kopf.on.login(registry=registry)
@@ -96,12 +95,9 @@ def _add_activities(
             expiration=datetime.now(UTC) + LOGIN_TTL,
         )
 
-    @kopf.on.startup(registry=registry)
-    async def start_up(**_: object) -> None:
-        started()
-
     @kopf.on.cleanup(registry=registry)
     async def clean_up(**_: object) -> None:
+        stop.set()  # Kopf's own waiter for it would hold up the exit for 5 s
         await stopping()
 
 

@@ -88,7 +88,8 @@ class Process:
 
     async def run(self) -> None:
         """Run until told to stop. A part that ends by an error ends the process with it."""
-        self._take_signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
             async with asyncio.TaskGroup() as group:
                 parts = (self._ping(), self._reflector.run(), self._workers.run(), self._sweep.run())
@@ -134,17 +135,11 @@ class Process:
             names.SECRET: self._secrets.observe,
         }
         log.info("Started", server=self._connection.server)
-        await host(
-            self._connection, observers, stop=self._stop, started=self._take_signals, stopping=self._finish_writes
-        )
+        await host(self._connection, observers, stop=self._stop, stopping=self._finish_writes)
 
     async def _finish_writes(self) -> None:
         await self._workers.stop(GRACE)
         await self._events.drain(1.0)
-
-    def _take_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
 
     async def _work(self, key: Key) -> None:
         try:

@@ -101,7 +101,7 @@ def test_nothing_outlives_the_one_who_started_it(tmp_path: Path) -> None:
 
 
 def test_a_detached_one_is_found_and_stopped_by_another(tmp_path: Path) -> None:
-    ControlPlane(tmp_path).start(detached=True)
+    ControlPlane(tmp_path, detached=True).start()
     plane = ControlPlane(tmp_path)
     assert plane.running
     assert "default" in plane.kubectl("get", "namespaces")

@@ -176,7 +176,7 @@ class OpenBao:
         if namespace:
             headers["X-Vault-Namespace"] = namespace
         request = urllib.request.Request(
-            f"{self.address}/v1/{urllib.parse.quote(path, safe='/?=&')}",
+            f"{self.address}/v1/{urllib.parse.quote(path, safe='/')}",
             method=method,
             headers={name: value for name, value in headers.items() if value},
             data=None if body is None else json.dumps(body).encode(),
@@ -199,6 +199,11 @@ class OpenBao:
     def unmount(self, path: str) -> None:
         """Take an engine and all that it holds away."""
         self.call("DELETE", f"sys/mounts/{path}")
+
+    def upgrade(self, path: str) -> None:
+        """Turn a KV1 mount into KV2, with all that it holds."""
+        self.call("POST", f"sys/mounts/{path}/tune", {"options": {"version": "2"}})
+        self._wait(lambda: self._served(f"{path}/config", None), f"has upgraded {path}")
 
     def write_kv2(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from beemflow_secrets.chain.layer import Layer
@@ -100,7 +101,8 @@ class Call(Layer):
     @contextmanager
     def _measured(self, operation: str) -> Iterator[_Measured]:
         measured = _Measured()
-        started = _now()
+        # Not the loop's clock: uvloop's counts whole milliseconds.
+        started = perf_counter()
         with metrics.active_connections.labels(self._name).track_inprogress():
             try:
                 yield measured
@@ -111,7 +113,7 @@ class Call(Layer):
                 measured.answers = [self._late()]
                 raise
             finally:
-                metrics.request_duration_seconds.labels(self._name, operation).observe(_now() - started)
+                metrics.request_duration_seconds.labels(self._name, operation).observe(perf_counter() - started)
                 for answer in measured.answers:
                     metrics.count_request(self._name, operation, answer)
 

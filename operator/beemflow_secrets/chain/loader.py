@@ -70,13 +70,14 @@ class Loader(Layer):
 
     async def close(self) -> None:
         """End what is in flight, and close the inner provider."""
-        for task in self._tasks:
-            task.cancel()
-        if self._sweep is not None:
-            self._sweep.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # Those who wait first: a call that ends makes room for them.
         self._refuse({ref: self._reads[ref] for ref in self._waiting})
         self._waiting.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._sweep is not None:
+            self._sweep.cancel()
         await self._inner.close()
 
     def _join(self, ref: Ref) -> _Read:

@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 KINDS = {kind.name: kind for kind in (names.STORE, names.CLUSTER_STORE)}
 
+NEVER_OPENED = -1
+
 PROBE_DOWN = (2.0, 5.0)
 """Seconds between probes of a store that is down, drawn anew each time."""
 
@@ -56,7 +58,7 @@ class Store:
     seen: Observed
     status: dict[str, Any]
     opened: OpenStore | None = None
-    generation: int = -1
+    generation: int = NEVER_OPENED
     verdict: Verdict | None = None
     worked: float = float("-inf")
     latency: float = 0.0
@@ -182,7 +184,7 @@ class StoreController:
         store = self.stores.get(key)
         if store is None or store.seen.deleting:
             return
-        before, changed = store.verdict, store.generation != store.seen.generation
+        before, changed = store.verdict, store.generation not in {NEVER_OPENED, store.seen.generation}
         await self._open(key, store)
         if store.opened is not None:
             store.verdict = await self._probe(store, store.opened)

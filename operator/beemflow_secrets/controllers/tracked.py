@@ -124,7 +124,7 @@ def interval_of(spec: SecretSpec) -> float:
 
 def grid_key(spec: SecretSpec) -> str:
     """Return the key that places the resource on its store's grid: equal keys fall due together."""
-    return spec.data[0].remote_ref.parts.key
+    return spec.data[0].remote_ref.parts().key
 
 
 def store_of(seen: Observed) -> Key:

@@ -9,6 +9,6 @@ from dataclasses import dataclass
 class Settings:
     """The flags of `beemflow-secrets run`; cli/run.py says what each does."""
 
-    http_address: str = "0.0.0.0:8080"  # noqa: S104 - probes and Prometheus come from outside the pod
+    http_address: str = "0.0.0.0:8080"
     concurrency: int = 128
     env_allowed_prefixes: tuple[str, ...] = ()

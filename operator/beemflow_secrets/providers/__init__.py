@@ -1,0 +1,1 @@
+"""What reads secrets: the contract of a provider, its errors, and one module or package a driver."""

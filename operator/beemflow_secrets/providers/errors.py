@@ -9,8 +9,9 @@
     ├── Unavailable     no usable answer: refused, cut off, timed out, sealed, a failed TLS handshake
     └── Invalid         the request or the value cannot be right: a malformed key, a value that is no text
 
-A message names a field or a version, never a value; the key stands beside it in `key`. What an SDK or a server said is in `__cause__` and stays there:
-such texts hold paths, account names and sometimes values, so they never reach a status, an event or a log.
+A message names a field or a version, never a value; the key stands beside it in `key`. What an SDK or a server said
+is in `__cause__` and stays there: such texts hold paths, account names and sometimes values, so they never reach a
+status, an event or a log.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def compact(value: object) -> str:
 
 
 def as_bytes(value: object) -> bytes:
-    """The bytes of one field: text and bytes as they are, everything else as compact JSON."""
+    """Return the bytes of one field: text and bytes as they are, everything else as compact JSON."""
     match value:
         case bytes():
             return value
