@@ -17,7 +17,8 @@ _URL = rf"^https?://{_HOST}(:[1-9][0-9]{{0,4}})?(/[A-Za-z0-9._~!&()*+,;=:%/-]*)?
 _PORT = re.compile(rf"https?://{_HOST}:([0-9]+)")
 
 # Plain http:// never leaves the machine here, so it needs no leave.
-LOOPBACK = r"^https?://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?(/|$)"
+_OCTET = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"  # 127.0.0.999 is no address, so it would be looked up as a name
+LOOPBACK = rf"^https?://(localhost|127(\.{_OCTET}){{3}}|\[::1\])(:[0-9]+)?(/|$)"
 
 
 def is_plaintext(address: str) -> bool:

@@ -113,6 +113,7 @@ WRONG: list[Wrong] = [
     Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),
     Wrong("nearly loopback", STORE, vault(address="http://localhost.evil.com"), "http:// sends", "http:// sends"),
     Wrong("nearly loopback by number", STORE, vault(address="http://127.0.0.1.evil.com"), "http:// se", "http:// se"),
+    Wrong("a name that looks like loopback", STORE, vault(address="http://127.0.0.999"), "http:// sends", "http:// sends"),
     Wrong("userinfo", STORE, vault(address=f"https://a:{CANARY}@vault"), "no user name or password", "no user name"),
     Wrong("userinfo after a port", STORE, vault(address="http://localhost:80@evil.com"), "no user name", "no user nam"),
     Wrong("scheme", STORE, vault(address="ftp://vault"), "must be http:// or https://", "must be http:// or https://"),
