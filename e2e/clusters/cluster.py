@@ -4,36 +4,48 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-class KubectlFailed(Exception):
-    """kubectl ended with an error; the text is what it said."""
+class ClusterFailed(Exception):
+    """There is no cluster, or it does not do what it is asked; the first line says why."""
 
 
-class Cluster:
+class CommandFailed(ClusterFailed):
+    """A program, mostly kubectl, ended with an error; the text is what it said."""
+
+
+class Cluster(ABC):
     """A cluster that a kubeconfig leads to, and what tests and the demo do with one."""
 
-    def __init__(self, state: Path, kubeconfig: Path, kubectl: str | Path = "kubectl") -> None:
+    title: ClassVar[str]
+    """What kind of cluster it is, in a few words."""
+
+    def __init__(self, state: Path, kubectl: str | Path = "kubectl") -> None:
         self.state = state
-        self.kubeconfig = kubeconfig
+        self.kubeconfig = state / "kubeconfig"
         self._kubectl = kubectl
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """Run kubectl and return what it prints. Raises KubectlFailed."""
-        ran = subprocess.run(
-            [self._kubectl, *arguments],
-            # A cache of its own: what kubectl knows of a server by its port would be wrong for the next one there.
-            env=os.environ | {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": f"{self.state}/kubectl"},
-            input=stdin or "",
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        if ran.returncode:
-            raise KubectlFailed(ran.stderr.strip() or f"kubectl {' '.join(arguments)} ended with {ran.returncode}")
-        return ran.stdout
+    @abstractmethod
+    def start(self, *manifests: Path) -> None:
+        """Make the cluster be there, with these manifests (files or folders) applied. Raises ClusterFailed."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Take away what `start` made; nothing where it made nothing."""
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """Run kubectl and return what it prints. Raises CommandFailed."""
+        # A cache of its own: what kubectl knows of a server by its port would be wrong for the next one there.
+        environment = {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": f"{self.state}/kubectl"}
+        return run([self._kubectl, *arguments], stdin, environment)
 
     def apply(self, manifest: Path | str) -> str:
         """Apply a file or a folder, or a text that is a manifest: server-side, as crds/ are meant to be."""
@@ -49,7 +61,24 @@ class Cluster:
         config["users"] = [{"name": service_account, "user": {"token": token}}]
         config["contexts"] = [{"name": service_account, "context": context}]
         config["current-context"] = service_account
-        path = self.state / f"{namespace}-{service_account}.kubeconfig"
+        return self.write_private(f"{namespace}-{service_account}.kubeconfig", json.dumps(config))
+
+    def write_private(self, name: str, text: str) -> Path:
+        """Write a file of the state that only its owner may read."""
+        path = self.state / name
         path.touch(mode=0o600)
-        path.write_text(json.dumps(config))
+        path.write_text(text)
         return path
+
+
+def run(command: Sequence[str | Path], stdin: str = "", environment: dict[str, str] | None = None) -> str:
+    """Run a program, with these variables on top of ours; return what it prints. Raises CommandFailed."""
+    name = Path(command[0]).name
+    if shutil.which(command[0]) is None:
+        raise CommandFailed(f"{name} is not installed")
+    ran = subprocess.run(
+        command, env=os.environ | (environment or {}), input=stdin, text=True, capture_output=True, check=False
+    )
+    if ran.returncode:
+        raise CommandFailed(ran.stderr.strip() or f"{name} ended with {ran.returncode}")
+    return ran.stdout

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from e2e.clusters.build import binaries
-from e2e.clusters.cluster import Cluster
+from e2e.clusters.cluster import Cluster, ClusterFailed
 from e2e.clusters.processes import Process
 from tests.support.certs import CertificateAuthority
 
@@ -52,7 +52,7 @@ _AUDIT = {
 }
 
 
-class ControlPlaneFailed(Exception):
+class ControlPlaneFailed(ClusterFailed):
     """A part did not start; the text says which, and the end of its log."""
 
 
@@ -60,15 +60,18 @@ class ControlPlane(Cluster):
     """A control plane whose files, logs among them, lie in a folder of its own.
 
     `url` and `ca` (the path of a PEM file) are what a client needs, `admin_token` and `kubeconfig` may do everything.
-    It ends with this process, however that ends, unless it was started `detached`; then another ControlPlane of the
-    same folder finds it and stops it.
+    It ends with this process, however that ends, unless it is `detached`; then another ControlPlane of the same
+    folder finds it and stops it.
     """
 
-    def __init__(self, state: Path) -> None:
-        super().__init__(state, state / "kubeconfig", binaries() / "kubectl")
+    title = "a control plane of its own"
+
+    def __init__(self, state: Path, *, detached: bool = False) -> None:
+        super().__init__(state, binaries() / "kubectl")
         self.ca = state / "ca.crt"
         self.url = ""
         self.admin_token = ""
+        self._detached = detached
         self._processes: dict[str, Process] = {}
         self._pipe: tuple[int, int] | None = None
         if self._record.exists():
@@ -88,11 +91,11 @@ class ControlPlane(Cluster):
         """Whether all three parts run."""
         return set(self._processes) == set(_PARTS) and all(process.alive for process in self._processes.values())
 
-    def start(self, *manifests: Path, detached: bool = False) -> None:
+    def start(self, *manifests: Path) -> None:
         """Start from nothing; return when it is ready and makes ServiceAccounts.
 
-        The manifests (files or folders) are applied before the controller manager starts: its garbage collector
-        would take half a minute to notice kinds that come later.
+        The manifests are applied before the controller manager starts: its garbage collector would take half a
+        minute to notice kinds that come later.
         """
         if not binaries().is_dir():
             raise ControlPlaneFailed("the control plane is not built; `make controlplane` builds it")
@@ -101,7 +104,7 @@ class ControlPlane(Cluster):
         self.state.chmod(0o700)
         for log in self.state.glob("*.log"):
             log.unlink()
-        self._pipe = None if detached else os.pipe()
+        self._pipe = None if self._detached else os.pipe()
         try:
             self._write_credentials()
             self._start_etcd()
@@ -122,6 +125,7 @@ class ControlPlane(Cluster):
             process.kill()
         self._processes = {}
         self._record.unlink(missing_ok=True)
+        shutil.rmtree(self.state / "etcd", ignore_errors=True)
         if self._pipe is not None:
             for end in self._pipe:
                 os.close(end)
@@ -162,11 +166,11 @@ class ControlPlane(Cluster):
         self.admin_token = secrets.token_urlsafe()
         self._manager_token = secrets.token_urlsafe()
         self.ca.write_text(authority.pem)
-        self._write_private("apiserver.crt", server.certificate)
-        self._write_private("apiserver.key", server.key)
-        self._write_private("service-accounts.key", signing_key)
-        self._write_private("audit.json", json.dumps(_AUDIT))
-        self._write_private(
+        self.write_private("apiserver.crt", server.certificate)
+        self.write_private("apiserver.key", server.key)
+        self.write_private("service-accounts.key", signing_key)
+        self.write_private("audit.json", json.dumps(_AUDIT))
+        self.write_private(
             "tokens.csv",
             f'{self.admin_token},admin,admin,"system:masters"\n'
             f"{self._manager_token},system:kube-controller-manager,system:kube-controller-manager\n",
@@ -182,13 +186,7 @@ class ControlPlane(Cluster):
             "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": user}}],
             "current-context": _NAME,
         }
-        return self._write_private(name, json.dumps(config))
-
-    def _write_private(self, name: str, text: str) -> Path:
-        path = self.state / name
-        path.touch(mode=0o600)
-        path.write_text(text)
-        return path
+        return self.write_private(name, json.dumps(config))
 
     # --- parts
 
@@ -202,10 +200,9 @@ class ControlPlane(Cluster):
         )
         processes = {part: (process.pid, process.started) for part, process in self._processes.items()}
         record = {"url": self.url, "admin_token": self.admin_token, "processes": processes}
-        self._write_private(self._record.name, json.dumps(record))
+        self.write_private(self._record.name, json.dumps(record))
 
     def _start_etcd(self) -> None:
-        shutil.rmtree(self.state / "etcd", ignore_errors=True)
         self._socket.unlink(missing_ok=True)
         self._spawn(
             "etcd",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.clusters.cluster import KubectlFailed
+from e2e.clusters.cluster import CommandFailed
 from e2e.clusters.controlplane import ControlPlane
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 
 def test_what_is_stored_survives_the_api_server(control_plane: ControlPlane, namespace: str) -> None:
     control_plane.stop_api_server()
-    with pytest.raises(KubectlFailed, match="refused"):
+    with pytest.raises(CommandFailed, match="refused"):
         control_plane.kubectl("get", "namespaces")
     control_plane.start_api_server()
     assert namespace in control_plane.kubectl("get", "namespaces")
@@ -60,7 +60,7 @@ def test_the_operator_has_the_rights_it_is_shipped_with(control_plane: ControlPl
     def may(verb: str, resource: str, *flags: str) -> bool:
         try:
             control_plane.kubectl("auth", "can-i", verb, resource, *flags, "-A", f"--kubeconfig={operator}")
-        except KubectlFailed:
+        except CommandFailed:
             return False
         return True
 
@@ -74,7 +74,7 @@ def test_the_operator_has_the_rights_it_is_shipped_with(control_plane: ControlPl
 def test_requests_are_on_record(control_plane: ControlPlane) -> None:
     operator = control_plane.kubeconfig_for("beemflow-secrets", "beemflow-system")
     before = len(control_plane.requests("beemflow-system:beemflow-secrets"))
-    with pytest.raises(KubectlFailed, match="forbidden"):
+    with pytest.raises(CommandFailed, match="forbidden"):
         control_plane.kubectl("get", "configmaps", f"--kubeconfig={operator}")
     *_, last = control_plane.requests("beemflow-system:beemflow-secrets")[before:]
     assert (last["verb"], last["objectRef"]["resource"], last["responseStatus"]["code"]) == ("list", "configmaps", 403)
