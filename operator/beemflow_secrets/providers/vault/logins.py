@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
-from beemflow_secrets.providers.vault.answers import failure, grant
+from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.vault.answers import grant
 from beemflow_secrets.providers.vault.api import Api
 
 if TYPE_CHECKING:
@@ -136,10 +136,9 @@ class Logins:
         asked = self._clock()
         answer = await login.api.renew()
         if answer.status != HTTPStatus.OK:
-            error = failure(answer)
-            if isinstance(error, Denied | Invalid):
-                return False  # dead; or without the policy `default`, so that it may not renew itself
-            raise error
+            # It is dead; or has no right to renew itself (403, without the policy `default`); or has reached the
+            # longest life that the role allows (500 on OpenBao). Logging in again answers all of them.
+            return False
         granted = grant(answer)
         if (granted.seconds or math.inf) < login.lease / 2:
             return False  # the longest life that the role allows is near its end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Mounts:
         self._clock = clock
         self._asking = asyncio.Lock()
         self._mount: Mount | None = None
-        self._asked = 0.0
+        self._asked = -math.inf
 
     async def find(self, api: Api) -> Mount:
         """Return the mount. Raises Refused, or a SecretsError."""

@@ -6,6 +6,7 @@ are bounded, nothing of the process's environment (proxies, netrc) takes part.
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ class Wire:
             return await self._exchange(method, path, token, params, json)
         except aiohttp.ClientOSError as error:
             raise Unavailable(_unconnected(error)) from error
-        except aiohttp.ServerDisconnectedError:
+        except aiohttp.ClientConnectionError:
             fault = "the server closed the connection without an answer"
         except aiohttp.ClientPayloadError:
             fault = "the server's answer was cut off"
@@ -107,7 +108,7 @@ class Wire:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._ssl),
                 headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+                timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
@@ -141,7 +142,8 @@ def _unconnected(error: aiohttp.ClientOSError) -> str:
         return f"TLS handshake failed: {_tls_fault(cause)}"
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
-    return f"the connection failed ({cause.strerror or type(cause).__name__})"
+    # The system's words for it: those of the exception name addresses.
+    return f"the connection failed ({os.strerror(cause.errno) if cause.errno else type(cause).__name__})"
 
 
 def _certificate_fault(error: Exception) -> str:
