@@ -17,7 +17,7 @@ from tests.support.openbao import OpenBao
 from tests.support.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
 
@@ -67,18 +67,47 @@ def shared_operator(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def operator(shared_operator: Operator) -> Operator:
-    """The worker's operator, running. Tests that stop or kill one make their own, see `new_operator`."""
-    assert shared_operator.process is not None
-    if shared_operator.process.poll() is not None:
-        shared_operator.start()
+def operators() -> list[Operator]:
+    """The operators that the test uses, for the search after it."""
+    return []
+
+
+@pytest.fixture
+def operator(shared_operator: Operator, operators: list[Operator]) -> Operator:
+    """The worker's operator, running. Tests that stop or kill one make their own, see `start_operator`."""
+    operators.append(shared_operator)
     return shared_operator
 
 
 @pytest.fixture
-def canary() -> str:
-    """A value to store. Whatever the operator shows is searched for it after the test."""
-    return f"canary-{secrets.token_hex(8)}"
+def start_operator(kubeconfig: Path, tmp_path: Path, operators: list[Operator]) -> Iterator[Callable[..., Operator]]:
+    """Start an operator of the test's own: `start_operator(*flags)`. It serves the whole cluster of the worker."""
+
+    def start(*flags: str) -> Operator:
+        running = Operator(kubeconfig, tmp_path, *flags)
+        operators.append(running)
+        running.start()
+        return running
+
+    yield start
+    for running in operators:
+        if running.log_file.is_relative_to(tmp_path):
+            running.kill()
+
+
+@pytest.fixture
+def canary(ns: Namespace, operators: list[Operator], start_operator: object) -> Iterator[str]:
+    """A value to store. After the test, whatever its operators show is searched for it: only Secrets' data may have it.
+
+    It asks for `start_operator` so that the search comes before the operators of the test's own are killed.
+    """
+    del start_operator
+    value = f"canary-{secrets.token_hex(8)}"
+    yield value
+    shown = [*_shown_by_cluster(ns), *(text for running in operators for text in _shown_by(running))]
+    for form in (value, b64encode(value.encode()).decode().rstrip("=")):
+        # Not `in "".join(...)`: pytest would print all of it.
+        assert not any(form in text for text in shown), "a value is shown"
 
 
 @pytest.fixture
@@ -119,30 +148,22 @@ def store(ns: Namespace, bao: OpenBao, proxy: FaultProxy, folder: str) -> str:
     return "prod"
 
 
-@pytest.fixture(autouse=True)
-def _canary_is_nowhere(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Search what the operator shows for the test's canary: only the native Secrets' data may hold it."""
-    yield
-    if not {"canary", "operator"} <= set(request.fixturenames):
-        return
-    canary, running, ns = (request.getfixturevalue(name) for name in ("canary", "operator", "ns"))
-    shown = "\n".join(_shown(running, ns))
-    for form in (canary, b64encode(canary.encode()).decode().rstrip("=")):
-        assert form not in shown, "a value is shown"
-
-
-def _shown(running: Operator, ns: Namespace) -> Iterator[str]:
-    yield running.log()
-    for page in ("/metrics", "/health", "/healthz", "/readyz"):
-        yield running.get(page)[1]
+def _shown_by_cluster(ns: Namespace) -> Iterator[str]:
     for kind in (names.SECRET, names.STORE):
         yield repr(ns.api.get(paths.resources(kind.plural, ns.name)))
     yield repr(ns.api.get(paths.events(ns.name)))
     found: Object = ns.api.get(paths.secrets(ns.name)) or {"items": []}
     yield repr([secret["metadata"] for secret in found["items"]])
+
+
+def _shown_by(running: Operator) -> Iterator[str]:
+    yield running.log()
+    for page in ("/metrics", "/health", "/healthz", "/readyz"):
+        yield running.get(page)[1]
     assert running.process is not None
-    yield Path(f"/proc/{running.process.pid}/cmdline").read_text()
-    yield Path(f"/proc/{running.process.pid}/environ").read_text()
+    if running.process.poll() is None:
+        yield Path(f"/proc/{running.process.pid}/cmdline").read_text()
+        yield Path(f"/proc/{running.process.pid}/environ").read_text()
     for path in running.temporary.rglob("*"):
         yield str(path)
         if path.is_file():

@@ -84,7 +84,9 @@ async def test_one_attempt_means_none_after_the_first() -> None:
 
 async def test_an_attempt_ends_at_its_timeout_and_the_operation_within_twice_that() -> None:
     driver = Scripted(lambda _key, _times: SecretValue("v"), takes=1000)
-    got = await Call(driver, timeout=3, retry=Retry.model_validate({"attempts": 20, "baseDelay": 0})).fetch([Ref("a"), Ref("b")])
+    got = await Call(driver, timeout=3, retry=Retry.model_validate({"attempts": 20, "baseDelay": 0})).fetch(
+        [Ref("a"), Ref("b")]
+    )
     assert {str(answer) for answer in got.values()} == {"no answer within 3 s"}
     assert now() == pytest.approx(6, abs=0.01)
     assert len(driver.calls) == 2
