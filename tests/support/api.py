@@ -23,7 +23,7 @@ PATIENCE = 20.0
 
 
 class Api:
-    """Requests as admin. An answer that is no success raises requests.HTTPError, or is None where `get` finds nothing."""
+    """Requests as admin. What is no success raises requests.HTTPError; where `get` finds nothing it returns None."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._url = plane.url

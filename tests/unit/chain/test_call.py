@@ -56,6 +56,7 @@ def now() -> float:
 
 
 async def test_only_what_failed_for_a_while_is_asked_again() -> None:
+    answers: dict[str, SecretValue | SecretsError]
     answers = {"away": Unavailable("away"), "denied": Denied("no"), "missing": NotFound("no"), "good": SecretValue("v")}
     driver = Scripted(lambda key, times: SecretValue("v") if times == 3 else answers[key])
     got = await Call(driver, timeout=30, retry=RETRY).fetch([Ref(key) for key in answers])
@@ -128,7 +129,7 @@ async def test_a_probe_that_hangs_costs_one_timeout() -> None:
 
 async def test_every_attempt_is_counted_by_what_came_of_it() -> None:
     def count(outcome: str) -> float:
-        return metrics.requests_total.labels("scripted", "read", outcome)._value.get()
+        return float(metrics.requests_total.labels("scripted", "read", outcome)._value.get())
 
     before = {outcome: count(outcome) for outcome in ("success", "Unavailable")}
     driver = Scripted(lambda key, times: Unavailable("away") if key == "b" and times < 3 else SecretValue("v"))
