@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from beemflow_secrets.providers.errors import Invalid
+
 
 class Number(str):
     """A JSON number as it was written."""
@@ -44,14 +46,21 @@ def compact(value: object) -> str:
 
 
 def as_bytes(value: object) -> bytes:
-    """Return the bytes of one field: text and bytes as they are, everything else as compact JSON."""
+    """Return the bytes of one field: text and bytes as they are, everything else as compact JSON.
+
+    Raises Invalid for what is nested too deep to be written.
+    """
     match value:
         case bytes():
             return value
         case str():
             return value.encode()
         case _:
-            return compact(value).encode()
+            try:
+                return compact(value).encode()
+            except RecursionError:
+                # What a backend answers is not ours to trust. `from None`: the frames hold the value.
+                raise Invalid("the value is nested too deep") from None
 
 
 def _quote(text: str) -> str:
