@@ -40,6 +40,11 @@ class Operator:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
     def start(self, *, ready: bool = True) -> None:
         """Start, and return when it is ready."""
         self.address = f"127.0.0.1:{free_port()}"
@@ -107,6 +112,6 @@ class Operator:
 
     def kill(self) -> None:
         """Send SIGKILL, if it still runs."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.running:
             self.process.kill()
             self.process.wait()
