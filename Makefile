@@ -3,7 +3,6 @@
 SUPPORTED := python3 python3.13 python3.12 python3.11
 PYTHON    ?= $(firstword $(foreach python,$(SUPPORTED),$(shell $(python) -c '$(IS_SUPPORTED)' 2>/dev/null && echo $(python))))
 WORKERS   ?= 2
-CLUSTER   ?= auto
 
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 BIN          := .venv/bin
@@ -53,7 +52,7 @@ test: setup controlplane lint  ## everything; what .ci/run runs
 	@$(BIN)/pytest -n $(WORKERS)
 
 demo: setup  ## the main job in under a minute; CLUSTER=current takes the cluster of the current context
-	@CLUSTER=$(CLUSTER) $(BIN)/python -m e2e.demo up
+	@$(BIN)/python -m e2e.demo up $(CLUSTER)
 
 demo-down: setup  ## stop what the demo left running
 	@$(BIN)/python -m e2e.demo down

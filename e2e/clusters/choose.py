@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 _KIND = "beemflow-secrets-demo"
 
 
+def default() -> str:
+    """Return the name of the cluster to take when nobody says: kind where Docker answers, else a control plane."""
+    return "kind" if shutil.which("kind") and _docker_answers() else "own"
+
+
 def choose(name: str, state: Path) -> Cluster:
-    """Return the cluster of a name: current, kind, own, or auto for kind where Docker answers, else own."""
+    """Return the cluster of a name: current, kind or own."""
     match name:
-        case "auto":
-            return KindCluster(state) if shutil.which("kind") and _docker_answers() else choose("own", state)
         case "current":
             return CurrentCluster(state)
         case "kind":
             return KindCluster(state)
         case "own":
             return ControlPlane(state, detached=True)
-    raise ClusterFailed(f"CLUSTER is auto, current, kind or own, not {name}")
+    raise ClusterFailed(f"CLUSTER is current, kind or own, not {name}")
 
 
 def _docker_answers() -> bool:
@@ -44,14 +47,14 @@ class KindCluster(Cluster):
 
     def start(self, *manifests: Path) -> None:
         """Make the cluster; the first time kind fetches its image."""
-        self.stop()
         run(["kind", "create", "cluster", "--name", _KIND, "--kubeconfig", self.kubeconfig, "--wait", "2m"])
         for manifest in manifests:
             self.apply(manifest)
 
     def stop(self) -> None:
-        """Delete the cluster."""
-        run(["kind", "delete", "cluster", "--name", _KIND, "--kubeconfig", self.kubeconfig])
+        """Delete the cluster, if it was made."""
+        if self.kubeconfig.exists():
+            run(["kind", "delete", "cluster", "--name", _KIND, "--kubeconfig", self.kubeconfig])
 
 
 class CurrentCluster(Cluster):
@@ -73,7 +76,7 @@ class CurrentCluster(Cluster):
         """Delete what was applied, the resources of its kinds with it."""
         if self._applied.exists():
             for manifest in reversed(json.loads(self._applied.read_text())):
-                self.kubectl("delete", "--ignore-not-found", "--wait=false", "-f", manifest)
+                self.kubectl("delete", "--ignore-not-found", "-f", manifest)
             self._applied.unlink()
 
     @property

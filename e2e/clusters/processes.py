@@ -29,7 +29,7 @@ class Process:
     def spawn(
         cls,
         command: Sequence[str | Path],
-        log: Path,
+        log: Path | str,
         *,
         stdin: int | None = None,
         environment: Mapping[str, str] | None = None,

@@ -1,0 +1,35 @@
+"""What stands in examples/ works as it stands there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Namespace
+    from tests.support.openbao import OpenBao
+    from tests.support.operator import Operator
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_the_api_server_takes_every_example(control_plane: ControlPlane, namespace: str, path: Path) -> None:
+    control_plane.kubectl("apply", "-n", namespace, "-f", str(path))
+
+
+@pytest.mark.usefixtures("operator")
+def test_openbao(control_plane: ControlPlane, ns: Namespace, bao: OpenBao, canary: str) -> None:
+    bao.write_kv2("secret", "slack", {"bot-token": canary})
+    bao.policy("examples", {"secret/data/slack": ["read"]})
+    role_id, secret_id = bao.approle("examples", ["examples"])
+    ns.add_secret("openbao-login", {"role-id": role_id, "secret-id": secret_id})
+    for name in ("store.yaml", "secret.yaml"):
+        manifest = (EXAMPLES / "openbao" / name).read_text()
+        manifest = manifest.replace("https://openbao.example.com:8200", bao.address)
+        control_plane.kubectl("apply", "-n", ns.name, "-f", "-", stdin=manifest)
+    ns.ready("slack", reason="Synced")
+    assert ns.data("slack") == {"token": canary}
