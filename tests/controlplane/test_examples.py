@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace
     from tests.support.openbao import OpenBao
-    from tests.support.operator import Operator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
