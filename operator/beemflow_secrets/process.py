@@ -19,7 +19,7 @@ from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.errors import ApiError, NotFound
-from beemflow_secrets.kube.reflector import MetadataReflector
+from beemflow_secrets.kube.reflector import namespaces, owned_secrets
 from beemflow_secrets.model import names
 from beemflow_secrets.operator import host
 from beemflow_secrets.telemetry import health, metrics
@@ -63,20 +63,26 @@ class Process:
         self._queue: KeyedQueue[Key] = KeyedQueue(limit=settings.concurrency, now=time.time)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
-        self._reflector = MetadataReflector(self._client, paths.secrets(), names.OWNER_LABEL)
+        self._owned = owned_secrets(self._client)
+        self._namespaces = namespaces(self._client)
         self._stores = StoreController(
-            self._client, self._queue, self._events, now=time.time, env_prefixes=settings.env_allowed_prefixes
+            self._client,
+            self._queue,
+            self._events,
+            namespaces=self._namespaces,
+            now=time.time,
+            env_prefixes=settings.env_allowed_prefixes,
         )
         self._secrets = SecretController(
             self._client,
             self._queue,
             self._events,
             stores=self._stores,
-            reflector=self._reflector,
+            owned=self._owned,
             now=time.time,
             finish=self._workers.finish,
         )
-        self._reflector.listen(self._secrets.secret_changed)
+        self._owned.listen(self._secrets.secret_changed)
         self._stores.listen(self._secrets.store_returned)
         self._sweep = Sweep(
             self._client,
@@ -92,7 +98,13 @@ class Process:
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
             async with asyncio.TaskGroup() as group:
-                parts = (self._ping(), self._reflector.run(), self._workers.run(), self._sweep.run())
+                parts = (
+                    self._ping(),
+                    self._owned.run(),
+                    self._namespaces.run(),
+                    self._workers.run(),
+                    self._sweep.run(),
+                )
                 tasks = [group.create_task(part) for part in parts]
                 preparing = group.create_task(self._prepare())
                 stopped = group.create_task(self._stop.wait())
@@ -112,8 +124,9 @@ class Process:
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
-        self._waits_for = "the listing of owned Secrets"
-        await self._reflector.synced.wait()
+        self._waits_for = "the listing of owned Secrets and of namespaces"
+        await self._owned.synced.wait()
+        await self._namespaces.synced.wait()
         self._waits_for = "the listing of stores"
         await self._stores.load()
         self._waits_for = None

@@ -10,9 +10,10 @@ import structlog
 
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.failure import Failed, from_read
+from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
-from beemflow_secrets.controllers.target import Desired
+from beemflow_secrets.controllers.reading import read
+from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, grid_key, interval_of, parse
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.engine.backoff import exponential
@@ -22,10 +23,6 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import AuthFailed, Denied, SecretsError, Unavailable
-from beemflow_secrets.providers.errors import NotFound as KeyNotFound
-from beemflow_secrets.render.compose import Composed, compose, refs_of
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -33,11 +30,13 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.store import StoreController
+    from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector, Name
+    from beemflow_secrets.kube.reflector import MetadataReflector, Name, Seen
     from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.render.compose import Composed
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +56,7 @@ class SecretController:
         events: Events,
         *,
         stores: StoreController,
-        reflector: MetadataReflector,
+        owned: MetadataReflector[Seen],
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
@@ -65,8 +64,8 @@ class SecretController:
         self._queue = queue
         self._events = events
         self._stores = stores
-        self._reflector = reflector
-        self._writer = Writer(client, reflector)
+        self._owned = owned
+        self._writer = Writer(client, owned)
         self._now = now
         self._finish = finish
         self.registry = Registry()
@@ -95,12 +94,13 @@ class SecretController:
         if self.registry.pop(key) is not None:
             _drop_expiry(key)
 
-    def secret_changed(self, name: Name, owner: str) -> None:
+    def secret_changed(self, name: Name, before: Seen | None, after: Seen | None) -> None:
         """Hear that a Secret with our label was written or deleted, by us or by somebody else."""
-        if (found := self.registry.of_uid(owner)) is not None:
-            key, item = found
-            if key.namespace == name[0] and self._drifted(item):
-                self._wake(key, item, _loop_time(), drift=True)
+        for owner in {seen.owner for seen in (before, after) if seen is not None}:
+            if (found := self.registry.of_uid(owner)) is not None:
+                key, item = found
+                if key.namespace == name[0] and self._drifted(item):
+                    self._wake(key, item, _loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where the store is another."""
@@ -122,7 +122,7 @@ class SecretController:
         if item.drift_only and not self._drifted(item):
             item.drift_only, item.since = False, None
             if item.due:
-                self._queue.add_at(key, item.due, lane=item.store)
+                self._queue.add_at(key, item.due, lane=item.stores)
             return
         since = item.since if item.since is not None else _loop_time() - max(0.0, self._now() - item.due)
         item.drift_only, item.since = False, None
@@ -137,71 +137,44 @@ class SecretController:
                 await self._finish(self._report_suspended(key, item, seen))
                 return
             interval = interval_of(spec)
-            composed = await self._read(item.store, spec, since)
+            composed = await read(self._stores, spec, key.namespace, since)
         except Failed as failure:
             await self._finish(self._report_failed(key, item, seen, failure, interval))
         else:
             await self._finish(self._write(key, item, seen, spec, composed, interval))
 
-    async def _read(self, key: Key, spec: SecretSpec, since: float) -> Composed:
-        try:
-            store = await self._stores.find(key)
-        except ApiError as error:
-            raise Failed(Reason.STORE_NOT_READY, f"{key} cannot be read: {error.message}") from error
-        if store is None:
-            raise Failed(Reason.STORE_NOT_FOUND, f"{key} does not exist")
-        if store.opened is None:
-            why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
-            raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
-        refs = [Ref(ref.key, ref.version, since) for ref in refs_of(spec.data)]
-        with store.opened.use() as chain:
-            answers = await chain.fetch(refs)
-        if any(isinstance(answer, SecretValue | KeyNotFound | Denied) for answer in answers.values()):
-            self._stores.worked(key)
-        elif any(isinstance(answer, Unavailable | AuthFailed) for answer in answers.values()):
-            self._stores.failed(key)
-        try:
-            return compose(spec.data, answers)
-        except SecretsError as error:
-            raise from_read(error, key.name) from error
-
     async def _write(
         self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
     ) -> None:
-        template = spec.target.template
-        desired = Desired(
-            name=spec.target.name or key.name,
-            owner=key.name,
-            owner_uid=seen.uid,
-            type=template.type,
-            data=composed.data,
-            labels=template.metadata.labels,
-            annotations=template.metadata.annotations,
-        )
+        if self.registry.get(key) is not item:
+            return  # deleted while it was read: its Secret must not come back
         old = orjson.loads(item.status)
-        former = old.get("secretRef", {})
         try:
-            item.written = await self._writer.ensure(key.namespace, desired, item.written)
-            if former.get("name", desired.name) != desired.name:
-                await self._writer.remove(key.namespace, former["name"], former["uid"], desired)
+            item.written = await self._write_secret(key, item, desired(seen, spec, composed.data), old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(
-            old,
-            generation=seen.generation,
-            now=now,
-            store=item.store.name,
-            entries=composed.entries,
-            target=item.written,
-        )
+        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=item.written)
         if await self._report(key, item, seen, new):
             item.due = self._next_due(item, spec, after=max(now, item.due))
             if item.due:
-                self._queue.add_at(key, item.due, lane=item.store)
+                self._queue.add_at(key, item.due, lane=item.stores)
         _tell_expiry(key, new)
+
+    async def _write_secret(
+        self, key: Key, item: Tracked, target: Desired | None, old: status.Status
+    ) -> Written | None:
+        if target is None:
+            return None
+        written = await self._writer.ensure(key.namespace, target, item.written)
+        former = old.get("secretRef", {})
+        if former.get("name", target.name) != target.name:
+            # Only now that the new Secret stands. Until it is gone, the status goes on to name the former one.
+            item.written = written
+            await self._writer.remove(key.namespace, former["name"], former["uid"], target)
+        return written
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
         new = status.failed(
@@ -260,12 +233,12 @@ class SecretController:
         item.due = self._now() + (min(pause, interval) if interval else pause)
         # Who has no Secret yet goes before those who refresh theirs.
         priority = Priority.REFRESH if b'"secretRef"' in item.status else Priority.NOW
-        self._queue.add_at(key, item.due, lane=item.store, priority=priority)
+        self._queue.add_at(key, item.due, lane=item.stores, priority=priority)
 
     def _wake(self, key: Key, item: Tracked, since: float, *, drift: bool = False) -> None:
         item.drift_only = drift and (item.since is None or item.drift_only)
         item.since = since
-        self._queue.add(key, lane=item.store)
+        self._queue.add(key, lane=item.stores)
 
     def _meet(self, seen: Observed, told: status.Status, *, listed: bool) -> None:
         """Begin with a resource: sync it now, or when the process that synced it last would have."""
@@ -276,7 +249,7 @@ class SecretController:
             self._wake(seen.key, item, _loop_time() - (KEPT if listed else 0.0))
         elif due:
             item.due = due
-            self._queue.add_at(seen.key, due, lane=item.store)
+            self._queue.add_at(seen.key, due, lane=item.stores)
         _tell_expiry(seen.key, told)
 
     def _due_as_told(self, seen: Observed, item: Tracked, told: status.Status) -> float | None:
@@ -298,14 +271,14 @@ class SecretController:
 
     def _next_due(self, item: Tracked, spec: SecretSpec, *, after: float) -> float:
         interval = interval_of(spec)
-        return next_due(after, interval=interval, store=str(item.store), key=grid_key(spec)) if interval else 0.0
+        return next_due(after, interval=interval, store=str(item.stores[0]), key=grid_key(spec)) if interval else 0.0
 
     def _drifted(self, item: Tracked) -> bool:
         """Whether the Secret is not as this or an earlier process left it."""
         if (left := item.left()) is None:
             return False
         name, *version = left
-        seen = self._reflector.seen((item.seen.key.namespace, name))
+        seen = self._owned.seen((item.seen.key.namespace, name))
         return seen is None or [seen.uid, seen.resource_version] != version
 
 

@@ -23,21 +23,25 @@ MOST_ENTRIES = 100
 """More would bloat the object; `entriesOmitted` counts the rest."""
 
 
-def synced(
-    old: Status, *, generation: int, now: float, store: str, entries: Sequence[Entry], target: Written
-) -> Status:
-    """Return the status after a good sync."""
+def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None) -> Status:
+    """Return the status after a good sync. `target` is None where nothing is written."""
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
-    return _without_none(
-        {
-            **_with_ready(old, "True", Reason.SYNCED, _synced_message(entries), generation, now),
+    written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
+    if target is not None:
+        written = {
             "secretRef": {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version},
             "contentVersion": target.content_version,
-            "lastSyncTime": moment,
             "lastChangeTime": moment if target.changed else old.get("lastChangeTime", moment),
+        }
+    message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
+    return _without_none(
+        {
+            **_with_ready(old, "True", Reason.SYNCED, message, generation, now),
+            **written,
+            "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
-            "entries": [_entry(entry, store) for entry in entries[:MOST_ENTRIES]],
+            "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES]],
             "entriesOmitted": len(entries) - MOST_ENTRIES if len(entries) > MOST_ENTRIES else None,
         }
     )
@@ -107,15 +111,15 @@ def _with_ready(old: Status, status: str, reason: str, message: str, generation:
     return {**old, "observedGeneration": generation, "conditions": [ready]}
 
 
-def _synced_message(entries: Sequence[Entry]) -> str:
-    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} synced"
+def _synced_message(entries: Sequence[Entry], done: str) -> str:
+    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} {done}"
 
 
-def _entry(entry: Entry, store: str) -> dict[str, Any]:
+def _entry(entry: Entry) -> dict[str, Any]:
     return _without_none(
         {
             "secretKey": entry.secret_key,
-            "provider": store,
+            "provider": entry.provider,
             "remoteKey": entry.remote_key,
             "version": entry.version,
             "createdAt": rfc3339(entry.created_at) if entry.created_at else None,

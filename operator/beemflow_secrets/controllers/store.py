@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
+    from beemflow_secrets.kube.reflector import MetadataReflector
 
 log = structlog.get_logger(__name__)
 
@@ -74,12 +75,14 @@ class StoreController:
         queue: KeyedQueue[Key],
         events: Events,
         *,
+        namespaces: MetadataReflector[dict[str, str]],
         now: Callable[[], float],
         env_prefixes: tuple[str, ...],
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
+        self._namespaces = namespaces
         self._now = now
         self._env_prefixes = env_prefixes
         self._listeners: list[Callable[[Key, bool], None]] = []
@@ -164,6 +167,11 @@ class StoreController:
         if store := self.stores.get(key):
             await self._open(key, store)
         return store
+
+    def serves(self, spec: StoreSpec, namespace: str) -> bool:
+        """Tell whether resources of a namespace may read from a store."""
+        labels = self._namespaces.seen(("", namespace))
+        return spec.namespaces is None or spec.namespaces.serve(namespace, labels or {})
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""

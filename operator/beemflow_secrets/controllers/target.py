@@ -25,7 +25,9 @@ from beemflow_secrets.model.names import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from beemflow_secrets.controllers.objects import Observed
     from beemflow_secrets.kube.client import Object
+    from beemflow_secrets.model.secret import SecretSpec
 
 _PROCESS_KEY = secrets.token_bytes(32)
 """Digests of contents are compared within this process only; without the key they say nothing about a value."""
@@ -33,11 +35,12 @@ _PROCESS_KEY = secrets.token_bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The Secret that a resource asks for. `owner` and `owner_uid` are the resource's."""
+    """The Secret that a resource asks for. `owner` and `owner_uid` are the resource's; `owned`: it goes with it."""
 
     name: str
     owner: str
     owner_uid: str
+    owned: bool
     type: str
     data: Mapping[str, bytes]
     labels: Mapping[str, str]
@@ -49,7 +52,7 @@ class Desired:
 
     def digest(self) -> bytes:
         """Return what tells one content from another, in memory."""
-        content = [self.name, self.type, self.encoded(), dict(self.labels), dict(self.annotations)]
+        content = [self.name, self.owned, self.type, self.encoded(), dict(self.labels), dict(self.annotations)]
         return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), key=_PROCESS_KEY, digest_size=16).digest()
 
 
@@ -63,6 +66,23 @@ class Written:
     content_version: str
     digest: bytes
     changed: bool
+
+
+def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desired | None:
+    """Return the Secret that a resource asks for, None where it asks for none."""
+    if spec.target.creation_policy == "None":
+        return None
+    template = spec.target.template
+    return Desired(
+        name=spec.target.name or seen.key.name,
+        owner=seen.key.name,
+        owner_uid=seen.uid,
+        owned=spec.target.creation_policy == "Owner",
+        type=template.type,
+        data=data,
+        labels=template.metadata.labels,
+        annotations=template.metadata.annotations,
+    )
 
 
 class NotOurs(Exception):
@@ -79,7 +99,7 @@ def manifest(desired: Desired, version: str | None = None) -> Object:
             "name": desired.name,
             "labels": _labels(desired),
             "annotations": _annotations(desired, version or _new_version()),
-            "ownerReferences": [_reference(desired)],
+            "ownerReferences": _references(desired),
         },
         "data": desired.encoded(),
     }
@@ -105,9 +125,9 @@ def patch(found: Object, desired: Desired, version: str | None = None) -> list[O
     if changed:
         operations.append({"op": "add", "path": "/data", "value": data})
     references = metadata.get("ownerReferences") or []
-    others = [reference for reference in references if not _names(reference, desired)]
-    if references != [*others, _reference(desired)]:
-        operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": [*others, _reference(desired)]})
+    wanted = [ref for ref in references if not _names(ref, desired)] + _references(desired)
+    if references != wanted:
+        operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": wanted})
     if not operations:
         return []
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}, *operations]
@@ -163,15 +183,12 @@ def _new_version() -> str:
     return secrets.token_hex(8)
 
 
-def _reference(desired: Desired) -> Object:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": SECRET.name,
-        "name": desired.owner,
-        "uid": desired.owner_uid,
-        # Not blockOwnerDeletion: OpenShift grants that only to those who may update the resource's finalizers.
-        "controller": True,
-    }
+def _references(desired: Desired) -> list[Object]:
+    if not desired.owned:
+        return []
+    # Not blockOwnerDeletion: OpenShift grants that only to those who may update the resource's finalizers.
+    owner = {"apiVersion": API_VERSION, "kind": SECRET.name, "name": desired.owner, "uid": desired.owner_uid}
+    return [{**owner, "controller": True}]
 
 
 def _names(reference: Object, desired: Desired) -> bool:

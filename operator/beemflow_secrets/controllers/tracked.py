@@ -19,6 +19,7 @@ from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.model.sources import DataEntry, DataFrom
 
 SHORTEST_INTERVAL = 1.0
 """Seconds. A shorter refreshInterval is stored as given, and served at this pace."""
@@ -28,13 +29,15 @@ SHORTEST_INTERVAL = 1.0
 class Tracked:
     """What is kept of one resource. `status` is JSON, `due` seconds since the epoch (0: never).
 
+    `stores` are all that it reads from, its own first; they are its lane in the queue too, so that one that reads from
+    two stores, of which one hangs, holds up nobody who reads from the other alone.
     `since` is when somebody last asked for a sync, on the event loop's clock; None when only the schedule does.
     `drift_only`: all that is known is that somebody touched the Secret.
     """
 
     seen: Observed
     status: bytes
-    store: Key
+    stores: tuple[Key, ...]
     since: float | None = None
     due: float = 0.0
     failures: int = 0
@@ -64,16 +67,16 @@ class Registry:
 
     def add(self, seen: Observed, told: status.Status) -> Tracked:
         """Track a resource whose status, when it was first seen, was `told`."""
-        item = self._items[seen.key] = Tracked(seen, orjson.dumps(told), store_of(seen))
+        item = self._items[seen.key] = Tracked(seen, orjson.dumps(told), stores_of(seen))
         self._by_uid[seen.uid] = seen.key
-        self._users.setdefault(item.store, set()).add(seen.key)
+        self._join(item)
         return item
 
     def update(self, item: Tracked, seen: Observed) -> None:
         """Keep the new state of a resource, which may name another store."""
         self._leave(item)
-        item.seen, item.store = seen, store_of(seen)
-        self._users.setdefault(item.store, set()).add(seen.key)
+        item.seen, item.stores = seen, stores_of(seen)
+        self._join(item)
 
     def pop(self, key: Key) -> Tracked | None:
         """Track a resource no more."""
@@ -102,11 +105,16 @@ class Registry:
             for key, item in self._items.items()
         )
 
+    def _join(self, item: Tracked) -> None:
+        for store in item.stores:
+            self._users.setdefault(store, set()).add(item.seen.key)
+
     def _leave(self, item: Tracked) -> None:
-        users = self._users[item.store]
-        users.discard(item.seen.key)
-        if not users:
-            del self._users[item.store]
+        for store in item.stores:
+            users = self._users[store]
+            users.discard(item.seen.key)
+            if not users:
+                del self._users[store]
 
 
 def parse(seen: Observed) -> SecretSpec:
@@ -124,14 +132,27 @@ def interval_of(spec: SecretSpec) -> float:
 
 def grid_key(spec: SecretSpec) -> str:
     """Return the key that places the resource on its store's grid: equal keys fall due together."""
-    return spec.data[0].remote_ref.parts().key
+    return (spec.data or spec.data_from)[0].remote.parts().key
 
 
-def store_of(seen: Observed) -> Key:
-    """Return the store of a spec, without a model: this runs for every event of a listing."""
-    ref = orjson.loads(seen.spec).get("secretStoreRef") or {}
-    kind = ref.get("kind") or names.STORE.name
-    return Key(kind, "" if kind == names.CLUSTER_STORE.name else seen.key.namespace, ref.get("name") or "")
+def stores_of(seen: Observed) -> tuple[Key, ...]:
+    """Return the stores of a spec, its own first. Without a model: this runs for every event of a listing."""
+    spec = orjson.loads(seen.spec)
+    sources = (*(spec.get("dataFrom") or ()), *(spec.get("data") or ()))
+    others = (reference["storeRef"] for source in sources if (reference := source.get("sourceRef")))
+    refs = (spec.get("secretStoreRef") or {}, *others)
+    return tuple(dict.fromkeys(_key(ref.get("kind"), ref.get("name"), seen.key.namespace) for ref in refs))
+
+
+def store_key(source: DataEntry | DataFrom, spec: SecretSpec, namespace: str) -> Key:
+    """Return the store that a source is read from."""
+    ref = source.source_ref.store_ref if source.source_ref is not None else spec.secret_store_ref
+    return _key(ref.kind, ref.name, namespace)
+
+
+def _key(kind: str | None, name: str | None, namespace: str) -> Key:
+    kind = kind or names.STORE.name
+    return Key(kind, "" if kind == names.CLUSTER_STORE.name else namespace, name or "")
 
 
 def asks_anew(before: Observed, seen: Observed) -> bool:

@@ -14,7 +14,7 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector
+    from beemflow_secrets.kube.reflector import MetadataReflector, Seen
 
 RACES = 5
 """How often a write is begun anew because somebody else wrote between our look and our write."""
@@ -23,9 +23,9 @@ RACES = 5
 class Writer:
     """Brings Secrets to what they shall be. Raises Failed with TargetConflict or WriteRefused."""
 
-    def __init__(self, client: KubeClient, reflector: MetadataReflector) -> None:
+    def __init__(self, client: KubeClient, owned: MetadataReflector[Seen]) -> None:
         self._client = client
-        self._reflector = reflector
+        self._owned = owned
 
     async def ensure(self, namespace: str, desired: Desired, last: Written | None) -> Written:
         """Make the Secret what it shall be. `last` is what this process wrote or found there before."""
@@ -35,7 +35,7 @@ class Writer:
         version = last.content_version if last is not None and last.digest == desired.digest() else None
         try:
             # What the watch does not show is most likely not there: begin with the create that a first sync needs.
-            if self._reflector.seen((namespace, desired.name)) is None:
+            if self._owned.seen((namespace, desired.name)) is None:
                 try:
                     return await self._create(namespace, desired, version)
                 except AlreadyExists:
@@ -60,7 +60,7 @@ class Writer:
             raise Failed(Reason.WRITE_REFUSED, f"Secret {name}, the former target: {error.message}") from error
 
     def _stands(self, namespace: str, desired: Desired, last: Written) -> bool:
-        seen = self._reflector.seen((namespace, desired.name))
+        seen = self._owned.seen((namespace, desired.name))
         return (
             seen is not None
             and (seen.uid, seen.resource_version) == (last.uid, last.resource_version)

@@ -92,10 +92,9 @@ class KubeClient:
         params = {
             "watch": "true",
             "resourceVersion": version,
-            "labelSelector": selector,
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(WATCH_SECONDS),
-        }
+        } | ({"labelSelector": selector} if selector else {})
         timeout = aiohttp.ClientTimeout(total=None, connect=REQUEST_TIMEOUT, sock_read=WATCH_SILENCE)
         try:
             async with self._watches.get(

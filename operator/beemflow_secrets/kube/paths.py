@@ -12,6 +12,11 @@ def secrets(namespace: str = "", name: str = "") -> str:
     return _path("/api/v1", "secrets", namespace, name)
 
 
+def namespaces() -> str:
+    """Return the path of all namespaces."""
+    return "/api/v1/namespaces"
+
+
 def events(namespace: str) -> str:
     """Return the path of a namespace's Events."""
     return _path("/api/v1", "events", namespace, "")

@@ -1,4 +1,4 @@
-"""What Secrets of ours exist, and at which version: metadata only, so that their values never lie in our memory.
+"""What objects exist, by their metadata alone: the values of a cluster's Secrets never lie in our memory.
 
 The API server's answer to our own write and the watch's event of it come in any order; who wants to know whether
 somebody else wrote asks `seen` when it acts, not when the event comes.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
 
+from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Expired
+from beemflow_secrets.model.names import OWNER_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 Name = tuple[str, str]
-"""Namespace and name."""
+"""Namespace (empty for cluster kinds) and name."""
 
 RECONNECT = 1.0
 """Seconds between attempts while the API server does not serve the watch."""
@@ -30,36 +34,46 @@ RECONNECT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One object as the watch last saw it. `owner` is the value of the label that selects it."""
+    """A Secret of ours as the watch last saw it. `owner` is the uid on its label."""
 
     uid: str
     resource_version: str
     owner: str
 
 
-class MetadataReflector:
-    """Follows the objects at `path` that carry `label`."""
+def owned_secrets(client: KubeClient) -> MetadataReflector[Seen]:
+    """Follow the Secrets that carry our label."""
 
-    def __init__(self, client: KubeClient, path: str, label: str) -> None:
+    def keep(metadata: Object) -> Seen:
+        return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL])
+
+    return MetadataReflector(client, paths.secrets(), keep, selector=OWNER_LABEL)
+
+
+def namespaces(client: KubeClient) -> MetadataReflector[dict[str, str]]:
+    """Follow the labels of all namespaces."""
+    return MetadataReflector(client, paths.namespaces(), lambda metadata: metadata.get("labels") or {})
+
+
+class MetadataReflector(Generic[T]):
+    """Follows the objects at `path`, of each of which `keep` takes what is kept."""
+
+    def __init__(self, client: KubeClient, path: str, keep: Callable[[Object], T], *, selector: str = "") -> None:
         self._client = client
         self._path = path
-        self._label = label
-        self._listeners: list[Callable[[Name, str], None]] = []
-        self._seen: dict[Name, Seen] = {}
-        self._owned: dict[str, set[Name]] = {}
+        self._selector = selector
+        self._keep = keep
+        self._seen: dict[Name, T] = {}
+        self._listeners: list[Callable[[Name, T | None, T | None], None]] = []
         self.synced = asyncio.Event()
 
-    def listen(self, changed: Callable[[Name, str], None]) -> None:
-        """Call `changed(name, owner)` for each event."""
+    def listen(self, changed: Callable[[Name, T | None, T | None], None]) -> None:
+        """Call `changed(name, before, after)` for each change; None is an object that is not there."""
         self._listeners.append(changed)
 
-    def seen(self, name: Name) -> Seen | None:
-        """Return the object as last seen, None when it is not there."""
+    def seen(self, name: Name) -> T | None:
+        """Return what is kept of an object, None when it is not there."""
         return self._seen.get(name)
-
-    def owned_by(self, owner: str) -> frozenset[Name]:
-        """Return the names of all objects whose label has this value."""
-        return frozenset(self._owned.get(owner, ()))
 
     async def run(self) -> None:
         """Follow until cancelled, through every outage of the API server."""
@@ -71,57 +85,40 @@ class MetadataReflector:
             except Expired:
                 continue
             except ApiError as error:
-                log.warning("Watch of Secrets interrupted", error=error.message)
+                log.warning("Watch interrupted", path=self._path, error=error.message)
                 await asyncio.sleep(RECONNECT)
 
     async def _list(self) -> str:
-        found: dict[Name, Seen] = {}
+        found: dict[Name, T] = {}
         version = ""
-        async for page in self._client.pages(self._path, selector=self._label, metadata=True):
+        async for page in self._client.pages(self._path, selector=self._selector, metadata=True):
             version = page["metadata"]["resourceVersion"]
             # `items` is null, not [], in an empty metadata list.
-            found.update(self._entry(item["metadata"]) for item in page["items"] or [])
-        for name in self._seen.keys() - found.keys():
-            self._forget(name)
-        for name, seen in found.items():
-            self._keep(name, seen)
+            for item in page["items"] or []:
+                found[_name(item["metadata"])] = self._keep(item["metadata"])
+        for name in self._seen.keys() | found.keys():
+            self._set(name, found.get(name))
         self.synced.set()
         return version
 
     async def _watch(self, version: str) -> str:
-        async for event in self._client.watch_metadata(self._path, version=version, selector=self._label):
+        async for event in self._client.watch_metadata(self._path, version=version, selector=self._selector):
             metadata = event["object"]["metadata"]
             version = metadata["resourceVersion"]
             if event["type"] == "DELETED":
-                self._forget(self._entry(metadata)[0])
+                self._set(_name(metadata), None)
             elif event["type"] != "BOOKMARK":
-                self._keep(*self._entry(metadata))
+                self._set(_name(metadata), self._keep(metadata))
         return version
 
-    def _entry(self, metadata: Object) -> tuple[Name, Seen]:
-        owner = metadata.get("labels", {}).get(self._label, "")
-        seen = Seen(metadata["uid"], metadata["resourceVersion"], owner)
-        return (metadata["namespace"], metadata["name"]), seen
+    def _set(self, name: Name, after: T | None) -> None:
+        before = self._seen.pop(name, None)
+        if after is not None:
+            self._seen[name] = after
+        if before != after:
+            for changed in self._listeners:
+                changed(name, before, after)
 
-    def _changed(self, name: Name, owner: str) -> None:
-        for changed in self._listeners:
-            changed(name, owner)
 
-    def _keep(self, name: Name, seen: Seen) -> None:
-        before = self._seen.get(name)
-        if before == seen:
-            return
-        if before is not None and before.owner != seen.owner:
-            self._forget(name)
-        self._seen[name] = seen
-        self._owned.setdefault(seen.owner, set()).add(name)
-        self._changed(name, seen.owner)
-
-    def _forget(self, name: Name) -> None:
-        if (before := self._seen.pop(name, None)) is None:
-            return
-        names = self._owned[before.owner]
-        names.discard(name)
-        if not names:
-            del self._owned[before.owner]
-        self._changed(name, before.owner)
+def _name(metadata: Object) -> Name:
+    return metadata.get("namespace", ""), metadata["name"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.model.cel import Schema, with_rule
 from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, SECRET, STORE, VERSION, Kind
 from beemflow_secrets.model.secret import SecretSpec, SecretStatus
-from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, StoreSpec, StoreStatus
+from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, LEAVE_NAMESPACES_OUT, StoreSpec, StoreStatus
 from beemflow_secrets.model.structural import structural
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def definitions() -> list[Schema]:
         _definition(
             STORE,
             "One backend, and how the resources of its namespace reach it.",
-            spec=structural(StoreSpec, {"SecretKeyRef": _refuse_namespace}),
+            spec=structural(StoreSpec, {"SecretKeyRef": _refuse_namespace, "StoreSpec": _refuse_namespaces}),
             status=structural(StoreStatus),
             columns=_STORE_COLUMNS,
         ),
@@ -49,6 +49,10 @@ def definitions() -> list[Schema]:
 
 def _refuse_namespace(secret_key_ref: Schema) -> Schema:
     return with_rule(secret_key_ref, "!has(self.__namespace__)", LEAVE_NAMESPACE_OUT, ("namespace",))
+
+
+def _refuse_namespaces(spec: Schema) -> Schema:
+    return with_rule(spec, "!has(self.namespaces)", LEAVE_NAMESPACES_OUT, ("namespaces",))
 
 
 def _demand_namespace(secret_key_ref: Schema) -> Schema:

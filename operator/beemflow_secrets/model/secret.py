@@ -5,103 +5,22 @@ from collections import Counter
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from beemflow_secrets.model.base import Model
-from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Duration
-from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
 from beemflow_secrets.model.meta import Annotations, Conditions, Labels, ObjectName, ObservedGeneration, StatusModel
+from beemflow_secrets.model.sources import DataEntry, DataFrom, StoreRef
 
-MOST_ENTRIES = 1000  # in one resource; the API server's budget for rules counts every entry that could be there
+MOST_ENTRIES = (
+    1000  # of data, in one resource; the API server's budget for rules counts every entry that could be there
+)
+MOST_SOURCES = 100  # of dataFrom
 MOST_ENTRIES_TOLD = 100  # in a status
 
 # The API server fills or reads Secrets of these types by itself, and hands out rights for them.
 _TYPES_REFUSED = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
-
-
-class StoreRef(Model):
-    """The store to read from."""
-
-    name: ObjectName = Field(description="Name of the store.")
-    kind: Literal["BeemFlowSecretStore", "BeemFlowClusterSecretStore"] = Field(
-        default="BeemFlowSecretStore",
-        description="BeemFlowSecretStore, of the same namespace, or BeemFlowClusterSecretStore. "
-        "Default BeemFlowSecretStore.",
-    )
-
-
-def _check_key(text: str) -> str:
-    fault = key_fault(split_key(text).key)
-    if fault is not None:
-        raise ValueError(fault)
-    return text
-
-
-class RemoteRef(Model):
-    """What to read."""
-
-    key: Annotated[
-        str,
-        Field(min_length=1, max_length=2048),
-        Matches(CONTROL, "must hold no control character", never=True),
-        Matches("^/|/$", "must neither begin nor end with '/'", never=True),
-        Matches(r"^([^#]*/)?\.\.?(/|#|$)", "must have no segment '.' or '..'", never=True),
-        Matches(f"{DIVIDED}$", r"must name a property behind its '#'; a '#' of the name is written '\#'", never=True),
-        AfterValidator(_check_key),
-    ] = Field(
-        description="Name of the secret below the store's prefix, as slack/bot; or name and property, "
-        r"as slack/bot#token. A # that belongs to the name is written \#."
-    )
-    property: (
-        Annotated[
-            str, Field(min_length=1, max_length=1024), Matches(CONTROL, "must hold no control character", never=True)
-        ]
-        | None
-    ) = Field(
-        default=None,
-        description="Field of the secret, or a path into it, as a.b.0. A dot that belongs to a name is written \\. . "
-        "Default: the whole secret.",
-    )
-    version: (
-        Annotated[
-            str, Field(min_length=1, max_length=256), Matches(CONTROL, "must hold no control character", never=True)
-        ]
-        | None
-    ) = Field(default=None, description='Version of the secret, in quotes: "3". Default: the current one.')
-    decoding_strategy: Literal["None", "Base64", "Base64URL", "Auto"] = Field(
-        default="None",
-        description="How the value is decoded before it is written: None, Base64, Base64URL, or Auto "
-        "(whichever fits, else as it is). Default None.",
-    )
-    optional: bool = Field(
-        default=False,
-        description="Write the Secret without this key when the secret, or its property, is missing. Default false.",
-    )
-
-    rules: ClassVar[tuple["Rule[RemoteRef]", ...]] = (
-        Rule(
-            f"!has(self.property) || !self.key.matches({quoted(DIVIDED)})",
-            lambda ref: ref.property is None or split_key(ref.key).property is None,
-            "the property is named twice: in property, and behind the '#' of key",
-        ),
-    )
-
-    def parts(self) -> KeyParts:
-        """Return the key as the backend knows it, and the property, wherever it was written."""
-        key, behind = split_key(self.key)
-        return KeyParts(key, self.property or behind)
-
-
-class DataEntry(Model):
-    """One key of the Secret, and where its value comes from."""
-
-    secret_key: Annotated[
-        str,
-        Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
-        Matches(r"^\.(\.|$)", "must neither be '.' nor begin with '..'", never=True),
-    ] = Field(description="Key in the Secret's data.")
-    remote_ref: RemoteRef = Field(description="What to read.")
 
 
 class TemplateMetadata(Model):
@@ -130,8 +49,10 @@ class Target(Model):
     """The Secret that is written."""
 
     name: ObjectName | None = Field(default=None, description="Name of the Secret. Default: the resource's own name.")
-    creation_policy: Literal["Owner"] = Field(
-        default="Owner", description="Owner: the Secret belongs to the resource and goes with it. Default Owner."
+    creation_policy: Literal["Owner", "Orphan", "None"] = Field(
+        default="Owner",
+        description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
+        "goes. None: values are read and reported on, and nothing is written. Default Owner.",
     )
     template: Template = Field(default=Template(), description="How the Secret looks.")
 
@@ -147,10 +68,23 @@ class SecretSpec(Model):
     suspend: bool = Field(default=False, description="Stop all writing, repairs too. Default false.")
     target: Target = Field(default=Target(), description="The Secret that is written.")
     data: list[DataEntry] = Field(
-        min_length=1,
+        default=[],
         max_length=MOST_ENTRIES,
-        description="The keys of the Secret. They are written together, or not at all.",
+        description="The keys of the Secret. All are written together, or not at all.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["secretKey"]},
+    )
+    data_from: list[DataFrom] = Field(
+        default=[],
+        max_length=MOST_SOURCES,
+        description="Whole secrets, each field of which becomes a key. Where data has the same key, data wins.",
+    )
+
+    rules: ClassVar[tuple["Rule[SecretSpec]", ...]] = (
+        Rule(
+            "(has(self.data) && self.data.size() > 0) || (has(self.dataFrom) && self.dataFrom.size() > 0)",
+            lambda spec: bool(spec.data or spec.data_from),
+            "data or dataFrom must name something to read",
+        ),
     )
 
     @field_validator("data")
@@ -158,10 +92,14 @@ class SecretSpec(Model):
     def _no_twins(cls, data: list[DataEntry]) -> list[DataEntry]:
         # The schema's list type refuses twins too.
         counted = Counter(entry.secret_key for entry in data)
-        twin, times = counted.most_common(1)[0]
-        if times > 1:
-            raise ValueError(f"has secretKey {twin} {times} times")
+        for twin, times in counted.most_common(1):
+            if times > 1:
+                raise ValueError(f"has secretKey {twin} {times} times")
         return data
+
+    def sources(self) -> list[DataFrom | DataEntry]:
+        """Return all that is to be read, in the order in which it fills the Secret: what comes later wins."""
+        return [*self.data_from, *self.data]
 
 
 class SecretRef(StatusModel):

@@ -12,6 +12,7 @@ from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
+from beemflow_secrets.model.namespaces import Namespaces
 from beemflow_secrets.model.pem import certificates
 from beemflow_secrets.model.vault import VaultSpec
 
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store reads credentials of its own namespace"
+LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 _CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
 
@@ -100,6 +102,11 @@ class StoreSpec(Model):
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
 
+    namespaces: Namespaces | None = Field(
+        default=None,
+        description="For a BeemFlowClusterSecretStore: the namespaces that may read from it. Default: all.",
+    )
+
     rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
         Rule(
             "!(has(self.driver) && self.driver == 'vault') || has(self.vault)",
@@ -154,6 +161,8 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
             "spec.driver: env reads the operator's own environment, which is not lent to a namespaced store; "
             "use a BeemFlowClusterSecretStore"
         )
+    if not cluster and spec.namespaces is not None:
+        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
     credentials = spec.vault.credentials if spec.vault is not None else {}
     for field, ref in credentials.items():
         path = f"spec.vault.{field}.secretKeyRef.namespace"

@@ -23,9 +23,10 @@ _LAST = ("properties", "items", "additionalProperties", "x-kubernetes-validation
 
 
 def structural(model: type[BaseModel], amend: Mapping[str, Amend] | None = None) -> Schema:
-    """Return the model's schema. `amend` changes, by name, the schema of models that it holds."""
-    schema = model.model_json_schema(by_alias=True)
-    return _convert(schema, schema.get("$defs", {}), amend or {})
+    """Return the model's schema. `amend` changes, by name, its own schema and that of models that it holds."""
+    schema, amend = model.model_json_schema(by_alias=True), amend or {}
+    whole = _convert(schema, schema.get("$defs", {}), amend)
+    return _ordered(amend.get(model.__name__, _as_it_is)(whole))
 
 
 def _convert(node: Schema, known: Mapping[str, Schema], amend: Mapping[str, Amend]) -> Schema:

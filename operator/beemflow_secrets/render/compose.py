@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.sources import DataEntry, DataFrom
+from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.render.decode import decode
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.render.property import fields_of, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from beemflow_secrets.model.secret import DataEntry
+LONGEST_KEY = 253
+"""Characters of a key of a Secret (the API server's limit)."""
 
-    Answers = Mapping[Ref, SecretValue | SecretsError]
+_NOT_IN_A_KEY = re.compile(r"[^-._a-zA-Z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One source of the spec, with what its store answered. `provider` is the store's name."""
+
+    source: DataEntry | DataFrom
+    provider: str
+    answer: SecretValue | SecretsError = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,7 @@ class Entry:
     """Where one key of the Secret came from. `remote_key` is as written in the spec."""
 
     secret_key: str
+    provider: str
     remote_key: str
     version: str | None
     created_at: datetime | None
@@ -39,58 +53,98 @@ class Composed:
     entries: list[Entry]
 
 
-def refs_of(entries: Sequence[DataEntry]) -> list[Ref]:
-    """Return what has to be read. Ten fields of one secret are one read."""
-    return list(dict.fromkeys(map(_ref, entries)))
+class Unusable(Exception):
+    """What cannot become a part of the Secret: the error, and the store that it concerns."""
+
+    def __init__(self, error: SecretsError, provider: str) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.provider = provider
 
 
-def compose(entries: Sequence[DataEntry], answers: Answers) -> Composed:
-    """Return what the Secret holds, given the answers to `refs_of(entries)`.
+def ref_of(source: DataEntry | DataFrom) -> Ref:
+    """Return what has to be read for a source. Ten fields of one secret are one Ref."""
+    return Ref(source.remote.parts().key, source.remote.version)
 
-    Raises the error of the first entry that fails, with its key, and with the entry and the number of further ones that
-    fail in its message. An optional entry whose secret or property is missing is left out.
+
+def compose(found: Sequence[Found]) -> Composed:
+    """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; two of `dataFrom` may not be equal.
+
+    Raises Unusable with the error of the first source that fails, which tells for what it is and how many more fail.
+    An optional entry whose secret or property is missing is left out.
     """
     data: dict[str, bytes] = {}
-    told: list[Entry] = []
-    failed: list[tuple[DataEntry, SecretsError]] = []
-    for entry in entries:
-        answer = answers[_ref(entry)]
-        content = _content(entry, answer) if isinstance(answer, SecretValue) else answer
-        if isinstance(content, SecretsError):
-            if not (entry.remote_ref.optional and isinstance(content, NotFound)):
-                failed.append((entry, content))
-        elif isinstance(answer, SecretValue):
-            data[entry.secret_key] = content
-            told.append(_provenance(entry, answer))
-    if failed:
-        raise _told(*failed[0], more=len(failed) - 1)
-    return Composed(data, told)
+    entries: dict[str, Entry] = {}
+    failed: list[tuple[Found, SecretsError]] = []
+    for item in found:
+        try:
+            value = _answered(item)
+            read = _keys_of(item.source, value)
+            if isinstance(item.source, DataFrom):
+                _refuse_twins(read, entries)
+        except SecretsError as error:
+            if not (_is_optional(item.source) and isinstance(error, NotFound)):
+                failed.append((item, error))
+        else:
+            data.update(read)
+            entries.update((key, _entry(key, item, value)) for key in read)
+    for item, first in failed[:1]:
+        raise Unusable(_told(item.source, first, more=len(failed) - 1), item.provider)
+    return Composed(data, list(entries.values()))
 
 
-def _ref(entry: DataEntry) -> Ref:
-    return Ref(entry.remote_ref.parts().key, entry.remote_ref.version)
+def _answered(item: Found) -> SecretValue:
+    if isinstance(item.answer, SecretsError):
+        raise item.answer
+    return item.answer
 
 
-def _content(entry: DataEntry, value: SecretValue) -> bytes | SecretsError:
-    wanted = entry.remote_ref.parts().property
+def _keys_of(source: DataEntry | DataFrom, value: SecretValue) -> dict[str, bytes]:
+    wanted = source.remote.parts().property
     try:
-        found = value.raw if wanted is None else pick(value, wanted)
-        return decode(found, entry.remote_ref.decoding_strategy)
-    except SecretsError as error:
-        return error
+        if isinstance(source, DataEntry):
+            read = {source.secret_key: value.raw if wanted is None else pick(value, wanted)}
+        else:
+            read = _keyed(fields_of(value, wanted))
     except RecursionError:
-        # What a backend answers may be anything, JSON of a thousand levels too.
-        return Invalid("the value is nested too deep")
+        # What a backend answers is not ours to trust. `from None`: the frames hold the value.
+        raise Invalid("the value is nested too deep") from None
+    return {key: decode(content, source.remote.decoding_strategy) for key, content in read.items()}
 
 
-def _provenance(entry: DataEntry, value: SecretValue) -> Entry:
-    return Entry(entry.secret_key, entry.remote_ref.key, value.version, value.created_at, value.expires_at)
+def _keyed(fields: Mapping[str, object]) -> dict[str, bytes]:
+    """Return the fields under names that a Secret can hold: what it cannot becomes `_`. null counts as missing."""
+    keyed: dict[str, bytes] = {}
+    for name, value in fields.items():
+        key = _NOT_IN_A_KEY.sub("_", name)
+        if not key or len(key) > LONGEST_KEY or key == "." or key.startswith(".."):
+            raise Invalid(f"field {name!r} cannot be a key of a Secret")
+        if key in keyed:
+            raise Invalid(f"two fields become the key {key}")
+        if value is not None:
+            keyed[key] = jsontext.as_bytes(value)
+    return keyed
 
 
-def _told(entry: DataEntry, error: SecretsError, *, more: int) -> SecretsError:
-    """Say for which entry it is. A copy: other resources that read the same key are given the same error."""
+def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
+    for key in keys:
+        if key in entries:
+            raise Invalid(f"{entries[key].remote_key} has a field for the key {key} too")
+
+
+def _is_optional(source: DataEntry | DataFrom) -> bool:
+    return isinstance(source, DataEntry) and source.remote_ref.optional
+
+
+def _entry(key: str, item: Found, value: SecretValue) -> Entry:
+    return Entry(key, item.provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
+
+
+def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
+    """Say for what it is. A copy: other resources that read the same key are given the same error."""
     told = copy(error)
-    told.key = entry.remote_ref.parts().key
-    told.message = f"{error.message} (for {entry.secret_key}{f', and {more} more' if more else ''})"
+    told.key = source.remote.parts().key
+    for_what = source.secret_key if isinstance(source, DataEntry) else "dataFrom"
+    told.message = f"{error.message} (for {for_what}{f', and {more} more' if more else ''})"
     told.__cause__ = error.__cause__
     return told

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.errors import NotFound
+from beemflow_secrets.providers.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from beemflow_secrets.providers.base import SecretValue
@@ -24,7 +24,23 @@ def pick(value: SecretValue, property: str) -> bytes:
 
     Raises NotFound, with the property and without a key; null counts as missing.
     """
-    root: object = value.fields if value.fields is not None else value.raw
+    return jsontext.as_bytes(_find(value, property))
+
+
+def fields_of(value: SecretValue, property: str | None) -> Mapping[str, object]:
+    """Return the fields of a secret, or those below one of its properties.
+
+    Raises NotFound for a missing property, and Invalid for what has no fields.
+    """
+    found: object = _root(value) if property is None else _find(value, property)
+    fields = _parsed(found) if isinstance(found, str | bytes) else found
+    if not isinstance(fields, Mapping):
+        raise Invalid(f"{'the secret' if property is None else f'property {property!r}'} has no fields")
+    return fields
+
+
+def _find(value: SecretValue, property: str) -> object:
+    root = _root(value)
     found = _step(root, property)
     if found is None:
         found = root
@@ -32,7 +48,11 @@ def pick(value: SecretValue, property: str) -> bytes:
             found = _step(found, step.replace(r"\.", "."))
     if found is None:
         raise NotFound(f"no property {property!r}", property=property)
-    return jsontext.as_bytes(found)
+    return found
+
+
+def _root(value: SecretValue) -> object:
+    return value.fields if value.fields is not None else value.raw
 
 
 def _step(node: object, name: str) -> object:

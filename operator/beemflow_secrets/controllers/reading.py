@@ -1,0 +1,59 @@
+"""Reads what a BeemFlowSecret asks for: every store once, all at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers.failure import Failed, from_read
+from beemflow_secrets.controllers.tracked import store_key
+from beemflow_secrets.kube.errors import ApiError
+from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import AuthFailed, Denied, NotFound, SecretsError, Unavailable
+from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.store import StoreController
+    from beemflow_secrets.model.secret import SecretSpec
+
+    Answers = dict[Ref, SecretValue | SecretsError]
+
+
+async def read(stores: StoreController, spec: SecretSpec, namespace: str, since: float) -> Composed:
+    """Read all sources of a spec. No value is from before `since` (the event loop's clock). Raises Failed."""
+    sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
+    wanted: dict[Key, dict[Ref, Ref]] = {}
+    for _, store, ref in sources:
+        wanted.setdefault(store, {})[ref] = Ref(ref.key, ref.version, since)
+    # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
+    read_ones = await asyncio.gather(
+        *(_fetch(stores, store, namespace, list(refs.values())) for store, refs in wanted.items())
+    )
+    answers = dict(zip(wanted, read_ones, strict=True))
+    try:
+        return compose([Found(source, store.name, answers[store][ref]) for source, store, ref in sources])
+    except Unusable as unusable:
+        raise from_read(unusable.error, unusable.provider) from unusable.error
+
+
+async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref]) -> Answers:
+    try:
+        store = await stores.find(key)
+    except ApiError as error:
+        raise Failed(Reason.STORE_NOT_READY, f"{key} cannot be read: {error.message}") from error
+    if store is None:
+        raise Failed(Reason.STORE_NOT_FOUND, f"{key} does not exist")
+    if store.opened is None:
+        why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
+        raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
+    if not stores.serves(store.opened.spec, namespace):
+        raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
+    with store.opened.use() as chain:
+        answers = await chain.fetch(refs)
+    if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
+        stores.worked(key)
+    elif any(isinstance(answer, Unavailable | AuthFailed) for answer in answers.values()):
+        stores.failed(key)
+    return answers

@@ -1,0 +1,123 @@
+"""What a BeemFlowSecret reads, and from which store."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
+from beemflow_secrets.model.meta import ObjectName
+
+
+class StoreRef(Model):
+    """The store to read from."""
+
+    name: ObjectName = Field(description="Name of the store.")
+    kind: Literal["BeemFlowSecretStore", "BeemFlowClusterSecretStore"] = Field(
+        default="BeemFlowSecretStore",
+        description="BeemFlowSecretStore, of the same namespace, or BeemFlowClusterSecretStore. "
+        "Default BeemFlowSecretStore.",
+    )
+
+
+def _check_key(text: str) -> str:
+    fault = key_fault(split_key(text).key)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+class Extract(Model):
+    """A secret of the backend, or one property of it."""
+
+    key: Annotated[
+        str,
+        Field(min_length=1, max_length=2048),
+        Matches(CONTROL, "must hold no control character", never=True),
+        Matches("^/|/$", "must neither begin nor end with '/'", never=True),
+        Matches(r"^([^#]*/)?\.\.?(/|#|$)", "must have no segment '.' or '..'", never=True),
+        Matches(f"{DIVIDED}$", r"must name a property behind its '#'; a '#' of the name is written '\#'", never=True),
+        AfterValidator(_check_key),
+    ] = Field(
+        description="Name of the secret below the store's prefix, as slack/bot; or name and property, "
+        r"as slack/bot#token. A # that belongs to the name is written \#."
+    )
+    property: (
+        Annotated[
+            str, Field(min_length=1, max_length=1024), Matches(CONTROL, "must hold no control character", never=True)
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Field of the secret, or a path into it, as a.b.0. A dot that belongs to a name is written \\. . "
+        "Default: the whole secret.",
+    )
+    version: (
+        Annotated[
+            str, Field(min_length=1, max_length=256), Matches(CONTROL, "must hold no control character", never=True)
+        ]
+        | None
+    ) = Field(default=None, description='Version of the secret, in quotes: "3". Default: the current one.')
+    decoding_strategy: Literal["None", "Base64", "Base64URL", "Auto"] = Field(
+        default="None",
+        description="How the value is decoded before it is written: None, Base64, Base64URL, or Auto "
+        "(whichever fits, else as it is). Default None.",
+    )
+
+    rules: ClassVar[tuple["Rule[Extract]", ...]] = (
+        Rule(
+            f"!has(self.property) || !self.key.matches({quoted(DIVIDED)})",
+            lambda ref: ref.property is None or split_key(ref.key).property is None,
+            "the property is named twice: in property, and behind the '#' of key",
+        ),
+    )
+
+    def parts(self) -> KeyParts:
+        """Return the key as the backend knows it, and the property, wherever it was written."""
+        key, behind = split_key(self.key)
+        return KeyParts(key, self.property or behind)
+
+
+class RemoteRef(Extract):
+    """What to read for one key."""
+
+    optional: bool = Field(
+        default=False,
+        description="Write the Secret without this key when the secret, or its property, is missing. Default false.",
+    )
+
+
+class SourceRef(Model):
+    """A store other than the resource's own."""
+
+    store_ref: StoreRef = Field(description="The store to read from.")
+
+
+class DataEntry(Model):
+    """One key of the Secret, and where its value comes from."""
+
+    secret_key: Annotated[
+        str,
+        Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
+        Matches(r"^\.(\.|$)", "must neither be '.' nor begin with '..'", never=True),
+    ] = Field(description="Key in the Secret's data.")
+    remote_ref: RemoteRef = Field(description="What to read.")
+    source_ref: SourceRef | None = Field(default=None, description="Read from another store than secretStoreRef's.")
+
+    @property
+    def remote(self) -> Extract:
+        """What to read."""
+        return self.remote_ref
+
+
+class DataFrom(Model):
+    """A secret whose fields become keys of the Secret."""
+
+    extract: Extract = Field(description="The secret. With a property, the fields below that property.")
+    source_ref: SourceRef | None = Field(default=None, description="Read from another store than secretStoreRef's.")
+
+    @property
+    def remote(self) -> Extract:
+        """What to read."""
+        return self.extract
