@@ -16,6 +16,7 @@ help:  ## this list
 	  printf '  make %-13s %s\n' "$$verb" "$$text"; done
 
 setup: $(READY)  ## .venv with the package and all that its tests need; PYTHON=python3.12 chooses one
+	@:
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(or $(PYTHON),false) -c '$(IS_SUPPORTED)' 2>/dev/null || \

@@ -59,7 +59,7 @@ def up(choice: str) -> None:
         _story(cluster, bao)
         _leave_running(bao)
         undo.pop_all()
-    print(f"\nAll in {time.monotonic() - began:.0f} s. It runs on until `make demo-down`. Try:\n")
+    print(f"\nAll in {time.monotonic() - began:.0f} s. It runs on until `make demo-down`, for a day at most. Try:\n")
     print(textwrap.indent(_what_next(cluster, bao, pages), "  "))
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MODULE = Path(__file__).parent / "k8s"
 PARTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+MAIN = "controlplane"
+"""The module's name, and so its main package's: what Go compiles last, before it links."""
 GO = (1, 26)
 LINES_KEPT = 15
 """How much of what Go said is shown when it fails."""
@@ -176,11 +178,12 @@ class _Progress:
             self._step = f"fetching modules: {self._fetched}"
 
     def compiled(self, line: str) -> None:
-        """Count a line of ``go build -v``: the package that is being compiled; the program itself comes last."""
-        if not line.startswith("go: "):
+        """Count a line of ``go build -v``: the package that is being compiled."""
+        if line == MAIN:
+            self._step = "linking"
+        elif not line.startswith("go: "):
             self._done += 1
-            linking = self._done >= self._total
-            self._step = "linking" if linking else f"compiling: {self._done} of {self._total} packages"
+            self._step = f"compiling: {self._done} of {self._total} packages"
 
     def _tick(self) -> None:
         while not self._over.wait(0.2 if self._terminal else 30):

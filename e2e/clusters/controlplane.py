@@ -135,10 +135,6 @@ class ControlPlane(Cluster):
         """Kill the API server: connections to it break and are refused. etcd keeps everything."""
         self._processes["kube-apiserver"].kill()
 
-    def start_api_server(self) -> None:
-        """Start the API server again at the same address; return when it is ready."""
-        self._start_api_server()
-
     def requests(self, user: str) -> list[dict[str, Any]]:
         """Return the API server's audit record of what a ServiceAccount asked, `namespace:name`, in order.
 
@@ -220,14 +216,15 @@ class ControlPlane(Cluster):
             self.url = f"https://127.0.0.1:{_free_port()}"
             self._write_kubeconfig("kubeconfig", "admin", self.admin_token)
             try:
-                self._start_api_server()
+                self.start_api_server()
             except ControlPlaneFailed as failed:
                 if last or "address already in use" not in str(failed):
                     raise
             else:
                 return
 
-    def _start_api_server(self) -> None:
+    def start_api_server(self) -> None:
+        """Start the API server at its address, the same after `stop_api_server`; return when it is ready."""
         self._spawn(
             "kube-apiserver",
             f"--etcd-servers=unix://{self._socket}",

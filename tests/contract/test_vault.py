@@ -58,7 +58,7 @@ async def test_pinned_version_is_read(bao: OpenBao, stores: Stores, folder: str,
     assert isinstance(await stores.error(driver, "a", "4"), NotFound)
 
 
-@pytest.mark.parametrize("version", ["0", "-1", "latest", "1.0", "٣", ""])
+@pytest.mark.parametrize("version", ["0", "-1", "latest", "1.0", "01", "٣", "", "9" * 19, "9" * 5000])
 async def test_version_that_is_none_is_invalid(
     bao: OpenBao, stores: Stores, folder: str, canary: str, version: str
 ) -> None:

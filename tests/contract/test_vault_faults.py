@@ -210,6 +210,12 @@ async def test_stopped_server_comes_back(servers: ExitStack, stores: Stores, can
     assert (await stores.value(driver, "a")).value == canary
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+async def test_server_that_is_not_there(stores: Stores, host: str) -> None:
+    error = await stores.error(stores.open(address=f"http://{host}:1"), "a")
+    assert (type(error), error.message) == (Unavailable, "connection refused")
+
+
 async def test_name_that_does_not_resolve(stores: Stores) -> None:
     error = await stores.error(stores.open(address="https://nowhere.invalid"), "a")
     assert type(error) is Unavailable
@@ -288,6 +294,13 @@ async def test_certificate_of_another_or_of_yesterday(
     async with tls_listener(ca, hosts, days, tmp_path) as port:
         driver = stores.open(spec={"tls": {"caBundle": ca.pem}}, address=f"https://127.0.0.1:{port}")
         assert word in await handshake_error(stores, driver)
+
+
+async def test_handshake_that_is_broken_off(stores: Stores) -> None:
+    server = await asyncio.start_server(lambda _reader, writer: writer.transport.abort(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert "broke it off" in await handshake_error(stores, stores.open(address=f"https://127.0.0.1:{port}"))
 
 
 async def test_https_to_a_server_without_tls(bao: OpenBao, stores: Stores) -> None:

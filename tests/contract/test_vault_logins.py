@@ -74,6 +74,16 @@ async def test_expired_token(stores: Stores, policy: str) -> None:
     assert isinstance(answer, AuthFailed)
 
 
+async def test_new_token_without_the_right_is_denied(stores: Stores, policy: str) -> None:
+    stores.credentials["token"] = stores.bao.token([policy])
+    driver = stores.open()
+    await stores.value(driver, "a")
+    stores.bao.revoke(stores.credentials["token"])
+    stores.bao.policy("elsewhere", {"other/x": ["read"]})
+    stores.credentials["token"] = stores.bao.token(["elsewhere"])
+    assert isinstance(await stores.error(driver, "a"), Denied)
+
+
 async def test_token_of_nobody(stores: Stores) -> None:
     stores.credentials["token"] = "s.nobody"
     assert isinstance(await stores.error(stores.open(), "a"), AuthFailed)

@@ -5,35 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.controlplane.conftest import entry, spec
+from tests.controlplane.conftest import entry, requests, spec, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace
     from tests.support.faultproxy import FaultProxy
     from tests.support.openbao import OpenBao
     from tests.support.operator import Operator
-
-OPERATOR = "beemflow-system:beemflow-secrets"
-
-
-def requests(plane: ControlPlane, ns: Namespace) -> list[tuple[str, str]]:
-    """What the operator asked of the API server within the namespace: verb and path behind the namespace."""
-    mark = f"/namespaces/{ns.name}/"
-    return [
-        (event["verb"], event["requestURI"].partition(mark)[2].partition("?")[0])
-        for event in plane.requests(OPERATOR)
-        if mark in event["requestURI"] and event["stage"] == "ResponseComplete"
-    ]
-
-
-def until(met: Callable[[], bool], *, patience: float = 20.0) -> None:
-    deadline = time.monotonic() + patience
-    while not met():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def reads(proxy: FaultProxy, path: str) -> int:

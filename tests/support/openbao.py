@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,7 +23,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -138,6 +139,24 @@ class OpenBao:
             shutil.rmtree(self._folder)
             self._folder = None
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._pid
+
+    @property
+    def lifeline(self) -> int:
+        """The file descriptor of the pipe whose closing ends the server; a process that inherits it keeps it alive."""
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        return self._guard.stdin.fileno()
+
+    @property
+    def folder(self) -> Path:
+        """Where configuration, log and data lie, until `close`."""
+        assert self._folder is not None
+        return self._folder
+
     def pause(self) -> None:
         """Freeze the server: connections are accepted (by the kernel) and nothing is answered."""
         os.kill(self._pid, signal.SIGSTOP)
@@ -148,8 +167,7 @@ class OpenBao:
 
     def log(self) -> str:
         """Return what the server has logged so far."""
-        assert self._folder is not None
-        return (self._folder / "log").read_text(errors="replace")
+        return (self.folder / "log").read_text(errors="replace")
 
     def seal(self) -> None:
         """Seal the server: it answers 503 to everything."""
@@ -353,7 +371,12 @@ class OpenBao:
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on just now."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody listens on just now.
+
+    It lies below those that Linux gives to connections (from 32768), so that none of them takes it before it is used.
+    """
+    while True:
+        with closing(socket.socket()) as probe, suppress(OSError):
+            port = random.randrange(20000, 32768)
+            probe.bind(("127.0.0.1", port))
+            return port

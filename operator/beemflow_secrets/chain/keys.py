@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import Invalid, SecretsError
+from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +34,19 @@ class Keys(Layer):
                 asked[Ref(self._prefix + ref.key, ref.version, ref.since)] = ref
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
-            if isinstance(answer, SecretsError):
-                answer.key = ref.key
-            answers[ref] = answer
+            answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer
         return answers
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List below the store's prefix."""
         names = await self._inner.list_secrets(self._prefix + prefix)
         return [name.removeprefix(self._prefix) for name in names]
+
+
+def _named(error: SecretsError, key: str) -> SecretsError:
+    """Return the error with the key as it was asked for. A copy: below, one error may answer several callers."""
+    named = copy(error)
+    named.key, named.__cause__ = key, error.__cause__
+    if isinstance(named, NotFound):
+        named.keys = (key,)
+    return named

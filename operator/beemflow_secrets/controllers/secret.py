@@ -155,10 +155,13 @@ class SecretController:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
+        if item.written.former_type is not None:
+            message = f"Secret {desired.name} was made anew: its type was {item.written.former_type}"
+            self._events.normal(key, seen.uid, "SecretRecreated", message)
         now = self._now()
         new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=item.written)
         if await self._report(key, item, seen, new):
-            item.due = self._next_due(item, spec, after=max(now, item.due))
+            item.due = self._next_due(item, spec, after=now)
             if item.due:
                 self._queue.add_at(key, item.due, lane=item.stores)
         _tell_expiry(key, new)

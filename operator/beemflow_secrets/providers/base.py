@@ -96,6 +96,12 @@ class SecretValue:
     def __format__(self, _spec: str) -> str:
         return "***"
 
+    def __copy__(self) -> SecretValue:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> SecretValue:
+        return self
+
     def __reduce__(self) -> tuple[type[SecretValue], tuple[str, str | None]]:
         return (SecretValue, ("***", self.version))
 

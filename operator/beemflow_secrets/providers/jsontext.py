@@ -48,19 +48,17 @@ def compact(value: object) -> str:
 def as_bytes(value: object) -> bytes:
     """Return the bytes of one field: text and bytes as they are, everything else as compact JSON.
 
-    Raises Invalid for what is nested too deep to be written.
+    Raises Invalid for what cannot be written: JSON that is nested too deep, text with half a surrogate pair.
     """
-    match value:
-        case bytes():
-            return value
-        case str():
-            return value.encode()
-        case _:
-            try:
-                return compact(value).encode()
-            except RecursionError:
-                # What a backend answers is not ours to trust. `from None`: the frames hold the value.
-                raise Invalid("the value is nested too deep") from None
+    if isinstance(value, bytes):
+        return value
+    # What a backend answers is not ours to trust. `from None`: the frames and the encoding error hold the value.
+    try:
+        return (value if isinstance(value, str) else compact(value)).encode()
+    except RecursionError:
+        raise Invalid("the value is nested too deep") from None
+    except UnicodeEncodeError:
+        raise Invalid("the value is no valid text") from None
 
 
 def _quote(text: str) -> str:

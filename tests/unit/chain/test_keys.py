@@ -63,7 +63,19 @@ async def test_the_prefix_is_put_before_the_key_and_answers_carry_the_key_as_wri
     assert answers[Ref("a", "3")] == SecretValue("prod/a")
     missing = answers[Ref("missing")]
     assert isinstance(missing, NotFound)
-    assert (missing.key, str(missing)) == ("missing", "missing: not there")
+    assert (missing.key, missing.keys, str(missing)) == ("missing", ("missing",), "missing: not there")
+
+
+async def test_callers_that_share_an_error_each_have_their_own_key() -> None:
+    shared = NotFound("not there")
+
+    class Sharing(Echo):
+        async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+            return dict.fromkeys(refs, shared)
+
+    answers = await Keys(Sharing(), prefix="prod/").fetch([Ref("a"), Ref("b")])
+    assert [str(answer) for answer in answers.values()] == ["a: not there", "b: not there"]
+    assert shared.key is None
 
 
 async def test_the_prefix_is_taken_off_listings() -> None:

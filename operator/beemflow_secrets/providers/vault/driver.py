@@ -1,8 +1,9 @@
-"""The driver: reading and listing below the store's path, and what to do when the server refuses."""
+"""The driver: reading and listing below the store's path."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from functools import partial
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError
-from beemflow_secrets.providers.vault.answers import absent, failure, kv1_value, kv2_value, names, nothing_listed
+from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
+from beemflow_secrets.providers.vault.failures import absent, failure, nothing_listed
 from beemflow_secrets.providers.vault.logins import Logins
 from beemflow_secrets.providers.vault.methods import log_in
 from beemflow_secrets.providers.vault.mounts import Mounts, named
@@ -82,7 +84,7 @@ class VaultDriver(Driver):
 
     async def _answer(self, ref: Ref) -> SecretValue | SecretsError:
         try:
-            return await self._session.do(partial(self._read, ref), key=ref.key)
+            return await self._session.do(partial(self._read, ref))
         except SecretsError as error:
             return error
 
@@ -133,8 +135,8 @@ async def _read(api: Api, ref: Ref, mount: Mount) -> Answer:
 def _number(ref: Ref) -> int | None:
     if ref.version is None:
         return None
-    if not (ref.version.isascii() and ref.version.isdecimal()) or int(ref.version) == 0:  # 0 would be the current one
-        raise Invalid(f"version {ref.version!r} is none: KV2 counts from 1", key=ref.key)
+    if re.fullmatch("[1-9][0-9]{0,17}", ref.version) is None:  # for 0 Vault would serve the current one
+        raise Invalid("the version is none of KV2: those are numbers, from 1", key=ref.key)
     return int(ref.version)
 
 

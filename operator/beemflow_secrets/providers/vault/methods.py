@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid
-from beemflow_secrets.providers.vault.answers import Grant, failure, grant
+from beemflow_secrets.providers.vault.answers import Grant, grant
+from beemflow_secrets.providers.vault.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

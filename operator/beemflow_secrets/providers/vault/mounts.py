@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.errors import Denied, Invalid, Unavailable
-from beemflow_secrets.providers.vault.answers import document, failure
+from beemflow_secrets.providers.vault.answers import document
+from beemflow_secrets.providers.vault.failures import failure
 from beemflow_secrets.providers.vault.session import Refused
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.vault.api import Api
     from beemflow_secrets.providers.vault.wire import Answer
 
+_KIND = re.compile("[A-Za-z0-9_-]{1,64}")
 _BELIEVED = 60.0
 """Seconds for which a mount is taken to be what it was when a key is missing."""
 
@@ -80,7 +83,7 @@ class Mounts:
             raise error
         path, version = self._spec.path, self._spec.kv_version
         if version is None:
-            raise Refused if isinstance(error, Denied) else error
+            raise Refused(_unnamed()) if isinstance(error, Denied) else error
         mount, _, folder = path.partition("/")
         return Mount(mount, version, folder)
 
@@ -88,14 +91,20 @@ class Mounts:
 def named(answer: Answer, spec: VaultSpec) -> Mount:
     """Read what the server says of the mount in which `spec.path` lies. Raises Invalid where it is no KV engine."""
     match document(answer):
-        case {"data": {"path": str(path), "type": str(kind), **rest}} if f"{spec.path}/".startswith(path) and path:
+        case {"data": {"path": str(path), "type": str(kind), **rest}} if (
+            path and f"{spec.path}/".startswith(path) and _KIND.fullmatch(kind)
+        ):
             options = rest.get("options")
         case _:
             raise Unavailable("the server's answer about the mount has not the form that Vault's has")
     if kind not in {"kv", "generic"}:
         # Reading there may make something (a database user, a certificate), each time anew.
-        raise Invalid(f"vault.path leads to an engine of type {kind!r}; only kv can be read")
+        raise Invalid(f"vault.path leads to an engine of type {kind}; only kv can be read")
     version = 2 if isinstance(options, dict) and options.get("version") == "2" else 1
     if spec.kv_version not in {None, version}:
         raise Invalid(f"vault.kvVersion is {spec.kv_version}, but the engine at vault.path has version {version}")
     return Mount(path.rstrip("/"), version, spec.path[len(path) :])
+
+
+def _unnamed() -> Denied:
+    return Denied("the server names no mount at vault.path: there is none, or the login has no right below it")

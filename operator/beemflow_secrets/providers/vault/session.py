@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid
-from beemflow_secrets.providers.vault.answers import failure
+from beemflow_secrets.providers.vault.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,14 +26,18 @@ _TRUST = 60.0
 
 
 class Refused(Exception):
-    """The server answered 403 to an operation. What that means, `Session.do` finds out."""
+    """The server answered 403 to an operation. `denied` is the error, if the token turns out to live."""
+
+    def __init__(self, denied: Denied) -> None:
+        super().__init__()
+        self.denied = denied
 
 
 def check(answer: Answer, *, key: str | None = None) -> None:
     """Raise the error that an answer stands for; Refused where it takes a look at the login to know."""
     if answer.status != HTTPStatus.OK:
         error = failure(answer, key=key)
-        raise Refused if isinstance(error, Denied) else error
+        raise Refused(error) if isinstance(error, Denied) else error
 
 
 class Session:
@@ -44,26 +48,26 @@ class Session:
         self._logins = logins
         self._clock = clock
 
-    async def do(self, operation: Callable[[Api], Awaitable[T]], *, key: str | None = None) -> T:
+    async def do(self, operation: Callable[[Api], Awaitable[T]]) -> T:
         """Do what raises Refused on a 403; again with a new login where the first turns out to be dead."""
         login = await self._logins.current()
         try:
             return await operation(login.api)
-        except Refused:
-            pass
+        except Refused as refused:
+            denied = refused.denied
         if await self._lives(login):
-            raise _denied(key)
+            raise denied
         fresh = await self._logins.replace(login)
         if fresh.token == login.token:
             raise _dead()
         try:
             return await operation(fresh.api)
-        except Refused:
-            pass
+        except Refused as refused:
+            denied = refused.denied
         if self._spec.auth_method == "token" and not await self._lives(fresh):
             raise _dead()
         fresh.trusted_until = self._clock() + _TRUST
-        raise _denied(key)
+        raise denied
 
     async def _lives(self, login: Login) -> bool:
         """Tell whether the server still knows a token that it has refused something.
@@ -86,9 +90,7 @@ def _known(answer: Answer) -> bool:
     raise error
 
 
-def _denied(key: str | None) -> Denied:
-    return Denied("the policy of the login does not allow this", key=key)
-
-
 def _dead() -> AuthFailed:
-    return AuthFailed("the server refuses the token: it is expired, revoked, or of another server")
+    return AuthFailed(
+        "the server refuses the token: it is expired, revoked, of another server, or without any right at vault.path"
+    )

@@ -137,13 +137,18 @@ def _unconnected(error: aiohttp.ClientOSError) -> str:
         return f"TLS handshake failed: {_certificate_fault(error.certificate_error)}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "the server's name does not resolve"
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    cause: BaseException = error.__cause__ or error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
+            return "TLS handshake failed: the server broke it off"  # without TLS nothing is reset that early
     if isinstance(cause, ssl.SSLError):
         return f"TLS handshake failed: {_tls_fault(cause)}"
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused"
     # The system's words for it: those of the exception name addresses.
-    return f"the connection failed ({os.strerror(cause.errno) if cause.errno else type(cause).__name__})"
+    number = getattr(cause, "errno", None)
+    return f"the connection failed ({os.strerror(number) if number else type(cause).__name__})"
 
 
 def _certificate_fault(error: Exception) -> str:

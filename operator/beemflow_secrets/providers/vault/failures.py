@@ -1,0 +1,87 @@
+"""What an answer that is no success means, as an error of ours.
+
+No text of the server goes into an error: it can hold paths, and values.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.vault.answers import WHOLE, parsed
+
+if TYPE_CHECKING:
+    from beemflow_secrets.providers.vault.wire import Answer
+
+_UNAVAILABLE = {
+    412: "the server has not caught up with a write",
+    472: "the server is a standby for disaster recovery",
+    473: "the server is a standby",
+    501: "the server is not initialised",
+}
+
+
+def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
+    """Return the error that an answer other than 200 stands for. What a 404 to a read means, `absent` says."""
+    status, errors = answer.status, _errors(answer)
+    error: SecretsError
+    match status:
+        case 400 | 403 | 404 | 405 if errors is None:
+            # An ingress or a firewall on the way: believing it could remove Secrets, or blame a policy.
+            error = Unavailable(f"the answer ({status}) is not one of Vault: something stands before the server")
+        case 400 | 405:
+            error = Invalid(f"the server refuses the request as malformed ({status})", key=key)
+        case 403:
+            error = Denied("the policy of the login does not allow this (403)", key=key)
+        case 404:
+            error = Invalid("the server has no such namespace or mount (404)", key=key)
+        case 429:
+            error = Throttled("the server asks for fewer requests (429)", retry_after=_seconds(answer.retry_after))
+        case 503 if any("sealed" in text for text in errors or ()):
+            error = Unavailable("the server is sealed (503)")
+        case _ if status in _UNAVAILABLE:
+            error = Unavailable(f"{_UNAVAILABLE[status]} ({status})")
+        case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            error = Unavailable(f"the server answers with a redirect ({status}), and redirects are not followed")
+        case _:
+            error = Unavailable(f"the server answers with status {status}")
+    return error
+
+
+def absent(answer: Answer, *, key: str) -> SecretsError:
+    """Return what a 404 to a read means. NotFound can remove a Secret, so only Vault's own word is taken for it."""
+    match parsed(answer):
+        case {"data": {"metadata": {"version": jsontext.Number() as version, "destroyed": bool(destroyed)}}}:
+            return Gone(f"version {version} is {'destroyed' if destroyed else 'deleted'}", key=key)
+        case {"errors": []}:
+            return NotFound("no such key, or no such version of it", key=key)
+        case _:
+            return failure(answer, key=key)
+
+
+def nothing_listed(answer: Answer) -> bool:
+    """Tell whether a 404 to a listing says that the folder is empty."""
+    return _errors(answer) == []
+
+
+def _errors(answer: Answer) -> list[str] | None:
+    """Return what Vault says is wrong; None where it was not Vault that spoke."""
+    errors = (parsed(answer) or {}).get("errors")
+    return [str(error) for error in errors] if isinstance(errors, list) else None
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
+    if retry_after is None:
+        return None
+    if WHOLE.fullmatch(retry_after):
+        return float(retry_after)
+    try:
+        then = parsedate_to_datetime(retry_after).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,118 @@
+"""TLS to the backend: who is trusted, how new it must be, and what is said where it fails."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tests.faults.conftest import message, secret_as_it_is, vault_store
+from tests.support.certs import CertificateAuthority
+from tests.support.fixtures import entry, spec
+from tests.support.openbao import OpenBao
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.api import Namespace
+    from tests.support.operator import Operator
+
+
+@pytest.fixture(scope="module")
+def tls_bao() -> Iterator[OpenBao]:
+    with OpenBao(tls=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def old_bao() -> Iterator[OpenBao]:
+    """A server that knows no TLS 1.3."""
+    with OpenBao(tls=True, tls_max="tls12") as server:
+        yield server
+
+
+def store_of(ns: Namespace, bao: OpenBao, folder: str, **tls: str) -> None:
+    ns.add_store("prod", vault_store(ns, bao.address, folder, token=bao.root_token, tls=tls))
+
+
+def ca_of(bao: OpenBao) -> str:
+    assert bao.ca is not None
+    return bao.ca.pem
+
+
+@pytest.mark.parametrize("base64", [False, True], ids=["PEM", "base64 of PEM"])
+def test_the_right_authority(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str, *, base64: bool
+) -> None:
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    pem = ca_of(tls_bao)
+    store_of(ns, tls_bao, folder, caBundle=b64encode(pem.encode()).decode() if base64 else pem)
+    ns.store_ready("prod")
+    ns.add("slack", spec(entry("token", "slack#token")))
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+
+
+def test_another_authority_until_the_right_one_is_named(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str
+) -> None:
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    store_of(ns, tls_bao, folder, caBundle=CertificateAuthority().pem)
+    found = ns.store_ready("prod", "False", reason="BackendUnavailable")
+    assert "TLS handshake failed" in message(found)
+    assert "signed by no authority" in message(found)
+    ns.add("slack", spec(entry("token", "slack#token")))
+    assert "TLS handshake failed" in message(ns.ready("slack", "False", reason="BackendUnavailable"))
+    assert ns.data("slack") is None
+    ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"caBundle": ca_of(tls_bao)}}})
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+
+
+def test_an_authority_that_is_changed_to_a_wrong_one_leaves_the_secret(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str
+) -> None:
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    store_of(ns, tls_bao, folder, caBundle=ca_of(tls_bao))
+    ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="1s"))
+    ns.ready("slack")
+    before = secret_as_it_is(ns, "slack")
+    ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"caBundle": CertificateAuthority().pem}}})
+    ns.ready("slack", "False", reason="BackendUnavailable")
+    assert secret_as_it_is(ns, "slack") == before
+
+
+def test_the_systems_authorities_do_not_know_it(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str
+) -> None:
+    store_of(ns, tls_bao, folder)
+    assert "TLS handshake failed" in message(ns.store_ready("prod", "False", reason="BackendUnavailable"))
+
+
+def test_a_server_without_tls_1_3_until_the_store_takes_1_2(
+    operator: Operator, ns: Namespace, old_bao: OpenBao, folder: str, canary: str
+) -> None:
+    old_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    store_of(ns, old_bao, folder, caBundle=ca_of(old_bao))
+    found = ns.store_ready("prod", "False", reason="BackendUnavailable")
+    assert "TLS handshake failed" in message(found)
+    assert "tls.minVersion" in message(found)
+    ns.add("slack", spec(entry("token", "slack#token")))
+    ns.ready("slack", "False", reason="BackendUnavailable")
+    ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"minVersion": "1.2"}}})
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+
+
+def test_a_server_that_speaks_no_tls(operator: Operator, ns: Namespace, bao: OpenBao, folder: str) -> None:
+    address = bao.address.replace("http://", "https://")
+    ns.add_store("prod", vault_store(ns, address, folder, token=bao.root_token))
+    assert "does not speak TLS" in message(ns.store_ready("prod", "False", reason="BackendUnavailable"))
+
+
+def test_plain_http_to_another_machine_is_refused_by_the_schema(ns: Namespace, folder: str) -> None:
+    with pytest.raises(requests.HTTPError, match="unencrypted"):
+        ns.add_store("prod", vault_store(ns, "http://vault.example:8200", folder, token="t"))
+    assert ns.api.get(ns.store_path("prod")) is None
