@@ -131,11 +131,14 @@ def test_what_others_are_told_is_left_alone() -> None:
 
 
 def test_a_bottomless_value_is_an_answer_and_no_crash() -> None:
-    deep = jsontext.loads('{"a":' + "[" * 700 + "]" * 700 + "}")
-    assert isinstance(deep, dict)
-    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue(deep))
+    deep: object = "bottom"
+    for _ in range(100_000):
+        deep = [deep]
+    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue({"a": deep}))
     assert isinstance(error, Invalid)
     assert str(error) == "deep: the value is nested too deep (for a, and 1 more)"
+    while isinstance(deep, list):  # else its destruction recurses
+        deep = deep.pop()
 
 
 def test_nothing_that_is_shown_holds_a_value() -> None:
