@@ -7,6 +7,8 @@ last-seen annotations: the engine does the work, levels not edges.
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,8 +18,7 @@ from beemflow_secrets.kube.client import PAGE, REQUEST_TIMEOUT
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 
 LOGIN_TTL = timedelta(minutes=10)
 """How often Kopf takes a new session. Ours renew their token by themselves."""
+
+LOGIN_PAUSE = 5.0
+"""Seconds between logins. Kopf asks for another as soon as the API server refuses one (401), however often."""
+
+
+class _Pauses:
+    """Seconds between attempts on an API server that is away: without end, since Kopf ends the process after the last.
+
+    Its own grow to minutes, and the watches would stay away so long after the API server has returned.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.2, 0.5, 1.0), itertools.repeat(2.0))
 
 
 class _NoDiff(kopf.DiffBaseStorage):
@@ -86,8 +100,13 @@ def _add_activities(
     stop: asyncio.Event,
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
+    last = -LOGIN_PAUSE
+
     @kopf.on.login(registry=registry)
     async def log_in(**_: object) -> kopf.AiohttpSession:
+        nonlocal last
+        await asyncio.sleep(last + LOGIN_PAUSE - asyncio.get_running_loop().time())
+        last = asyncio.get_running_loop().time()
         return kopf.AiohttpSession(
             server=connection.server,
             aiohttp_session=connection.session(connections=0),
@@ -115,6 +134,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True  # no watch of CRDs and namespaces, and no right to them
     settings.networking.request_timeout = 6 * REQUEST_TIMEOUT  # a page of a listing on a busy API server
+    settings.networking.error_backoffs = _Pauses()
     settings.watching.chunk_size = PAGE
     settings.watching.server_timeout = 300
     # Kopf keeps a task for each object that had an event lately. Never 0: the task then spins and handles nothing.

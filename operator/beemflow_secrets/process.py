@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import resource
 import signal
 import time
 from functools import partial
@@ -18,7 +20,7 @@ from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
-from beemflow_secrets.kube.errors import ApiError, NotFound
+from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.reflector import namespaces, owned_secrets
 from beemflow_secrets.model import names
 from beemflow_secrets.operator import host
@@ -43,15 +45,31 @@ PING_EVERY, SILENT_AFTER = 10.0, 30.0
 STUCK_AFTER = 30.0
 """Seconds that a key may wait where a worker is free."""
 
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+
 DEFECT_PAUSE = 60.0
 """Seconds before a resource whose sync ran into a defect of ours is tried again."""
 
 
+class Broken(Exception):
+    """The process cannot go on; the message says why. It should be started again."""
+
+
 async def run(settings: Settings, connection: Connection) -> None:
-    """Run until SIGTERM or SIGINT. Raises OSError when the HTTP address cannot be had."""
+    """Run until SIGTERM or SIGINT. Raises OSError when the HTTP address cannot be had, and Broken."""
     operator = Process(settings, connection)
-    async with health.serve(operator, settings.http_address):
-        await operator.run()
+    try:
+        async with health.serve(operator, settings.http_address):
+            await operator.run()
+    finally:
+        await operator.close()
+    log.info("Stopped")
+
+
+def leave_no_dump() -> None:
+    """Keep the kernel from writing our memory to disk, and others of our user from reading it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 class Process:
@@ -88,58 +106,83 @@ class Process:
             self._client,
             {names.SECRET: self._secrets, names.STORE: self._stores, names.CLUSTER_STORE: self._stores},
         )
+        self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._answered = time.monotonic()
         self._waits_for: str | None = "the API server"
 
     async def run(self) -> None:
-        """Run until told to stop. A part that ends by an error ends the process with it."""
+        """Run until told to stop. A part that ends by an error ends the process with it. Raises Broken."""
+        refused = ""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         try:
             async with asyncio.TaskGroup() as group:
-                parts = (
-                    self._ping(),
-                    self._owned.run(),
-                    self._namespaces.run(),
-                    self._workers.run(),
-                    self._sweep.run(),
-                )
-                tasks = [group.create_task(part) for part in parts]
-                preparing = group.create_task(self._prepare())
+                preparing = group.create_task(self._prepare(group))
                 stopped = group.create_task(self._stop.wait())
                 await asyncio.wait((preparing, stopped), return_when=asyncio.FIRST_COMPLETED)
                 if not stopped.done():
                     await self._host()
-                for task in (*tasks, preparing, stopped):
+                for task in (*self._tasks, preparing, stopped):
                     task.cancel()
-        finally:
-            await self._stores.close()
-            await self._client.close()
-        log.info("Stopped")
+        except* Broken as group:
+            refused = str(group.exceptions[0])
+        except* Exception as group:  # noqa: BLE001 - whatever it is, its text and its variables could hold a value
+            refused = "the operator ended by a defect: its log says where"
+            for error in group.exceptions:
+                log.error("A part of the operator ended", error=type(error).__name__, at=where(error))  # noqa: TRY400 - as above
+        if refused:
+            raise Broken(refused)
 
-    async def _prepare(self) -> None:
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._stores.close()
+        await self._client.close()
+
+    async def _prepare(self, group: asyncio.TaskGroup) -> None:
         """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store."""
-        self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
+        parts = (
+            self._ping(),
+            self._owned.run(),
+            self._namespaces.run(),
+            self._workers.run(),
+            self._sweep.run(),
+        )
+        self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"
         await self._owned.synced.wait()
         await self._namespaces.synced.wait()
         self._waits_for = "the listing of stores"
-        await self._stores.load()
+        while not await self._has_stores():
+            log.warning("Waiting", waits_for=self._waits_for)
+            await asyncio.sleep(2.0)
         self._waits_for = None
 
     async def _has_kinds(self) -> bool:
         try:
             served = await self._client.get(paths.GROUP_VERSION)
         except NotFound:
+            self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
             return False
+        except Unauthorized:
+            # A wrong kubeconfig, most likely; in a pod the kubelet starts the next.
+            raise Broken(f"the API server at {self._connection.server} does not accept the login") from None
         except ApiError as error:
-            log.warning("The API server does not answer", error=error.message)
+            self._waits_for = f"the API server: {error.message}"
             return False
+        self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
         return {kind.plural for kind in names.KINDS} <= {item["name"] for item in served["resources"]}
+
+    async def _has_stores(self) -> bool:
+        try:
+            await self._stores.load()
+        except ApiError as error:
+            self._waits_for = f"the listing of stores: {error.message}"
+            return False
+        return True
 
     async def _host(self) -> None:
         observers: dict[Kind, Observe] = {
@@ -152,6 +195,8 @@ class Process:
 
     async def _finish_writes(self) -> None:
         await self._workers.stop(GRACE)
+        # Reads and logins under way belong to nobody now, and Kopf would wait for them for 5 s.
+        await self._stores.close()
         await self._events.drain(1.0)
 
     async def _work(self, key: Key) -> None:

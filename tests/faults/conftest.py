@@ -111,3 +111,15 @@ def vault_store(ns: Namespace, address: str, folder: str, *, token: str, **field
 def set_secret(ns: Namespace, name: str, data: dict[str, str]) -> None:
     """Change a native Secret by hand."""
     ns.api.patch(paths.secrets(ns.name, name), {"stringData": data})
+
+
+@pytest.fixture
+def slack_ready(ns: Namespace, store: str, bao: OpenBao, folder: str, canary: str) -> Callable[[], None]:
+    """Make a resource `slack`, without a schedule, and wait for its Secret: for operators that the test starts."""
+
+    def make() -> None:
+        bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+        ns.add("slack", spec(entry("token", "slack#token")))
+        ns.ready("slack")
+
+    return make

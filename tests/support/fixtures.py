@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,7 +178,8 @@ def _shown_by(running: Operator) -> Iterator[str]:
     assert running.process is not None
     if running.process.poll() is None:
         yield Path(f"/proc/{running.process.pid}/cmdline").read_text()
-        yield Path(f"/proc/{running.process.pid}/environ").read_text()
+        with suppress(PermissionError):  # it is not dumpable: only root may look
+            yield Path(f"/proc/{running.process.pid}/environ").read_text()
     for path in running.temporary.rglob("*"):
         yield str(path)
         if path.is_file():

@@ -11,6 +11,7 @@ import typer
 from beemflow_secrets.model.settings import Settings
 
 PREFIX = "BEEMFLOW_SECRETS_"
+HIGHEST_PORT = 65535
 
 _DEFAULTS = Settings()
 
@@ -31,9 +32,21 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT) or (":" in host and host[0] != "["):
+        raise typer.BadParameter("must be HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080")
+    return value
+
+
 def run(
     http_address: Annotated[
-        str, typer.Option(envvar=f"{PREFIX}HTTP_ADDRESS", help="Serve /healthz, /readyz, /metrics and /health here.")
+        str,
+        typer.Option(
+            envvar=f"{PREFIX}HTTP_ADDRESS",
+            callback=_address,
+            help="Serve /healthz, /readyz, /metrics and /health here.",
+        ),
     ] = _DEFAULTS.http_address,
     concurrency: Annotated[
         int, typer.Option(envvar=f"{PREFIX}CONCURRENCY", min=1, help="Syncs under way at once, for each store.")
@@ -62,10 +75,11 @@ def run(
     settings = Settings(
         http_address=http_address, concurrency=concurrency, env_allowed_prefixes=tuple(env_allowed_prefix or ())
     )
+    process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)
     try:
         uvloop.run(process.run(settings, connect()))
-    except NoCluster as error:
+    except (NoCluster, process.Broken) as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"cannot serve HTTP at {http_address}: {error.strerror}")

@@ -107,7 +107,7 @@ class KubeClient:
                     if event["type"] == "ERROR":
                         raise from_response(event["object"].get("code", 500), orjson.dumps(event["object"]), None)
                     yield event
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as error:
             raise ApiUnavailable(f"the watch was cut: {type(error).__name__}") from error
 
     async def _patch(self, path: str, body: Object | list[Object], kind: str) -> Object:
@@ -148,7 +148,10 @@ class KubeClient:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's errors begin here
             raise from_response(answer.status, content, answer.headers.get("Retry-After"))
-        parsed: Object = orjson.loads(content)
+        try:
+            parsed: Object = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise ApiUnavailable("the answer is not the API server's: it is no JSON") from None
         return parsed
 
 

@@ -80,19 +80,30 @@ def from_kubeconfig(paths: list[Path]) -> Connection:
     Logins by a program or a cloud (`exec`, `auth-provider`) are left to the official client, which has them.
     """
     config = _Kubeconfig(paths)
-    context = config.named("contexts", "context", config.current)
-    cluster = config.named("clusters", "cluster", context.get("cluster", ""))
-    user = config.named("users", "user", context.get("user", ""))
-    tls = _context(cluster, config.folder)
+    try:
+        return _chosen(config)
+    except OSError as error:  # of ssl too: what it says names no content
+        what = f" {error.filename}" if error.filename else ""
+        raise NoCluster(f"cannot use {config.title}:{what} {error.strerror or type(error).__name__}") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # The text of such an error may hold a token.
+        raise NoCluster(f"cannot use {config.title}: it is no kubeconfig") from None
+
+
+def _chosen(config: _Kubeconfig) -> Connection:
+    context, _ = config.named("contexts", "context", config.current)
+    cluster, beside_cluster = config.named("clusters", "cluster", context.get("cluster", ""))
+    user, beside_user = config.named("users", "user", context.get("user", ""))
+    tls = _context(cluster, beside_cluster)
     if user.keys() & {"exec", "auth-provider"}:
         token = _plugin_token()
     elif "tokenFile" in user:
-        token = _file_token(config.folder / user["tokenFile"])
+        token = _file_token(beside_user / user["tokenFile"])
     else:
         token = _fixed_token(user.get("token"))
-    if tls is not None and (certificate := _material(user, "client-certificate", config.folder)):
-        _load_client(tls, certificate, _material(user, "client-key", config.folder) or b"")
-    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace", "default"))
+    if tls is not None and (certificate := _material(user, "client-certificate", beside_user)):
+        _load_client(tls, certificate, _material(user, "client-key", beside_user) or b"")
+    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default")
 
 
 class _Kubeconfig:
@@ -100,26 +111,31 @@ class _Kubeconfig:
         found = [path for path in paths if path.exists()]
         if not found:
             raise NoCluster(f"no cluster: {' and '.join(map(str, paths))} does not exist")
+        self.title = " and ".join(map(str, found))
         try:
-            self._documents = [yaml.safe_load(path.read_text()) or {} for path in found]
-        except (OSError, yaml.YAMLError) as error:
+            self._documents = [(path.parent, yaml.safe_load(path.read_text()) or {}) for path in found]
+        except OSError as error:
+            raise NoCluster(f"cannot read {error.filename}: {error.strerror}") from None
+        except (yaml.YAMLError, ValueError) as error:
             # A YAML error quotes the text around it, and that may be a token.
-            raise NoCluster(f"cannot read {' and '.join(map(str, found))}: {type(error).__name__}") from None
-        self.folder = found[0].parent
-        self.current = next((name for item in self._documents if (name := item.get("current-context"))), "")
+            raise NoCluster(f"cannot read {self.title}: it is no YAML ({type(error).__name__})") from None
+        if not all(isinstance(document, dict) for _, document in self._documents):
+            raise NoCluster(f"cannot use {self.title}: it is no kubeconfig")
+        self.current = next((name for _, item in self._documents if (name := item.get("current-context"))), "")
         if not self.current:
-            raise NoCluster(f"no cluster: {found[0]} has no current-context")
+            raise NoCluster(f"no cluster: {self.title} has no current-context")
 
-    def named(self, section: str, kind: str, name: str) -> dict[str, Any]:
-        for document in self._documents:
+    def named(self, section: str, kind: str, name: str) -> tuple[dict[str, Any], Path]:
+        """Return an entry, and the folder that paths in it begin at: that of its file."""
+        for folder, document in self._documents:
             for item in document.get(section) or []:
                 if item.get("name") == name:
-                    return dict(item.get(kind) or {})
+                    return dict(item.get(kind) or {}), folder
         raise NoCluster(f"no cluster: the kubeconfig has no {kind} {name!r}")
 
 
 def _context(cluster: dict[str, Any], folder: Path) -> ssl.SSLContext | None:
-    if not cluster.get("server", "").startswith("https://"):
+    if not cluster["server"].startswith("https://"):
         return None
     authority = _material(cluster, "certificate-authority", folder)
     context = ssl.create_default_context(cadata=authority.decode() if authority else None)
@@ -160,7 +176,12 @@ def _file_token(path: Path) -> Token:
     async def read() -> str | None:
         nonlocal token, read_at
         if time.monotonic() - read_at >= TOKEN_TTL:
-            token, read_at = path.read_text().strip(), time.monotonic()  # noqa: ASYNC240 - 1 KiB from a tmpfs
+            try:
+                token = path.read_text().strip()  # noqa: ASYNC240 - 1 KiB from a tmpfs
+            except OSError:
+                if not token:
+                    raise
+            read_at = time.monotonic()
         return token
 
     return read

@@ -4,6 +4,7 @@ ApiError
 ├── NotFound          404
 ├── Conflict          409: another uid, another version
 │   └── AlreadyExists 409 to a create
+├── Unauthorized      401: the login is not accepted
 ├── Forbidden         403: a right that lacks, a quota, a webhook, a namespace that is going away
 ├── Refused           any other 4xx: the object is not valid, or too large
 ├── Expired           410: a watch or a listing that is too old to go on
@@ -36,6 +37,10 @@ class Conflict(ApiError):
 
 class AlreadyExists(Conflict):
     """An object of this name is there."""
+
+
+class Unauthorized(ApiError):
+    """The API server does not know who asks."""
 
 
 class Forbidden(ApiError):
@@ -72,4 +77,4 @@ def _class(status: int, reason: str) -> type[ApiError]:
         return AlreadyExists if reason == "AlreadyExists" else Conflict
     if status == 429 or status >= 500:  # noqa: PLR2004
         return ApiUnavailable
-    return {403: Forbidden, 404: NotFound, 410: Expired}.get(status, Refused)
+    return {401: Unauthorized, 403: Forbidden, 404: NotFound, 410: Expired}.get(status, Refused)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.model.secret import DataEntry
+from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
-from beemflow_secrets.render.compose import Composed, Entry, compose, refs_of
+from beemflow_secrets.render.compose import Composed, Entry, Found, Unusable, compose, ref_of
 
 CANARY = "canary-91d7"
 MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -22,28 +22,40 @@ def entry(secret_key: str, key: str, **fields: Any) -> DataEntry:
     return DataEntry.model_validate({"secretKey": secret_key, "remoteRef": {"key": key, **fields}})
 
 
-def composed(*entries: DataEntry, **answers: SecretValue | SecretsError) -> Composed:
-    return compose(entries, {Ref(key): answer for key, answer in answers.items()})
+def extract(key: str, **fields: Any) -> DataFrom:
+    return DataFrom.model_validate({"extract": {"key": key, **fields}})
 
 
-def failure(*entries: DataEntry, **answers: SecretValue | SecretsError) -> SecretsError:
-    with pytest.raises(SecretsError) as caught:
-        composed(*entries, **answers)
-    shown = "".join(traceback.format_exception(caught.value))
-    assert CANARY not in f"{shown} {caught.value!r} {caught.value.args}"
-    return caught.value
+def composed(*sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> Composed:
+    return compose([Found(source, "prod", answers[ref_of(source).key]) for source in sources])
 
 
-def test_equal_keys_are_one_read() -> None:
-    entries = [
+def failure(*sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> SecretsError:
+    with pytest.raises(Unusable) as caught:
+        composed(*sources, **answers)
+    error = caught.value.error
+    shown = "".join(traceback.format_exception(caught.value)) + "".join(traceback.format_exception(error))
+    assert CANARY not in f"{shown} {caught.value!r} {error!r} {error.args}"
+    assert caught.value.provider == "prod"
+    return error
+
+
+def test_equal_keys_are_one_ref() -> None:
+    sources = [
         entry("a", "slack#token"),
         entry("b", "plain"),
         entry("c", "slack", property="nested.a"),
         entry("d", "slack", version="2"),
         entry("e", "slack", decodingStrategy="Auto", optional=True),
         entry("f", r"slack\#token"),
+        extract("slack#nested"),
     ]
-    assert refs_of(entries) == [Ref("slack"), Ref("plain"), Ref("slack", "2"), Ref("slack#token")]
+    assert list(dict.fromkeys(map(ref_of, sources))) == [
+        Ref("slack"),
+        Ref("plain"),
+        Ref("slack", "2"),
+        Ref("slack#token"),
+    ]
 
 
 def test_values_become_the_secrets_data_with_their_provenance() -> None:
@@ -57,10 +69,10 @@ def test_values_become_the_secrets_data_with_their_provenance() -> None:
     )
     assert result.data == {"b": b"plain", "a": b"t", "n": b"1.0", "all": b'{"token":"t","nested":{"a":1.0}}'}
     assert result.entries == [
-        Entry("b", "plain", None, None, None),
-        Entry("a", "slack#token", "3", MADE, ENDS),
-        Entry("n", "slack", "3", MADE, ENDS),
-        Entry("all", "slack", "3", MADE, ENDS),
+        Entry("b", "prod", "plain", None, None, None),
+        Entry("a", "prod", "slack#token", "3", MADE, ENDS),
+        Entry("n", "prod", "slack", "3", MADE, ENDS),
+        Entry("all", "prod", "slack", "3", MADE, ENDS),
     ]
 
 
@@ -111,8 +123,8 @@ def test_optional_lets_a_secret_or_a_property_be_missing_and_nothing_else() -> N
     for stays in (Denied("refused"), Unavailable("sealed"), Throttled("slow down", retry_after=7)):
         error = failure(entry("a", "x", optional=True), x=stays)
         assert type(error) is type(stays)
-    with pytest.raises(Invalid):
-        composed(entry("a", "plain", optional=True, decodingStrategy="Base64URL"), plain=SecretValue("?"))
+    error = failure(entry("a", "plain", optional=True, decodingStrategy="Base64URL"), plain=SecretValue("?"))
+    assert isinstance(error, Invalid)
 
 
 def test_all_optional_and_missing_is_an_empty_secret() -> None:
@@ -131,11 +143,14 @@ def test_what_others_are_told_is_left_alone() -> None:
 
 
 def test_a_bottomless_value_is_an_answer_and_no_crash() -> None:
-    deep = jsontext.loads('{"a":' + "[" * 700 + "]" * 700 + "}")
-    assert isinstance(deep, dict)
-    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue(deep))
+    deep: object = "bottom"
+    for _ in range(100_000):
+        deep = [deep]
+    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue({"a": deep}))
     assert isinstance(error, Invalid)
     assert str(error) == "deep: the value is nested too deep (for a, and 1 more)"
+    while isinstance(deep, list):  # else its destruction recurses
+        deep = deep.pop()
 
 
 def test_nothing_that_is_shown_holds_a_value() -> None:
@@ -143,3 +158,69 @@ def test_nothing_that_is_shown_holds_a_value() -> None:
     assert CANARY not in repr(composed(entry("a", "s"), entry("b", "s#other"), s=secret))
     failure(entry("a", "s#value.x"), entry("b", "s#nothing"), s=secret)
     failure(entry("a", "s#value", decodingStrategy="Base64"), s=secret)
+
+
+# --- dataFrom
+
+
+def test_extract_makes_a_key_of_each_field() -> None:
+    value = SecretValue({"a": "text", "n": jsontext.Number("1.0"), "o": {"x": True}, "nothing": None, "b": b"\xff"})
+    result = composed(extract("all"), all=value)
+    assert result.data == {"a": b"text", "n": b"1.0", "o": b'{"x":true}', "b": b"\xff"}
+    assert {told.remote_key for told in result.entries} == {"all"}
+
+
+@pytest.mark.parametrize("nested", [{"a": "1"}, '{"a": "1"}', b'{"a": "1"}'])
+def test_extract_enters_a_property_and_json_text(nested: object) -> None:
+    assert composed(extract("all#deep"), all=SecretValue({"deep": nested})).data == {"a": b"1"}
+    assert composed(extract("all", property="x.deep"), all=SecretValue({"x": {"deep": nested}})).data == {"a": b"1"}
+
+
+def test_extract_of_json_text() -> None:
+    assert composed(extract("t"), t=SecretValue('{"a": 1.50}')).data == {"a": b"1.50"}
+
+
+@pytest.mark.parametrize("value", [SecretValue("text"), SecretValue(b"\xff"), SecretValue("[1]"), SecretValue("3")])
+def test_what_has_no_fields_cannot_be_extracted(value: SecretValue) -> None:
+    error = failure(extract("t"), t=value)
+    assert isinstance(error, Invalid)
+    assert str(error) == "t: the secret has no fields (for dataFrom)"
+
+
+def test_a_missing_property_of_an_extract_is_missing() -> None:
+    error = failure(extract("slack#absent"), slack=SLACK)
+    assert isinstance(error, NotFound)
+    assert error.property == "absent"
+
+
+def test_each_field_is_decoded() -> None:
+    value = SecretValue({"a": "MQ==", "b": "Mg=="})
+    assert composed(extract("all", decodingStrategy="Base64"), all=value).data == {"a": b"1", "b": b"2"}
+
+
+def test_data_wins_over_data_from() -> None:
+    result = composed(extract("slack"), entry("token", "plain"), slack=SLACK, plain=PLAIN)
+    assert result.data["token"] == b"plain"
+    assert {told.secret_key: told.remote_key for told in result.entries} == {"token": "plain", "nested": "slack"}
+
+
+def test_two_extracts_with_one_key_are_refused_naming_it() -> None:
+    error = failure(extract("slack"), extract("other"), slack=SLACK, other=SecretValue({"token": "x"}))
+    assert isinstance(error, Invalid)
+    assert str(error) == "other: slack has a field for the key token too (for dataFrom)"
+
+
+def test_letters_that_a_key_cannot_hold_become_underscores() -> None:
+    assert composed(extract("a"), a=SecretValue({"slack/bot token": "1", "ü": "2"})).data == {
+        "slack_bot_token": b"1",
+        "_": b"2",
+    }
+    error = failure(extract("a"), a=SecretValue({"x/y": "1", "x y": "2"}))
+    assert "two fields become the key x_y" in str(error)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "..x", "k" * 254])
+def test_a_field_that_cannot_be_a_key_is_named(name: str) -> None:
+    error = failure(extract("a"), a=SecretValue({name: "1"}))
+    assert isinstance(error, Invalid)
+    assert repr(name) in error.message
