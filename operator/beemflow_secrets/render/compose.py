@@ -77,39 +77,36 @@ def compose(found: Sequence[Found]) -> Composed:
     entries: dict[str, Entry] = {}
     failed: list[tuple[Found, SecretsError]] = []
     for item in found:
-        try:
-            value = _answered(item)
-            read = _keys_of(item.source, value)
-            if isinstance(item.source, DataFrom):
-                _refuse_twins(read, entries)
-        except SecretsError as error:
-            if not (_is_optional(item.source) and isinstance(error, NotFound)):
-                failed.append((item, error))
-        else:
+        value = item.answer
+        # An error that came as an answer is never raised: others were given it too, and its traceback would grow.
+        read = value if isinstance(value, SecretsError) else _keys_of(item.source, value, entries)
+        if isinstance(read, SecretsError):
+            if not (_is_optional(item.source) and isinstance(read, NotFound)):
+                failed.append((item, read))
+        elif isinstance(value, SecretValue):
             data.update(read)
             entries.update((key, _entry(key, item, value)) for key in read)
-    for item, first in failed[:1]:
-        raise Unusable(_told(item.source, first, more=len(failed) - 1), item.provider)
+    for item, error in failed[:1]:
+        raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
     return Composed(data, list(entries.values()))
 
 
-def _answered(item: Found) -> SecretValue:
-    if isinstance(item.answer, SecretsError):
-        raise item.answer
-    return item.answer
-
-
-def _keys_of(source: DataEntry | DataFrom, value: SecretValue) -> dict[str, bytes]:
-    wanted = source.remote.parts().property
+def _keys_of(
+    source: DataEntry | DataFrom, value: SecretValue, taken: Mapping[str, Entry]
+) -> dict[str, bytes] | SecretsError:
+    wanted, strategy = source.remote.parts().property, source.remote.decoding_strategy
     try:
         if isinstance(source, DataEntry):
             read = {source.secret_key: value.raw if wanted is None else pick(value, wanted)}
         else:
             read = _keyed(fields_of(value, wanted))
+            _refuse_twins(read, taken)
+        return {key: decode(content, strategy) for key, content in read.items()}
+    except SecretsError as error:
+        return error
     except RecursionError:
-        # What a backend answers is not ours to trust. `from None`: the frames hold the value.
-        raise Invalid("the value is nested too deep") from None
-    return {key: decode(content, source.remote.decoding_strategy) for key, content in read.items()}
+        # What a backend answers is not ours to trust.
+        return Invalid("the value is nested too deep")
 
 
 def _keyed(fields: Mapping[str, object]) -> dict[str, bytes]:

@@ -13,6 +13,8 @@ Spec = dict[str, Any]
 # Stands where a value could be taken for a secret: no answer of ours may ever hold it.
 CANARY = "canary-3f9a1c"
 
+NOTHING_TO_READ = "data or dataFrom must name something to read"
+
 
 @dataclass(frozen=True)
 class Wrong:
@@ -50,6 +52,14 @@ def entry(key: str, secret_key: str = "token", **fields: Any) -> Spec:
     return {"secretKey": secret_key, "remoteRef": {"key": key, **fields}}
 
 
+def extracting(key: str = "slack", **fields: Any) -> Spec:
+    return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"extract": {"key": key, **fields}}]}
+
+
+def serving(**namespaces: Any) -> Spec:
+    return {"namespaces": namespaces}
+
+
 def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
 
@@ -80,11 +90,26 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(entry("a b+ü/..c#d.0", version="3", decodingStrategy="Auto", optional=True))),
     (SECRET, secret(entry(r"a\#b"), entry(r"a\#b#c", ".hidden"), entry(r"a\#b", "t-_.2", property="c#d"))),
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
+    (SECRET, secret(target={"creationPolicy": "Orphan"})),
+    (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
+    (SECRET, {**secret(), **extracting()}),
+    (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
+    (CLUSTER, serving(names=["flows"])),
+    (CLUSTER, serving(regexes=["flows-.*", "^(a|b)$"], selector={"matchLabels": {"team": "flows"}})),
+    (CLUSTER, serving(selector={"matchExpressions": [{"key": "a/b", "operator": "NotIn", "values": ["x", ""]}]})),
+    (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
+    (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
 ]
 
 _LONG = "x" * 3000
+
+
+def _expressed(operator: str, **fields: Any) -> Spec:
+    return serving(selector={"matchExpressions": [{"key": "a", "operator": operator, **fields}]})
+
 
 WRONG: list[Wrong] = [
     # fields and types
@@ -158,8 +183,8 @@ WRONG: list[Wrong] = [
     # what to read
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
     Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),
-    Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, "spec.data: is required", "spec.data"),
-    Wrong("empty data", SECRET, secret() | {"data": []}, "at least 1 item", "spec.data"),
+    Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, NOTHING_TO_READ, NOTHING_TO_READ),
+    Wrong("empty data", SECRET, secret() | {"data": []}, NOTHING_TO_READ, NOTHING_TO_READ),
     Wrong("too much data", SECRET, secret(*[entry("a", f"k{i}") for i in range(1001)]), "at most 1000", "1000"),
     Wrong("twins", SECRET, secret(entry("a"), entry("b")), "has secretKey token 2 times", "Duplicate value"),
     Wrong("secretKey", SECRET, secret(entry("a", "a/b")), "spec.data[0].secretKey: ", "spec.data[0].secretKey"),
@@ -180,6 +205,17 @@ WRONG: list[Wrong] = [
     Wrong(
         "strategy", SECRET, secret(entry("a", decodingStrategy="base64")), "did you mean Base64?", "decodingStrategy"
     ),
+    Wrong("extract twice", SECRET, extracting("a#b", property="c"), "is named twice", "is named twice"),
+    Wrong("optional extract", SECRET, extracting(optional=True), "optional: is not a known field", "optional"),
+    Wrong("find", SECRET, secret() | {"dataFrom": [{"find": {}}]}, "find: is not a known field", "find"),
+    Wrong("source without store", SECRET, secret({**entry("a"), "sourceRef": {}}), "storeRef: is required", "storeRef"),
+    # whom a store serves
+    Wrong("serves nobody", CLUSTER, serving(), "must name something", "must name something"),
+    Wrong("serves no name", CLUSTER, serving(names=[], regexes=[]), "must name something", "must name something"),
+    Wrong("no RE2", CLUSTER, serving(regexes=["(?=a)"]), "spec.namespaces.regexes[0]: is not an RE2", None),
+    Wrong("in nothing", CLUSTER, _expressed("In"), "In and NotIn need values", "need values"),
+    Wrong("exists somehow", CLUSTER, _expressed("Exists", values=["a"]), "take none", "take none"),
+    Wrong("like", CLUSTER, _expressed("Like"), "operator: must be", "operator"),
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
@@ -209,6 +245,7 @@ WRONG: list[Wrong] = [
 
 # The kind decides here, so the API server answers and `check_scope` does; the models do not know their kind.
 WRONG_SCOPE: list[Wrong] = [
+    Wrong("namespaces", STORE, vault() | serving(names=["a"]), "serves its own namespace", "serves its own namespace"),
     Wrong(
         "namespace in a namespaced store", STORE, vault(token=token(namespace="x")), "must be left out", "must be left"
     ),

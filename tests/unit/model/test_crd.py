@@ -96,8 +96,11 @@ def test_kubectl_explain_has_a_text_for_every_field() -> None:
 def test_the_texts_name_every_default() -> None:
     told = [path for path, field in ALL_FIELDS if "Default" in field.get("description", "")]
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
-    required = {"secretStoreRef", "data", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
+    objects |= {"matchLabels", "matchExpressions", "selector"}
+    required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
+    required |= {"extract", "storeRef", "operator"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
+    by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith("[]"):
