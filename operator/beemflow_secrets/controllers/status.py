@@ -28,6 +28,7 @@ def synced(
 ) -> Status:
     """Return the status after a good sync."""
     moment = timestamp(now)
+    unchanged = old.get("contentVersion") == target.content_version
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     return _without_none(
         {
@@ -35,7 +36,7 @@ def synced(
             "secretRef": {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version},
             "contentVersion": target.content_version,
             "lastSyncTime": moment,
-            "lastChangeTime": moment if target.changed else old.get("lastChangeTime", moment),
+            "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
             "entries": [_entry(entry, store) for entry in entries[:MOST_ENTRIES]],
             "entriesOmitted": len(entries) - MOST_ENTRIES if len(entries) > MOST_ENTRIES else None,
