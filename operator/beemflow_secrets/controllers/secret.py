@@ -150,14 +150,11 @@ class SecretController:
             return  # deleted while it was read: its Secret must not come back
         old = orjson.loads(item.status)
         try:
-            item.written = await self._write_secret(key, item, desired(seen, spec, composed.data), old)
+            item.written = await self._write_secret(item, desired(seen, spec, composed.data), old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
-        if item.written.former_type is not None:
-            message = f"Secret {desired.name} was made anew: its type was {item.written.former_type}"
-            self._events.normal(key, seen.uid, "SecretRecreated", message)
         now = self._now()
         new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=item.written)
         if await self._report(key, item, seen, new):
@@ -166,17 +163,18 @@ class SecretController:
                 self._queue.add_at(key, item.due, lane=item.stores)
         _tell_expiry(key, new)
 
-    async def _write_secret(
-        self, key: Key, item: Tracked, target: Desired | None, old: status.Status
-    ) -> Written | None:
-        if target is None:
+    async def _write_secret(self, item: Tracked, wanted: Desired | None, old: status.Status) -> Written | None:
+        if wanted is None:
             return None
-        written = await self._writer.ensure(key.namespace, target, item.written)
+        key = item.seen.key
+        written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
+        if written.former_type is not None:
+            message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
+            self._events.normal(key, item.seen.uid, "SecretRecreated", message)
         former = old.get("secretRef", {})
-        if former.get("name", target.name) != target.name:
+        if former.get("name", wanted.name) != wanted.name:
             # Only now that the new Secret stands. Until it is gone, the status goes on to name the former one.
-            item.written = written
-            await self._writer.remove(key.namespace, former["name"], former["uid"], target)
+            await self._writer.remove(key.namespace, former["name"], former["uid"], wanted)
         return written
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:

@@ -29,10 +29,11 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
     if target is not None:
+        unchanged = old.get("contentVersion") == target.content_version
         written = {
             "secretRef": {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version},
             "contentVersion": target.content_version,
-            "lastChangeTime": moment if target.changed else old.get("lastChangeTime", moment),
+            "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
     message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
     return _without_none(

@@ -53,13 +53,15 @@ class Store:
     """What is known of one store.
 
     `generation` is that of the spec which `opened` and `verdict` speak of. `worked` is when a read was answered last,
-    on the event loop's clock; `latency` how long the last probe took, in seconds.
+    on the event loop's clock; `latency` how long the last probe took, in seconds. `announced` is the generation that
+    the users were told of last.
     """
 
     seen: Observed
     status: dict[str, Any]
     opened: OpenStore | None = None
     generation: int = NEVER_OPENED
+    announced: int = NEVER_OPENED
     verdict: Verdict | None = None
     worked: float = float("-inf")
     latency: float = 0.0
@@ -192,7 +194,7 @@ class StoreController:
         store = self.stores.get(key)
         if store is None or store.seen.deleting:
             return
-        before, changed = store.verdict, store.generation not in {NEVER_OPENED, store.seen.generation}
+        before = store.verdict
         await self._open(key, store)
         if store.opened is not None:
             store.verdict = await self._probe(store, store.opened)
@@ -204,7 +206,9 @@ class StoreController:
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
         self._queue.add_at(key, self._now() + _pause(store, verdict), lane=key)
-        if changed or (verdict.serves and before is not None and not before.serves):
+        # Not `changed` by what this call opened: a user's read may have opened the new spec before it.
+        changed, store.announced = store.announced not in {NEVER_OPENED, store.generation}, store.generation
+        if changed or (verdict.serves and (before is None or not before.serves)):
             self._returned(key, changed)
 
     async def _open(self, key: Key, store: Store) -> None:
@@ -221,6 +225,7 @@ class StoreController:
             except SecretsError as error:
                 store.opened, store.verdict = None, judge(error)
             store.generation = generation
+            store.worked = float("-inf")  # what worked was the former one
             if former is not None:
                 former.retire()
 

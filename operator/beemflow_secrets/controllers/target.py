@@ -51,21 +51,28 @@ class Desired:
         return {key: b64encode(value).decode() for key, value in self.data.items()}
 
     def digest(self) -> bytes:
+        """Return what tells one Secret from another, in memory."""
+        return _digest([self.name, self.owned, self.type, self.encoded(), dict(self.labels), dict(self.annotations)])
+
+    def content(self) -> bytes:
         """Return what tells one content from another, in memory."""
-        content = [self.name, self.owned, self.type, self.encoded(), dict(self.labels), dict(self.annotations)]
-        return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), key=_PROCESS_KEY, digest_size=16).digest()
+        return _digest(self.encoded())
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The Secret as it stands after a sync. `changed`: its data is not what it was before."""
+    """The Secret as it stands after a sync. `digest` and `content` are of what was desired then.
+
+    `former_type` is told once: the type of the Secret that had to go for this one.
+    """
 
     name: str
     uid: str
     resource_version: str
     content_version: str
     digest: bytes
-    changed: bool
+    content: bytes
+    former_type: str | None = None
 
 
 def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desired | None:
@@ -108,7 +115,7 @@ def manifest(desired: Desired, version: str | None = None) -> Object:
 def patch(found: Object, desired: Desired, version: str | None = None) -> list[Object]:
     """Return the JSON Patch that makes a Secret of ours what it shall be; empty when it is that already.
 
-    `version` is the content version if the data has to be put back, None for a new one.
+    `version` is that of the desired content where it is known; else it stays while the data does, or is a new one.
 
     `data` becomes exactly ours. Of labels and annotations, ours are set and those that left the template go; which
     those are, the API server has kept for us in managedFields. What others put there stays.
@@ -116,8 +123,8 @@ def patch(found: Object, desired: Desired, version: str | None = None) -> list[O
     metadata = found["metadata"]
     data = desired.encoded()
     changed = (found.get("data") or {}) != data
-    if not changed:
-        version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION) or version
+    if version is None and not changed:
+        version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
     operations = [
         *_map_operations(found, "labels", _labels(desired)),
         *_map_operations(found, "annotations", _annotations(desired, version or _new_version())),
@@ -158,7 +165,7 @@ def check_ours(found: Object, desired: Desired) -> None:
         )
 
 
-def written(found: Object, desired: Desired, *, changed: bool) -> Written:
+def written(found: Object, desired: Desired) -> Written:
     """Return what is remembered of a Secret that is as it shall be."""
     metadata = found["metadata"]
     return Written(
@@ -167,7 +174,7 @@ def written(found: Object, desired: Desired, *, changed: bool) -> Written:
         resource_version=metadata["resourceVersion"],
         content_version=metadata["annotations"][CONTENT_VERSION_ANNOTATION],
         digest=desired.digest(),
-        changed=changed,
+        content=desired.content(),
     )
 
 
@@ -177,6 +184,10 @@ def _labels(desired: Desired) -> dict[str, str]:
 
 def _annotations(desired: Desired, version: str) -> dict[str, str]:
     return {**desired.annotations, CONTENT_VERSION_ANNOTATION: version, OWNER_NAME_ANNOTATION: desired.owner}
+
+
+def _digest(content: object) -> bytes:
+    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), key=_PROCESS_KEY, digest_size=16).digest()
 
 
 def _new_version() -> str:

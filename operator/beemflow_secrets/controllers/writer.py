@@ -30,9 +30,10 @@ class Writer:
     async def ensure(self, namespace: str, desired: Desired, last: Written | None) -> Written:
         """Make the Secret what it shall be. `last` is what this process wrote or found there before."""
         if last is not None and self._stands(namespace, desired, last):
-            return replace(last, changed=False)
-        # Content that only has to be put back keeps its version: to those who restart by it, nothing has changed.
-        version = last.content_version if last is not None and last.digest == desired.digest() else None
+            return replace(last, former_type=None)
+        # Content that is put back, or put under another name, keeps its version: to those who restart by it, nothing
+        # has changed.
+        version = last.content_version if last is not None and last.content == desired.content() else None
         try:
             # What the watch does not show is most likely not there: begin with the create that a first sync needs.
             if self._owned.seen((namespace, desired.name)) is None:
@@ -69,7 +70,7 @@ class Writer:
 
     async def _create(self, namespace: str, desired: Desired, version: str | None) -> Written:
         made = await self._client.create(paths.secrets(namespace), target.manifest(desired, version))
-        return target.written(made, desired, changed=True)
+        return target.written(made, desired)
 
     async def _update(self, namespace: str, desired: Desired, version: str | None) -> Written:
         path = paths.secrets(namespace, desired.name)
@@ -80,7 +81,7 @@ class Writer:
                 if found["type"] != desired.type:
                     # The type of a Secret cannot be changed. It is deleted only now, with the new content in hand.
                     await self._delete(path, found)
-                    return await self._create(namespace, desired, version)
+                    return replace(await self._create(namespace, desired, version), former_type=found["type"])
                 return await self._patch(path, found, desired, version)
             except NotFound:
                 return await self._create(namespace, desired, version)
@@ -92,8 +93,7 @@ class Writer:
     async def _patch(self, path: str, found: Object, desired: Desired, version: str | None) -> Written:
         operations = target.patch(found, desired, version)
         if not operations:
-            return target.written(found, desired, changed=False)
-        changed = any(operation["path"] == "/data" for operation in operations)
+            return target.written(found, desired)
         try:
             patched = await self._client.json_patch(path, operations)
         except Refused as error:
@@ -102,7 +102,7 @@ class Writer:
             if current["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
                 raise Conflict(error.message) from error
             raise
-        return target.written(patched, desired, changed=changed)
+        return target.written(patched, desired)
 
     async def _delete(self, path: str, found: Object) -> None:
         metadata = found["metadata"]
