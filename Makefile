@@ -9,7 +9,7 @@ BIN          := .venv/bin
 READY        := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds lint unit contract test demo demo-down clean
+.PHONY: help setup lock controlplane crds lint unit contract test bench demo demo-down clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -51,6 +51,9 @@ contract: setup  ## every driver against its real server
 
 test: setup controlplane lint  ## everything; what .ci/run runs
 	@$(BIN)/pytest -n $(WORKERS)
+
+bench: setup controlplane  ## what the operator costs, as JSON; WORKLOADS="cold --pairs 1" chooses, see docs/benchmarks.md
+	@$(BIN)/python -m benchmarks $(WORKLOADS)
 
 demo: setup  ## the main job in under a minute; CLUSTER=current takes the cluster of the current context
 	@$(BIN)/python -m e2e.demo up $(CLUSTER)

@@ -255,9 +255,6 @@ def test_kv1_has_values_and_no_versions(
         assert found["status"]["entries"][0] == {"secretKey": "token", "provider": name, "remoteKey": "slack/bot#token"}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="providers/jsontext.py: as_bytes raises UnicodeEncodeError for half a surrogate pair"
-)
 def test_text_that_is_no_unicode_is_the_values_fault(ns: Namespace, put: Callable[..., int], canary: str) -> None:
     # JSON can spell half of a surrogate pair; no encoding can.
     put("slack", json='{"half": "\\ud800"}', token=canary)
@@ -265,7 +262,6 @@ def test_text_that_is_no_unicode_is_the_values_fault(ns: Namespace, put: Callabl
     assert "key slack" in message(ns, "slack", "InvalidSpec")
 
 
-@pytest.mark.xfail(strict=True, reason="kube/client.py: aiohttp warns of bytes bodies above 1 MiB, a stream it takes")
 def test_the_largest_secret_is_written_and_a_larger_one_refused(
     ns: Namespace, put: Callable[..., int], canary: str
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,6 +29,9 @@ REQUEST_TIMEOUT = 5.0
 
 PAGE = 500
 """Objects a page of a listing: more would stall the loop while they are parsed, and the probes with it."""
+
+LARGE = 2**20
+"""Bytes; the API server takes a Secret of 1 MiB, which is more than that as JSON."""
 
 TRIES = 3
 LONGEST_WAIT = 3.0
@@ -138,10 +142,12 @@ class KubeClient:
     async def _once(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str], params: Mapping[str, str] | None
     ) -> Object:
+        # aiohttp hands bytes to the socket in one go, and warns of it where they are many; of a stream it takes pieces.
+        sent = BytesIO(data) if data is not None and len(data) > LARGE else data
         try:
             async with (
                 asyncio.timeout(REQUEST_TIMEOUT),
-                self._session.request(method, self._server + path, data=data, headers=headers, params=params) as answer,
+                self._session.request(method, self._server + path, data=sent, headers=headers, params=params) as answer,
             ):
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
