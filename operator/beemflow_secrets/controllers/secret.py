@@ -222,7 +222,7 @@ class SecretController:
         elif before not in {None, after["reason"]}:
             log.info("In sync again", resource=str(key), reason=after["reason"])
             self._events.normal(key, seen.uid, after["reason"], after["message"])
-        if old.get("contentVersion") not in {None, new.get("contentVersion")}:
+        if old.get("contentVersion") not in {None, new.get("contentVersion")} and "secretRef" in new:
             message = f"Secret {new['secretRef']['name']} has new content"
             self._events.normal(key, seen.uid, "SecretRotated", message)
 

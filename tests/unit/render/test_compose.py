@@ -41,7 +41,7 @@ def failure(*sources: DataEntry | DataFrom, **answers: SecretValue | SecretsErro
 
 
 def test_equal_keys_are_one_ref() -> None:
-    sources = [
+    sources: list[DataEntry | DataFrom] = [
         entry("a", "slack#token"),
         entry("b", "plain"),
         entry("c", "slack", property="nested.a"),
@@ -50,7 +50,7 @@ def test_equal_keys_are_one_ref() -> None:
         entry("f", r"slack\#token"),
         extract("slack#nested"),
     ]
-    assert list(dict.fromkeys(map(ref_of, sources))) == [
+    assert list(dict.fromkeys(ref_of(source) for source in sources)) == [
         Ref("slack"),
         Ref("plain"),
         Ref("slack", "2"),
