@@ -269,7 +269,7 @@ def test_the_largest_secret_is_written_and_a_larger_one_refused(
     put("half", value=canary + "x" * 500_000)
     put("other", value=canary + "y" * 500_000)
     ns.add("large", spec(entry("a", "half"), entry("b", "other")))
-    found = ns.ready("large")
+    found = ns.ready("large", patience=5)
     assert decoded(ns.api.get(ns.secret_path("large")) or {})["b"].endswith("y")
     assert found["status"]["conditions"][0]["message"] == "2 keys synced"
     ns.add("larger", spec(entry("a", "half"), entry("b", "other"), entry("c", "half")))
