@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -12,4 +13,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed: pip install 'beemflow-secrets[cli]'\n")
         sys.exit(1)
-    app()
+    try:
+        app()
+    except BrokenPipeError:
+        # Who read us has seen enough. What is still buffered has nowhere to go, and must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

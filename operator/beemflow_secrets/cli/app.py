@@ -10,6 +10,7 @@ import typer
 import beemflow_secrets
 from beemflow_secrets.cli.crds import crds_yaml
 from beemflow_secrets.cli.run import run
+from beemflow_secrets.cli.status import refresh, status
 
 app = typer.Typer(
     help="Secrets from where companies keep them, to where BeemFlow's pods read them.",
@@ -17,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show variables, and so values
 )
 app.command()(run)
+app.command()(status)
+app.command()(refresh)
 
 
 @app.command()

@@ -50,15 +50,20 @@ class Connection:
         )
 
 
-def connect() -> Connection:
-    """Return the cluster of KUBECONFIG, else the one this pod runs in, else of ~/.kube/config. Raises NoCluster."""
+def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
+    """Return the cluster of `kubeconfig`, else of KUBECONFIG, else this pod's, else of ~/.kube/config.
+
+    `context` chooses within a kubeconfig; without it, its current one does. Raises NoCluster.
+    """
+    if kubeconfig is not None:
+        return from_kubeconfig([kubeconfig], context)
     if paths := os.environ.get("KUBECONFIG"):
-        return from_kubeconfig([Path(path) for path in paths.split(os.pathsep) if path])
-    if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return from_kubeconfig([Path(path) for path in paths.split(os.pathsep) if path], context)
+    if context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return from_pod(SERVICE_ACCOUNT)
     default = Path.home() / ".kube" / "config"
     if default.exists():
-        return from_kubeconfig([default])
+        return from_kubeconfig([default], context)
     raise NoCluster("no cluster: KUBECONFIG is not set, this is no pod, and there is no ~/.kube/config")
 
 
@@ -74,12 +79,13 @@ def from_pod(mount: Path) -> Connection:
     return Connection(server, tls, _file_token(mount / "token"), namespace)
 
 
-def from_kubeconfig(paths: list[Path]) -> Connection:
-    """Return the current context's cluster. Several files count as one, the first that has a name wins, as in kubectl.
+def from_kubeconfig(paths: list[Path], context: str | None = None) -> Connection:
+    """Return a context's cluster, by default the current one's.
 
-    Logins by a program or a cloud (`exec`, `auth-provider`) are left to the official client, which has them.
+    Several files count as one, and the first that has a name wins, as in kubectl. Logins by a program or a cloud
+    (`exec`, `auth-provider`) are left to the official client, which has them.
     """
-    config = _Kubeconfig(paths)
+    config = _Kubeconfig(paths, context)
     try:
         return _chosen(config)
     except OSError as error:  # of ssl too: what it says names no content
@@ -96,7 +102,7 @@ def _chosen(config: _Kubeconfig) -> Connection:
     user, beside_user = config.named("users", "user", context.get("user", ""))
     tls = _context(cluster, beside_cluster)
     if user.keys() & {"exec", "auth-provider"}:
-        token = _plugin_token()
+        token = _plugin_token(config)
     elif "tokenFile" in user:
         token = _file_token(beside_user / user["tokenFile"])
     else:
@@ -107,11 +113,12 @@ def _chosen(config: _Kubeconfig) -> Connection:
 
 
 class _Kubeconfig:
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], context: str | None) -> None:
         found = [path for path in paths if path.exists()]
         if not found:
             raise NoCluster(f"no cluster: {' and '.join(map(str, paths))} does not exist")
         self.title = " and ".join(map(str, found))
+        self.files = os.pathsep.join(map(str, found))
         try:
             self._documents = [(path.parent, yaml.safe_load(path.read_text()) or {}) for path in found]
         except OSError as error:
@@ -121,7 +128,9 @@ class _Kubeconfig:
             raise NoCluster(f"cannot read {self.title}: it is no YAML ({type(error).__name__})") from None
         if not all(isinstance(document, dict) for _, document in self._documents):
             raise NoCluster(f"cannot use {self.title}: it is no kubeconfig")
-        self.current = next((name for _, item in self._documents if (name := item.get("current-context"))), "")
+        self.current = context or next(
+            (name for _, item in self._documents if (name := item.get("current-context"))), ""
+        )
         if not self.current:
             raise NoCluster(f"no cluster: {self.title} has no current-context")
 
@@ -187,7 +196,7 @@ def _file_token(path: Path) -> Token:
     return read
 
 
-def _plugin_token() -> Token:
+def _plugin_token(kubeconfig: _Kubeconfig) -> Token:
     """Return the official client's login. It runs programs and cloud SDKs, so it is asked in a thread."""
     import asyncio  # noqa: PLC0415 - with kubernetes, which is heavy and needed here alone
 
@@ -201,7 +210,9 @@ def _plugin_token() -> Token:
     def log_in() -> str | None:
         nonlocal loaded
         if not loaded:
-            config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=kubeconfig.files, context=kubeconfig.current, client_configuration=configuration
+            )
             loaded = True
         header = configuration.get_api_key_with_prefix("authorization")  # renews what has expired
         return str(header).removeprefix("Bearer ") if header else None

@@ -1,0 +1,69 @@
+"""How verbs speak: results on stdout, one line on stderr for what went wrong, and exit codes that scripts can trust."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import orjson
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PIPE_WIDTH = 1000
+"""Columns where nobody looks: a program that reads the table must find whole values."""
+
+
+class Exit(IntEnum):
+    """What the process ends with."""
+
+    OK = 0
+    FAILED = 1
+    """The backend or the cluster did not do it, or an extra is missing."""
+    USAGE = 2
+    """A wrong flag, a file that cannot be read, a wrong configuration."""
+    MISSING = 3
+    """A secret is missing or denied."""
+
+
+class Output(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
+    """End with one line on stderr."""
+    sys.stderr.write(f"{message}\n")
+    raise typer.Exit(code)
+
+
+def show(output: Output, data: Any, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:  # noqa: ANN401 - any JSON
+    """Print `data` as JSON or YAML, or `rows` as a table."""
+    if output is Output.JSON:
+        sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif output is Output.YAML:
+        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    else:
+        print_table(header, rows)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below a header, as kubectl does; on a narrow terminal long cells go on below."""
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    with console.capture() as capture:
+        console.print(table)
+    # rich fills every line to its width.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))

@@ -1,0 +1,135 @@
+"""Why a secret is not there, in words that a person can act on. Pure: from a resource and its store to lines."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.objects import observe
+from beemflow_secrets.controllers.tracked import grid_key, interval_of, parse, stores_of
+from beemflow_secrets.engine.schedule import next_due
+from beemflow_secrets.model import names
+from beemflow_secrets.model.reasons import Reason
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.objects import Key
+
+    Object = dict[str, Any]
+
+_FORBIDDEN = re.compile(
+    r'User "(?P<user>[^"]+)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
+    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
+)
+
+
+def store_of(secret: Object) -> Key:
+    """Return the store that a BeemFlowSecret names."""
+    return stores_of(observe(names.SECRET.name, secret))[0]
+
+
+def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str, str]]:
+    """Return what there is to say of one resource: label and text, in the order in which a person asks."""
+    told = status.ready(secret.get("status") or {})
+    if not told:
+        return [
+            ("message", "no operator has looked at it yet"),
+            ("run next", "kubectl get pods -A -l app.kubernetes.io/name=beemflow-secrets"),
+        ]
+    lines = [("store", _store(secret, store)), ("message", told.get("message", ""))]
+    if told["status"] == "True":
+        return [*lines, ("next", _next(secret, now))]
+    return [*lines, ("next", _retry(told["reason"])), *(("run next", line) for line in _commands(secret, told))]
+
+
+def _store(secret: Object, store: Object | None) -> str:
+    key = store_of(secret)
+    if store is None:
+        return f"{key} does not exist"
+    ready = status.ready(store.get("status") or {})
+    links = [
+        f"{link['name']} ({link['driver']}) {link['state']}"
+        for link in (store.get("status") or {}).get("providers", ())
+    ]
+    said = f"{ready.get('reason', 'not looked at yet')}: {ready['message']}" if ready else "not looked at yet"
+    return f"{key}: {said}" + (f" [{', '.join(links)}]" if links else "")
+
+
+def _next(secret: Object, now: float) -> str:
+    """Say when a value is read again; the grid is the operator's own."""
+    seen = observe(names.SECRET.name, secret)
+    try:
+        spec = parse(seen)
+    except Failed:
+        return "when the spec changes"
+    if not (interval := interval_of(spec)):
+        return "when the spec changes, or is asked for"
+    due = next_due(now, interval=interval, store=str(store_of(secret)), key=grid_key(spec))
+    return f"{datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%SZ}, in {_span(due - now)}"
+
+
+def _retry(reason: str) -> str:
+    if reason == Reason.SUSPENDED:
+        return "never, while it is suspended"
+    if reason == Reason.THROTTLED:
+        return "as soon as the backend allows it"
+    return "within a minute, and at once when its store is back"
+
+
+def _commands(secret: Object, told: Object) -> list[str]:
+    if lacking := _FORBIDDEN.search(told.get("message", "")):
+        return [_can_i(lacking)]
+    name, here = secret["metadata"]["name"], f"-n {secret['metadata']['namespace']}"
+    target = ((secret.get("spec") or {}).get("target") or {}).get("name") or name
+    key = store_of(secret)
+    kind = "bfcss" if key.kind == names.CLUSTER_STORE.name else f"bfss {here}"
+    store = [f"kubectl describe {kind} {key.name}"]
+    found = [f"kubectl get secret {here} {target} -o jsonpath='{{.metadata}}'"]
+    by_reason = {
+        Reason.STORE_NOT_FOUND: [f"kubectl get {kind}"],
+        Reason.STORE_NOT_READY: store,
+        Reason.AUTHENTICATION_FAILED: store,
+        Reason.BACKEND_UNAVAILABLE: store,
+        Reason.THROTTLED: store,
+        Reason.ACCESS_DENIED: store,
+        Reason.TARGET_CONFLICT: found,
+        Reason.WRITE_REFUSED: found,
+    }
+    return by_reason.get(told["reason"], [f"kubectl edit bfs {here} {name}"])
+
+
+def _can_i(lacking: re.Match[str]) -> str:
+    resource = f"{lacking['resource']}.{lacking['group']}" if lacking["group"] else lacking["resource"]
+    where = f" -n {lacking['namespace']}" if lacking["namespace"] else ""
+    return f"kubectl auth can-i {lacking['verb']} {resource}{where} --as {lacking['user']}"
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def age(text: str | None, now: float) -> str:
+    """Say how long ago a time was that Kubernetes wrote."""
+    return _span(max(0.0, now - status.seconds(text))) if text else ""
+
+
+def as_json(secret: Object, store: Object | None, now: float) -> Object:
+    """Return the diagnosis as data."""
+    told = secret.get("status") or {}
+    return {
+        "namespace": secret["metadata"]["namespace"],
+        "name": secret["metadata"]["name"],
+        "ready": status.ready(told).get("status", "Unknown"),
+        "reason": status.ready(told).get("reason"),
+        "lastSyncTime": told.get("lastSyncTime"),
+        "expiresAt": told.get("expiresAt"),
+        **{label.replace(" ", "_"): text for label, text in diagnose(secret, store, now)},
+        "entries": orjson.loads(orjson.dumps(told.get("entries", []))),
+    }

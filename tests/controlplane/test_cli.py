@@ -1,0 +1,217 @@
+"""The verbs that speak to a cluster, typed as a person types them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from tests.controlplane.conftest import entry, spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Namespace
+    from tests.support.faultproxy import FaultProxy
+
+pytestmark = pytest.mark.usefixtures("operator", "store")
+
+TOKEN = entry("token", "slack#token")
+
+Ran = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture
+def cli(control_plane: ControlPlane, ns: Namespace) -> Callable[..., Ran]:
+    """Run a verb as admin, in the test's namespace."""
+
+    def run(*arguments: str, scope: tuple[str, ...] = ("-n", ns.name), **environment: str) -> Ran:
+        return subprocess.run(
+            [sys.executable, "-m", "beemflow_secrets", *arguments, *scope],
+            env={"PATH": os.environ["PATH"], "KUBECONFIG": str(control_plane.kubeconfig), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_status_says_how_all_stand_and_why_one_does_not(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("good", spec(TOKEN))
+    ns.add("bad", spec(entry("token", "stripe/key")))
+    ns.ready("good")
+    ns.ready("bad", "False")
+    ns.store_ready("prod")
+    ran = cli("status")
+    assert ran.returncode == 0, ran.stderr
+    header, *lines = ran.stdout.splitlines()
+    assert header.split() == ["NAME", "STORE", "READY", "REASON", "LAST", "SYNC", "EXPIRES"]
+    rows = {line.split()[0]: line.split() for line in lines[:2]}
+    assert rows["bad"][:4] == ["bad", "prod", "False", "KeyNotFound"]
+    assert rows["good"][:4] == ["good", "prod", "True", "Synced"]
+    assert lines[2:] == [
+        "",
+        f"{ns.name}/bad",
+        f"  store:    BeemFlowSecretStore {ns.name}/prod: Valid: the store serves [prod (vault) Healthy]",
+        "  message:  store prod: key stripe/key: no such key, or no such version of it (for token)",
+        "  next:     within a minute, and at once when its store is back",
+        f"  run next: kubectl edit bfs -n {ns.name} bad",
+    ]
+    assert canary not in ran.stdout + ran.stderr
+
+
+def test_status_of_one_says_when_it_is_read_next(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    ran = cli("status", "slack")
+    assert "  next:     20" in ran.stdout
+    assert ", in " in ran.stdout
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_status_as_data(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], form: str, canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    ran = cli("status", "slack", "-o", form)
+    data = json.loads(ran.stdout) if form == "json" else yaml.safe_load(ran.stdout)
+    assert (data["name"], data["ready"], data["reason"]) == ("slack", "True", "Synced")
+    assert data["entries"][0]["remoteKey"] == "slack#token"
+    assert isinstance(json.loads(cli("status", "-o", "json").stdout), list)
+
+
+def test_status_of_what_is_not_there_names_the_nearest(ns: Namespace, cli: Callable[..., Ran]) -> None:
+    ns.add("slack", spec(TOKEN))
+    ran = cli("status", "slak")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == f"no BeemFlowSecret slak in namespace {ns.name}; did you mean slack?\n"
+
+
+def test_status_of_all_namespaces(ns: Namespace, cli: Callable[..., Ran]) -> None:
+    ns.add("slack", spec(TOKEN))
+    ran = cli("status", scope=("-A",))
+    assert ran.stdout.startswith("NAMESPACE")
+    assert any(line.split()[:2] == [ns.name, "slack"] for line in ran.stdout.splitlines())
+
+
+def test_a_right_that_lacks_is_a_line_to_run(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], control_plane: ControlPlane, canary: str
+) -> None:
+    put("slack", token=canary)
+    message = (
+        'Secret slack: secrets is forbidden: User "system:serviceaccount:beemflow-system:beemflow-secrets" cannot '
+        f'create resource "secrets" in API group "" in the namespace "{ns.name}"'
+    )
+    # As the operator would write it, were the right taken from it: it is suspended, so that it does not.
+    ns.add("slack", spec(TOKEN, suspend=True))
+    ns.ready("slack", "Unknown")
+    condition = {"type": "Ready", "status": "False", "reason": "WriteRefused", "message": message}
+    condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    ns.api.patch(f"{ns.path('slack')}/status", {"status": {"conditions": [condition]}})
+    line = next(line for line in cli("status").stdout.splitlines() if "run next" in line).partition(": ")[2].strip()
+    assert line == (
+        f"kubectl auth can-i create secrets -n {ns.name} --as system:serviceaccount:beemflow-system:beemflow-secrets"
+    )
+    assert control_plane.kubectl(*line.split()[1:]).strip() == "yes"
+
+
+def test_a_pipe_gets_whole_values_and_a_narrow_terminal_gets_all_of_them(
+    ns: Namespace, cli: Callable[..., Ran], control_plane: ControlPlane
+) -> None:
+    name = "a-secret-whose-name-is-longer-than-a-narrow-terminal"
+    ns.add(name, spec(TOKEN))
+    assert f"\n{name} " in cli("status").stdout
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    subprocess.run(
+        [sys.executable, "-m", "beemflow_secrets", "status", "-n", ns.name],
+        env={"PATH": os.environ["PATH"], "KUBECONFIG": str(control_plane.kubeconfig), "TERM": "xterm"},
+        stdout=end,
+        check=True,
+    )
+    os.close(end)
+    shown = os.read(terminal, 65536).decode().partition(f"{ns.name}/")[0]
+    os.close(terminal)
+    assert max(map(len, shown.splitlines())) <= 40
+    first_column = "".join(line.split(" ")[0] for line in shown.splitlines()[1:])
+    assert name in first_column
+
+
+def test_a_pipe_that_closes_is_no_error(cli: Callable[..., Ran]) -> None:
+    command = f"set -o pipefail; {sys.executable} -m beemflow_secrets crds | head -c 10"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("apiVersion", "")
+
+
+def test_refresh_waits_for_the_answer(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], canary: str
+) -> None:
+    put("slack", token="old")
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    put("slack", token=canary)
+    ran = cli("refresh", "slack", "--wait")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert ns.data("slack") == {"token": canary}
+
+
+def test_refresh_says_what_went_wrong(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], proxy: FaultProxy, canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    proxy.down()
+    ran = cli("refresh", "slack", "--wait")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"{ns.name}/slack: BackendUnavailable: store prod: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_refresh_gives_up_at_its_timeout(ns: Namespace, cli: Callable[..., Ran]) -> None:
+    ns.add("slack", spec(TOKEN, suspend=True))
+    ns.ready("slack", "Unknown")
+    ran = cli("refresh", "slack", "--wait", "--timeout", "300ms")
+    assert (ran.returncode, ran.stderr) == (1, f"{ns.name}/slack: not answered within 300ms\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("refresh", "nothing"), 1, "not found"),
+        (("refresh", "slack", "--timeout", "soon"), 2, "--timeout"),
+        (("status", "--kubeconfig", "absent"), 2, "absent does not exist"),
+        (("status", "--context", "absent"), 2, "no context 'absent'"),
+        (("status", "--nothing"), 2, "No such option"),
+        (("status", "-o", "xml"), 2, "xml"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_answer(
+    cli: Callable[..., Ran], arguments: tuple[str, ...], code: int, said: str, tmp_path: Path
+) -> None:
+    ran = cli(*arguments)
+    assert ran.returncode == code
+    assert ran.stdout == ""
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
