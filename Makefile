@@ -7,9 +7,12 @@ WORKERS   ?= 2
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 BIN          := .venv/bin
 READY        := .venv/.ready
+LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+                --no-annotate --no-header
+IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds lint unit contract test bench demo demo-down clean
+.PHONY: help setup lock controlplane crds manifests image lint unit contract test bench demo demo-down clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -27,15 +30,22 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e '.[all]'
 	@touch $@
 
-lock: setup  ## requirements/dev.txt anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
+lock: setup  ## requirements/ anew from pyproject.toml
+	@$(LOCK) --all-extras --group dev -o requirements/dev.txt pyproject.toml
+	@$(LOCK) --extra operator --extra vault -o requirements/operator.txt pyproject.toml
+	@$(LOCK) --group build -o requirements/build.txt
 
 controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
 	@$(BIN)/python e2e/clusters/build.py > /dev/null
 
 crds: setup  ## crds/ anew from the models
 	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds")'
+
+manifests: crds  ## manifests/install.yaml anew: everything in one file; IMAGE=… is what it runs
+	@$(BIN)/python -m e2e.manifests $(IMAGE) > manifests/install.yaml
+
+image:  ## the operator's image, by Docker, or by buildah where Docker is not; IMAGE=… names it
+	@e2e/image.sh $(IMAGE)
 
 lint: setup  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet
