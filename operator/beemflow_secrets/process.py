@@ -83,7 +83,12 @@ class Process:
         self._events = Events(self._client)
         self._reflector = MetadataReflector(self._client, paths.secrets(), names.OWNER_LABEL)
         self._stores = StoreController(
-            self._client, self._queue, self._events, now=time.time, env_prefixes=settings.env_allowed_prefixes
+            self._client,
+            self._queue,
+            self._events,
+            now=time.time,
+            env_prefixes=settings.env_allowed_prefixes,
+            file_roots=settings.file_allowed_roots,
         )
         self._secrets = SecretController(
             self._client,

@@ -29,6 +29,7 @@ from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.engine.queue import KeyedQueue
@@ -78,12 +79,14 @@ class StoreController:
         *,
         now: Callable[[], float],
         env_prefixes: tuple[str, ...],
+        file_roots: tuple[Path, ...],
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
         self._now = now
         self._env_prefixes = env_prefixes
+        self._file_roots = file_roots
         self._listeners: list[Callable[[Key, bool], None]] = []
         self.stores: dict[Key, Store] = {}
 
@@ -226,7 +229,9 @@ class StoreController:
         credentials = Credentials(self._client, key.namespace)
         for reference in (spec.vault.credentials if spec.vault else {}).values():
             await credentials(reference)
-        surroundings = Surroundings(credential=credentials, env_prefixes=self._env_prefixes)
+        surroundings = Surroundings(
+            credential=credentials, env_prefixes=self._env_prefixes, file_roots=self._file_roots
+        )
         chain = await open_chain(spec, surroundings)
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)
