@@ -16,6 +16,7 @@ import shutil
 import socket
 import ssl
 import time
+import urllib.error
 import urllib.request
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Self
@@ -282,6 +283,9 @@ class ControlPlane(Cluster):
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({}), tls).open(request, timeout=5):
                 return True
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
         except OSError:
             return False
 

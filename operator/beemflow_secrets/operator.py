@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+import aiohttp
 import kopf
 
 from beemflow_secrets.kube.client import PAGE, REQUEST_TIMEOUT
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
@@ -30,6 +32,12 @@ LOGIN_TTL = timedelta(minutes=10)
 
 LOGIN_PAUSE = 5.0
 """Seconds between logins. Kopf asks for another as soon as the API server refuses one (401), however often."""
+
+
+ERROR_PAUSE = 1.0
+"""Seconds until a watch that the API server ended by an error is begun again."""
+
+_ERROR, _GONE = b'{"type":"ERROR"', re.compile(rb'"code":\s*410\b')
 
 
 class _Pauses:
@@ -76,6 +84,27 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class _WatchContent:
+    """The events of one watch. An error among them cuts it, and Kopf begins it again where it was.
+
+    As Kopf would have it, every error but 410 ends the operator: an etcd without a leader for a moment is one.
+    """
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a StreamReader has
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        """Yield what comes, up to an error."""
+        async for chunk in self._content.iter_chunked(size):
+            if _ERROR in chunk and not _GONE.search(chunk):
+                await asyncio.sleep(ERROR_PAUSE)
+                raise aiohttp.ClientPayloadError("the API server ended the watch by an error")
+            yield chunk
+
+
 async def host(
     connection: Connection,
     observers: Mapping[Kind, Observe],
@@ -102,6 +131,12 @@ def _add_activities(
 ) -> None:
     last = -LOGIN_PAUSE
 
+    async def heed_errors(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        response = await send(request)
+        if "watch" in request.url.query:
+            response.content = cast("aiohttp.StreamReader", _WatchContent(response.content))
+        return response
+
     @kopf.on.login(registry=registry)
     async def log_in(**_: object) -> kopf.AiohttpSession:
         nonlocal last
@@ -109,7 +144,7 @@ def _add_activities(
         last = asyncio.get_running_loop().time()
         return kopf.AiohttpSession(
             server=connection.server,
-            aiohttp_session=connection.session(connections=0),
+            aiohttp_session=connection.session(heed_errors, connections=0),
             default_namespace=connection.namespace,
             expiration=datetime.now(UTC) + LOGIN_TTL,
         )

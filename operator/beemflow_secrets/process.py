@@ -39,6 +39,9 @@ log = structlog.get_logger(__name__)
 GRACE = 5.0
 """Seconds that begun writes have to end after SIGTERM."""
 
+KOPF_GRACE = 8.5
+"""Seconds in which Kopf has to end, with the writes that have begun."""
+
 PING_EVERY, SILENT_AFTER = 10.0, 30.0
 """Seconds between questions to the API server, and without an answer until the process counts as not ready."""
 
@@ -90,6 +93,7 @@ class Process:
             namespaces=self._namespaces,
             now=time.time,
             env_prefixes=settings.env_allowed_prefixes,
+            file_roots=settings.file_allowed_roots,
         )
         self._secrets = SecretController(
             self._client,
@@ -122,7 +126,7 @@ class Process:
                 stopped = group.create_task(self._stop.wait())
                 await asyncio.wait((preparing, stopped), return_when=asyncio.FIRST_COMPLETED)
                 if not stopped.done():
-                    await self._host()
+                    await self._host(stopped)
                 for task in (*self._tasks, preparing, stopped):
                     task.cancel()
         except* Broken as group:
@@ -184,14 +188,26 @@ class Process:
             return False
         return True
 
-    async def _host(self) -> None:
+    async def _host(self, stopped: asyncio.Task[bool]) -> None:
         observers: dict[Kind, Observe] = {
             names.STORE: partial(self._stores.observe, names.STORE.name),
             names.CLUSTER_STORE: partial(self._stores.observe, names.CLUSTER_STORE.name),
             names.SECRET: self._secrets.observe,
         }
         log.info("Started", server=self._connection.server)
-        await host(self._connection, observers, stop=self._stop, stopping=self._finish_writes)
+        hosting = asyncio.create_task(
+            host(self._connection, observers, stop=self._stop, stopping=self._finish_writes), name="kopf"
+        )
+        try:
+            # Kopf ends by itself where a watch fails for good, and can hang while it does: its watchers then wait for
+            # a login that nobody makes. That would be a process that looks well and does nothing.
+            await asyncio.wait((hosting, stopped), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((hosting,), timeout=KOPF_GRACE)
+            if not hosting.done():
+                raise Broken("the watches have ended, and Kopf did not")
+            hosting.result()
+        finally:
+            hosting.cancel()
 
     async def _finish_writes(self) -> None:
         await self._workers.stop(GRACE)

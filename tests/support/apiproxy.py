@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OF_THE_CONNECTION = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding", "date"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ApiRequest:
     """A request as it came in. `path` is without the query."""
 
@@ -60,7 +60,8 @@ class ApiProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="apiproxy", daemon=True)
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
-        self._open: dict[asyncio.Task[object], tuple[ApiRequest, web.StreamResponse]] = {}
+        self._open: dict[ApiRequest, web.BaseRequest] = {}
+        self._streams: dict[ApiRequest, web.StreamResponse] = {}
         self._deaf = False
 
     def __enter__(self) -> Self:
@@ -99,9 +100,9 @@ class ApiProxy:
         """Let no event through any more, to watches that are open and to those that begin."""
         self._deaf = True
 
-    def tell_watches(self, line: bytes) -> None:
-        """Send a line of our own to all open watches."""
-        self._run(self._tell(line))
+    def tell_watches(self, line: bytes, when: Callable[[ApiRequest], bool] = lambda _: True) -> None:
+        """Send a line of our own to such watches, as soon as there is one."""
+        self._run(self._tell(line, when))
 
     def count(self, when: Callable[[ApiRequest], bool]) -> int:
         """Return how many such requests came in."""
@@ -129,36 +130,43 @@ class ApiProxy:
             await self._cut(watches_only=False)
             await self._runner.cleanup()
             self._runner = None
+            while self._open:  # noqa: ASYNC110 - a turn of the loop, in which handlers end
+                await asyncio.sleep(0)
 
     async def _close(self) -> None:
         await self._hang_up()
         if self._session is not None:
             await self._session.close()
+            await asyncio.sleep(0.05)  # in which the connections that were let go of with TLS on them end
 
     async def _cut(self, *, watches_only: bool = True) -> None:
-        tasks = [task for task, (request, _) in self._open.items() if request.watches or not watches_only]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for asked, request in tuple(self._open.items()):
+            if request.transport is not None and (asked.watches or not watches_only):
+                request.transport.abort()  # aiohttp cancels its handler
 
-    async def _tell(self, line: bytes) -> None:
-        for request, response in self._open.values():
-            if request.watches:
-                await response.write(line + b"\n")
+    async def _tell(self, line: bytes, when: Callable[[ApiRequest], bool]) -> None:
+        while not (told := [stream for asked, stream in self._streams.items() if asked.watches and when(asked)]):  # noqa: ASYNC110 - it is a test
+            await asyncio.sleep(0.01)
+        for stream in told:
+            await stream.write(line + b"\n")
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = ApiRequest(request.method, request.path, dict(request.query))
         self.requests.append(asked)
+        self._open[asked] = request
+        try:
+            return await self._answered(request, asked)
+        finally:
+            del self._open[asked]
+
+    async def _answered(self, request: web.BaseRequest, asked: ApiRequest) -> web.StreamResponse:
         body = await request.read()
         for rule in tuple(self._rules):
             if rule.when(asked):
                 if rule.status is None:
                     await asyncio.Event().wait()
-                return web.Response(
-                    status=rule.status or 0,
-                    body=rule.body,
-                    headers={"Content-Type": "application/json", **rule.headers},
-                )
+                headers = {"Content-Type": "application/json", **rule.headers}
+                return web.Response(status=rule.status or 0, body=rule.body, headers=headers)
         assert self._session is not None
         async with self._session.request(
             request.method,
@@ -167,24 +175,19 @@ class ApiProxy:
             data=body or None,
         ) as upstream:
             passed = {n: v for n, v in upstream.headers.items() if n.lower() not in _OF_THE_CONNECTION}
-            response = web.StreamResponse(status=upstream.status, headers=passed)
-            await response.prepare(request)
-            task = asyncio.current_task()
-            assert task is not None
-            self._open[task] = asked, response
+            stream = web.StreamResponse(status=upstream.status, headers=passed)
+            await stream.prepare(request)
+            self._streams[asked] = stream
             try:
                 async for chunk in upstream.content.iter_any():
                     if not (self._deaf and asked.watches):
-                        await response.write(chunk)
-            except ConnectionError:
-                pass  # the client has left
-            except BaseException:
+                        await stream.write(chunk)
+            except (aiohttp.ClientError, ConnectionError):
                 if request.transport is not None:
-                    request.transport.abort()
-                raise
+                    request.transport.abort()  # one of the two sides has gone, so the other goes too
             finally:
-                del self._open[task]
-            return response
+                del self._streams[asked]
+            return stream
 
     def _run(self, work: Awaitable[None]) -> None:
         async def wrapped() -> None:

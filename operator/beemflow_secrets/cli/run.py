@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
 
 import typer
@@ -59,6 +60,14 @@ def run(
             "Repeatable; none given: none may be read.",
         ),
     ] = None,
+    file_allowed_root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            envvar=f"{PREFIX}FILE_ALLOWED_ROOT",
+            help="Cluster stores with driver file may read below this folder; links are followed first. "
+            "Repeatable (in the variable divided by ':'); none given: nothing may be read.",
+        ),
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
@@ -73,7 +82,10 @@ def run(
     from beemflow_secrets.telemetry import logs  # noqa: PLC0415
 
     settings = Settings(
-        http_address=http_address, concurrency=concurrency, env_allowed_prefixes=tuple(env_allowed_prefix or ())
+        http_address=http_address,
+        concurrency=concurrency,
+        env_allowed_prefixes=tuple(env_allowed_prefix or ()),
+        file_allowed_roots=tuple(file_allowed_root or ()),
     )
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)

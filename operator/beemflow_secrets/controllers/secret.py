@@ -161,7 +161,8 @@ class SecretController:
             item.due = self._next_due(item, spec, after=now)
             if item.due:
                 self._queue.add_at(key, item.due, lane=item.stores)
-        _tell_expiry(key, new)
+        if self.registry.get(key) is item:
+            _tell_expiry(key, new)
 
     async def _write_secret(self, item: Tracked, wanted: Desired | None, old: status.Status) -> Written | None:
         if wanted is None:
@@ -195,7 +196,7 @@ class SecretController:
         await self._report(key, item, seen, new)
 
     async def _report(self, key: Key, item: Tracked, seen: Observed, new: status.Status) -> bool:
-        """Write the status if it tells anything new. False when it could not be written, and will be tried again."""
+        """Write the status if it tells anything new. False when it could not be written: what is next is arranged."""
         old = orjson.loads(item.status)
         if seen.refresh_requested and not _is_suspended(new):
             new = {**new, "lastHandledRefresh": seen.refresh_requested}
@@ -204,8 +205,14 @@ class SecretController:
         patch = {"metadata": {"uid": seen.uid}, "status": status.merge_patch(old, new)}
         try:
             await self._client.merge_patch(paths.resources(KIND.plural, key.namespace, key.name, "status"), patch)
-        except (NotFound, Conflict):
-            return True  # deleted, or deleted and made anew: the watch tells
+        except NotFound:
+            # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
+            # owner, which the garbage collector takes away, which is drift, which ...
+            if self.registry.get(key) is item:
+                self.forget(key)
+            return False
+        except Conflict:
+            return True  # deleted and made anew: the watch tells
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
             self._retry(key, item, interval=LONGEST_RETRY, retry_after=error.retry_after)

@@ -29,6 +29,7 @@ from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.engine.queue import KeyedQueue
@@ -80,6 +81,7 @@ class StoreController:
         namespaces: MetadataReflector[dict[str, str]],
         now: Callable[[], float],
         env_prefixes: tuple[str, ...],
+        file_roots: tuple[Path, ...],
     ) -> None:
         self._client = client
         self._queue = queue
@@ -87,6 +89,7 @@ class StoreController:
         self._namespaces = namespaces
         self._now = now
         self._env_prefixes = env_prefixes
+        self._file_roots = file_roots
         self._listeners: list[Callable[[Key, bool], None]] = []
         self.stores: dict[Key, Store] = {}
 
@@ -234,7 +237,9 @@ class StoreController:
         credentials = Credentials(self._client, key.namespace)
         for reference in (spec.vault.credentials if spec.vault else {}).values():
             await credentials(reference)
-        surroundings = Surroundings(credential=credentials, env_prefixes=self._env_prefixes)
+        surroundings = Surroundings(
+            credential=credentials, env_prefixes=self._env_prefixes, file_roots=self._file_roots
+        )
         chain = await open_chain(spec, surroundings)
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)

@@ -35,7 +35,7 @@ class Connection:
     token: Token
     namespace: str
 
-    def session(self, *, connections: int) -> aiohttp.ClientSession:
+    def session(self, *middlewares: aiohttp.ClientMiddlewareType, connections: int) -> aiohttp.ClientSession:
         """Make a session that logs in by itself. The caller closes it. `connections` 0 is without a limit."""
 
         async def log_in(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -45,7 +45,7 @@ class Connection:
 
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self.tls or True),
-            middlewares=[log_in],
+            middlewares=[log_in, *middlewares],
             headers={"User-Agent": "beemflow-secrets"},
         )
 

@@ -1,9 +1,22 @@
-"""Where a credential stands. It is never written in a resource itself."""
+"""Where a credential stands: in a resource in a Secret that it names, in a configuration file in the file itself."""
 
-from pydantic import Field
+from collections.abc import Callable
+
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.form import FileForm
 from beemflow_secrets.model.meta import NamespaceName, ObjectName
+
+HIDDEN = "***"
 
 
 class SecretKeyRef(Model):
@@ -22,3 +35,47 @@ class CredentialRef(Model):
     """A credential, by reference."""
 
     secret_key_ref: SecretKeyRef = Field(description="The key of a Secret that holds the credential.")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_either_form(
+        cls, written: object, handler: ModelWrapValidatorHandler["CredentialRef"], info: ValidationInfo
+    ) -> "CredentialRef":
+        if not isinstance(info.context, FileForm):
+            return handler(written)
+        if not isinstance(written, str):
+            raise ValueError("must be a string: in a file the credential itself stands there")  # noqa: TRY004 - pydantic tells ValueErrors
+        if not written:
+            raise ValueError("is empty")
+        return PlainCredential.of(written)
+
+    @model_serializer(mode="wrap")
+    def _masked(self, handler: SerializerFunctionWrapHandler) -> object:
+        return HIDDEN if isinstance(self, PlainCredential) else handler(self)
+
+
+class PlainCredential(CredentialRef):
+    """A credential that stood in a file. It never prints; who lends credentials there takes its `text`."""
+
+    _text: str = PrivateAttr()
+
+    @classmethod
+    def of(cls, text: str) -> "PlainCredential":
+        """Make one. It refers to no Secret: only a process that reads files ever meets it."""
+        credential = cls.model_construct()
+        credential._text = text  # noqa: SLF001 - its own
+        return credential
+
+    @property
+    def text(self) -> str:
+        """The credential."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __reduce__(self) -> tuple[Callable[[str], "PlainCredential"], tuple[str]]:
+        return (PlainCredential.of, (HIDDEN,))

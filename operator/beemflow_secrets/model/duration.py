@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic_core import core_schema
 
 from beemflow_secrets.model.cel import Schema, quoted, with_rule
+from beemflow_secrets.model.form import FileForm
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -44,7 +45,7 @@ def seconds(text: str) -> float:
 class Between:
     """An annotation of a float field: users write a duration, or the number 0, within these bounds.
 
-    Python code gives seconds as a float. JSON, which is what users write, cannot.
+    Python code gives seconds as a float. A resource, which is JSON, cannot, nor can a file.
     """
 
     shortest: str = "0s"
@@ -83,7 +84,9 @@ class Between:
         if isinstance(value, str):
             with suppress(ValueError):
                 found = seconds(value)
-        elif (type(value) is int and value == 0) or (isinstance(value, float) and info.mode == "python"):
+        elif (type(value) is int and value == 0) or (
+            isinstance(value, float) and info.mode == "python" and not isinstance(info.context, FileForm)
+        ):
             found = float(value)
         if not seconds(self.shortest) <= found <= seconds(self.longest):
             raise ValueError(self._message)

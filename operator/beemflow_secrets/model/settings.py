@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,3 +16,4 @@ class Settings:
     http_address: str = "0.0.0.0:8080"
     concurrency: int = 128
     env_allowed_prefixes: tuple[str, ...] = ()
+    file_allowed_roots: tuple[Path, ...] = ()

@@ -10,6 +10,8 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef
 from beemflow_secrets.model.duration import Between, Duration
+from beemflow_secrets.model.file import FileSpec
+from beemflow_secrets.model.form import OrAdded
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.namespaces import Namespaces
@@ -19,6 +21,7 @@ from beemflow_secrets.model.vault import VaultSpec
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
     "CredentialRef",
+    "FileSpec",
     "HealthCheck",
     "ProviderStatus",
     "Retry",
@@ -34,6 +37,10 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store reads credentials of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 _CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
+
+
+# What a driver reads as the operator, whoever asks.
+_OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
 
 class Retry(Model):
@@ -76,13 +83,31 @@ class HealthCheck(Model):
     )
 
 
+def _block(driver: str) -> "tuple[Rule[StoreSpec], Rule[StoreSpec]]":
+    """Tie a block to the driver that it is called after."""
+    return (
+        Rule(
+            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
+            lambda store: store.driver != driver or getattr(store, driver) is not None,
+            f"driver {driver} needs the block {driver}",
+        ),
+        Rule(
+            f"!has(self.{driver}) || (has(self.driver) && self.driver == '{driver}')",
+            lambda store: getattr(store, driver) is None or store.driver == driver,
+            f"the block {driver} belongs to driver {driver}",
+            path=(driver,),
+        ),
+    )
+
+
 class StoreSpec(Model):
     """One backend and how to reach it."""
 
-    driver: Literal["env", "vault"] = Field(
+    driver: Annotated[Literal["env", "file", "vault"], OrAdded()] = Field(
         default="env",
-        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. "
-        "env: environment variables of the operator, for a BeemFlowClusterSecretStore only. Default env.",
+        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. env: environment variables of the "
+        "operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. "
+        "Default env.",
     )
     prefix: Annotated[
         str,
@@ -101,6 +126,7 @@ class StoreSpec(Model):
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
+    file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
 
     namespaces: Namespaces | None = Field(
         default=None,
@@ -108,17 +134,8 @@ class StoreSpec(Model):
     )
 
     rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
-        Rule(
-            "!(has(self.driver) && self.driver == 'vault') || has(self.vault)",
-            lambda store: store.driver != "vault" or store.vault is not None,
-            "driver vault needs the block vault",
-        ),
-        Rule(
-            "!has(self.vault) || (has(self.driver) && self.driver == 'vault')",
-            lambda store: store.vault is None or store.driver == "vault",
-            "the block vault belongs to driver vault",
-            path=("vault",),
-        ),
+        *_block("vault"),
+        *_block("file"),
         Rule(
             "!has(self.vault) || !self.vault.address.startsWith('http://') || "
             "(has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext) || "
@@ -156,9 +173,9 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
 
     No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
     """
-    if not cluster and spec.driver == "env":
+    if not cluster and (own := _OPERATORS_OWN.get(spec.driver)):
         return (
-            "spec.driver: env reads the operator's own environment, which is not lent to a namespaced store; "
+            f"spec.driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
             "use a BeemFlowClusterSecretStore"
         )
     if not cluster and spec.namespaces is not None:

@@ -17,6 +17,7 @@ from beemflow_secrets.providers.jsontext import as_bytes
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
+    from pathlib import Path
 
     from beemflow_secrets.model.store import CredentialRef
 
@@ -107,7 +108,21 @@ class SecretValue:
 
 
 class SecretsProvider(ABC):
-    """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`."""
+    """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`.
+
+    A driver by entry point is made with the `options` of its configuration, and checks them: it raises Invalid for
+    what it does not know. One without a constructor takes none. No provider prints what it holds.
+    """
+
+    def __init__(self, options: Mapping[str, object] | None = None) -> None:
+        if options:
+            raise Invalid("this driver takes no options")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} ***>"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return (str, ("***",))
 
     @abstractmethod
     async def get_secret(self, key: str) -> str:
@@ -189,11 +204,15 @@ class Surroundings:
 
     `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
     AuthFailed when the credential is not there. `env_prefixes`: the environment variables that the env driver may
-    read begin with one of these; None means all of them (outside the operator).
+    read begin with one of these; None means all of them (outside the operator). `file_roots`: the folders below which
+    the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose variables the env
+    driver has beside those of the environment.
     """
 
     credential: Callable[[CredentialRef], Awaitable[str]]
     env_prefixes: tuple[str, ...] | None = None
+    file_roots: tuple[Path, ...] | None = ()
+    dotenv: Path | None = None
 
 
 class Driver(FetchingProvider):

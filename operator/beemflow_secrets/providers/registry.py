@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
+    "file": ("beemflow_secrets.providers.file", "FileDriver", None),
     "vault": ("beemflow_secrets.providers.vault", "VaultDriver", "vault"),
 }
 

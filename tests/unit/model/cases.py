@@ -40,6 +40,10 @@ def vault(**fields: Any) -> Spec:
     return {"driver": "vault", "vault": {name: value for name, value in block.items() if value is not None}}
 
 
+def files(path: Any) -> Spec:
+    return {"driver": "file", "file": {"path": path}}
+
+
 def approle(**fields: Any) -> Spec:
     return vault(**{"authMethod": "approle", "token": None, "roleId": "role", "secretId": token(), **fields})
 
@@ -70,6 +74,8 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
     (CLUSTER, {"driver": "env", "prefix": "FALLBACK_", "timeout": "1ms", "healthCheck": {"interval": "1s"}}),
     (STORE, {}),  # the schema takes it: that env is not lent here is for the condition to say
+    (CLUSTER, files("/etc/beemflow/secrets.yaml")),
+    (STORE, files("/etc/beemflow")),  # as env
     (STORE, vault()),
     (STORE, vault(kvVersion=1, namespace="team/a", authMethod="token")),
     (STORE, vault(address="https://[fd00::1]:8200/vault/")),
@@ -114,7 +120,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env' or 'vault'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env', 'file' or 'vault'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -124,6 +130,11 @@ WRONG: list[Wrong] = [
     Wrong("no driver block", STORE, {"driver": "vault"}, "spec: driver vault needs the block vault", "needs the block"),
     Wrong("foreign block", STORE, vault() | {"driver": "env"}, "spec.vault: the block vault belongs", "belongs to"),
     Wrong("block, no driver", STORE, {"vault": vault()["vault"]}, "spec.vault: the block vault", "belongs to driver"),
+    Wrong("no file", STORE, {"driver": "file"}, "spec: driver file needs the block file", "needs the block file"),
+    Wrong("file without path", STORE, {"driver": "file", "file": {}}, "spec.file.path: is required", "file.path"),
+    Wrong("file beside env", CLUSTER, {"file": {"path": "/a"}}, "spec.file: the block file belongs", "belongs to"),
+    Wrong("empty path", CLUSTER, files(""), "spec.file.path: String should have", "spec.file.path"),
+    Wrong("control character in path", CLUSTER, files("/a\nb"), "spec.file.path: must hold no control", "no control"),
     # durations
     Wrong("a number of seconds", STORE, {"timeout": 30}, "spec.timeout: must be a duration with its", "with its unit"),
     Wrong("negative", SECRET, secret(refreshInterval="-1h"), "spec.refreshInterval: must be", "with its unit"),
@@ -252,4 +263,5 @@ WRONG_SCOPE: list[Wrong] = [
     Wrong("no namespace in a cluster store", CLUSTER, vault(), "secretKeyRef.namespace: is required", "ef.namespace"),
     Wrong("not all name it", CLUSTER, approle(roleId=None, roleIdRef=token(namespace="x")), "secretId.s", "secretId.s"),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
+    Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),
 ]

@@ -1,0 +1,124 @@
+"""Files as a backend: one that holds all keys, or a folder with one file a key.
+
+They are followed by their times: a read looks whether the file is another than the one it knows. In the operator only
+what an administrator allowed is read, links followed first. A file that is missing is a backend that is away: nobody's
+Secret is deleted because a volume was not mounted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers import datafile, files, jsontext
+from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
+from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.folder import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.files import Stamp
+
+
+class FileDriver(Driver):
+    """Reads the file or folder at `file.path`. What waits for the disk does so in a thread."""
+
+    name = "file"
+    batch_limit = 1000  # as many as one resource can ask for: one look at the file serves them all
+
+    def __init__(self, spec: StoreSpec, surroundings: Surroundings) -> None:
+        assert spec.file is not None  # noqa: S101 - the model demands it
+        self._path = Path(spec.file.path)
+        self._roots = surroundings.file_roots
+        self._held: _Held | None = None
+        self._lock = Lock()
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read the refs, all of one content of the file."""
+        return await asyncio.to_thread(self._fetch, list(refs))
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Return the names in the file, or below the folder, that begin with `prefix`."""
+        return await asyncio.to_thread(self._list, prefix)
+
+    async def health_check(self) -> None:
+        """Read the file, or look into the folder."""
+        await asyncio.to_thread(self._list, "")
+
+    async def close(self) -> None:
+        """Forget what was read: nothing is open."""
+        self._held = None
+
+    def _fetch(self, refs: list[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        try:
+            source = self._source()
+            found = source.read([ref.key for ref in refs])
+        except SecretsError as error:
+            return {ref: _of(error, ref) for ref in refs}
+        return {ref: _answer(ref, found[ref.key]) for ref in refs}
+
+    def _list(self, prefix: str) -> list[str]:
+        return sorted(name for name in self._source().names() if name.startswith(prefix))
+
+    def _source(self) -> Folder | _Held:
+        """Return what the path leads to now. Raises a SecretsError."""
+        try:
+            if files.resolve(self._path, self._roots).is_dir():
+                return Folder(self._path, self._roots)
+            with self._lock:  # a file that changed is read once, however many ask
+                return self._current()
+        except (FileNotFoundError, IsADirectoryError):
+            raise Unavailable("there is no such file or folder") from None
+
+    def _current(self) -> _Held:
+        held = self._held
+        if held is None or not held.settled or held.stamp != files.stamp_of(self._path, self._roots):
+            whole = files.read(self._path, self._roots)
+            held = self._held = _Held(datafile.parse(self._path.name, whole.content), whole.stamp, whole.settled)
+        return held
+
+
+class _Held:
+    """What a file held when it was read."""
+
+    def __init__(self, secrets: Mapping[str, object], stamp: Stamp, settled: bool) -> None:  # noqa: FBT001 - of Whole
+        self.stamp = stamp
+        self.settled = settled
+        self._secrets = secrets
+
+    def read(self, keys: list[str]) -> dict[str, SecretValue | SecretsError]:
+        """Return what stands under each key."""
+        return {key: self._value(key) for key in keys}
+
+    def names(self) -> list[str]:
+        """Return all keys; null counts as missing."""
+        return [name for name, value in self._secrets.items() if value is not None]
+
+    def _value(self, key: str) -> SecretValue | SecretsError:
+        content = self._secrets.get(key)
+        if content is None:
+            return NotFound("the file has no such key", key=key)
+        try:
+            value = content if isinstance(content, dict) else jsontext.as_bytes(content)
+        except SecretsError as error:
+            return error
+        return SecretValue(value, self.stamp.version, self.stamp.at)
+
+
+def _answer(ref: Ref, found: SecretValue | SecretsError) -> SecretValue | SecretsError:
+    if isinstance(found, SecretsError):
+        return _of(found, ref)
+    return found if ref.version in {None, found.version} else no_history(ref)
+
+
+def _of(error: SecretsError, ref: Ref) -> SecretsError:
+    """Each ref has an error of its own: whoever passes one on writes into it."""
+    own = copy.copy(error)
+    own.key = ref.key
+    return own

@@ -1,0 +1,92 @@
+"""A folder with one file a key, as a mounted Secret is one.
+
+There the files are links into `..data`, a link itself that swings to a new folder when the Secret changes; the old
+folder goes. So all keys of a read come through one look at `..data`, and where it has swung meanwhile it is begun anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from beemflow_secrets.model.keys import key_fault
+from beemflow_secrets.providers import files
+from beemflow_secrets.providers.base import SecretValue
+from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError, Unavailable
+
+_DATA = "..data"
+_SWINGS = 5  # in the time of one read: more is no mounted Secret
+
+
+class Folder:
+    """Reads the files below `path`; names that begin with `..` belong to the kubelet. Waits for the disk."""
+
+    def __init__(self, path: Path, roots: files.Roots) -> None:
+        self._path = path
+        self._roots = roots
+
+    def read(self, keys: list[str]) -> dict[str, SecretValue | SecretsError]:
+        """Return what the file of each key holds. Raises a SecretsError, FileNotFoundError where the folder is gone."""
+        for _ in range(_SWINGS):
+            base = self._base()
+            found = {key: self._value(base, key) for key in keys}
+            if self._base() == base:
+                return found
+        raise Unavailable("the folder changes while it is read")
+
+    def names(self) -> list[str]:
+        """Return the keys, over all levels. Raises a SecretsError, FileNotFoundError where the folder is gone."""
+        for _ in range(_SWINGS):
+            base = self._base()
+            try:
+                found = self._below(base)
+            except OSError as error:
+                if self._base() == base:
+                    raise files.trouble(error) from error
+                continue
+            if self._base() == base:
+                return found
+        raise Unavailable("the folder changes while it is listed")
+
+    def _base(self) -> Path:
+        try:
+            return files.resolve(self._path / _DATA, self._roots)
+        except FileNotFoundError:
+            return files.resolve(self._path, self._roots)
+
+    def _value(self, base: Path, key: str) -> SecretValue | SecretsError:
+        if fault := key_fault(key):
+            return Invalid(f"the key {fault}")
+        if _hidden(key):
+            return NotFound("the folder has no such file")
+        try:
+            whole = files.read(base / key, self._roots)
+        except (FileNotFoundError, IsADirectoryError):
+            return NotFound("the folder has no such file")
+        except SecretsError as error:
+            return error
+        return SecretValue(whole.content, whole.stamp.version, whole.stamp.at)
+
+    def _below(self, base: Path) -> list[str]:
+        found: list[str] = []
+        for folder, folders, names in os.walk(base, onerror=_raise):
+            folders[:] = [name for name in folders if not name.startswith("..")]
+            below = Path(folder).relative_to(base)
+            found += [name for entry in names if self._is_key(base, name := (below / entry).as_posix())]
+        return found
+
+    def _is_key(self, base: Path, name: str) -> bool:
+        if key_fault(name) or _hidden(name):
+            return False
+        try:
+            return files.resolve(base / name, self._roots).is_file()
+        except (OSError, SecretsError):
+            return False  # a link to nowhere, or to where nobody may read
+
+
+def _hidden(key: str) -> bool:
+    return any(part.startswith("..") for part in key.split("/"))
+
+
+def _raise(error: OSError) -> None:
+    raise error
