@@ -179,11 +179,11 @@ class SecretController:
             annotations=template.metadata.annotations,
         )
         old = orjson.loads(item.status)
-        former = old.get("secretRef", {})
+        former = self._former(key, item, old) - {desired.name}
         try:
             item.written = await self._writer.ensure(key.namespace, desired, item.written)
-            if former.get("name", desired.name) != desired.name:
-                await self._writer.remove(key.namespace, former["name"], former["uid"], desired)
+            for name in sorted(former):
+                await self._writer.remove(key.namespace, name, desired)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
@@ -206,6 +206,18 @@ class SecretController:
                 self._queue.add_at(key, item.due, lane=item.store)
         if self.registry.get(key) is item:
             _tell_expiry(key, new)
+
+    def _former(self, key: Key, item: Tracked, old: status.Status) -> set[str]:
+        """Return the names under which Secrets of this resource stand, or may stand.
+
+        The status may not know of the last: whoever wrote it was killed before the status, and the name was changed
+        once more. So a process that has not written yet looks at all that carry our label.
+        """
+        names = {old["secretRef"]["name"]} if "secretRef" in old else set()
+        if item.written is not None:
+            return names | {item.written.name}
+        owned = self._reflector.owned_by(item.seen.uid)
+        return names | {name for namespace, name in owned if namespace == key.namespace}
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
         new = status.failed(

@@ -47,13 +47,13 @@ class Writer:
         except ApiError as error:
             raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name}: {error.message}") from error
 
-    async def remove(self, namespace: str, name: str, uid: str, desired: Desired) -> None:
-        """Delete a Secret that this resource made under another name, if it is still that one and still ours."""
+    async def remove(self, namespace: str, name: str, desired: Desired) -> None:
+        """Delete a Secret that this resource made under another name, if it is still ours. A person's copy stays."""
         path = paths.secrets(namespace, name)
         try:
             found = await self._client.get(path)
-            if found["metadata"]["uid"] == uid:
-                target.check_ours(found, desired)
+            target.check_ours(found, desired)
+            if target.made_by_us(found):
                 await self._delete(path, found)
         except (NotFound, target.NotOurs):
             return
