@@ -28,6 +28,8 @@ from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
@@ -62,8 +64,8 @@ async def run(settings: Settings, connection: Connection) -> None:
     """Run until SIGTERM or SIGINT. Raises OSError when the HTTP address cannot be had, and Broken."""
     operator = Process(settings, connection)
     try:
-        async with health.serve(operator, settings.http_address):
-            await operator.run()
+        async with health.serve(operator, settings.http_address) as close_pages:
+            await operator.run(close_pages)
     finally:
         await operator.close()
     log.info("Stopped")
@@ -113,8 +115,9 @@ class Process:
         self._answered = time.monotonic()
         self._waits_for: str | None = "the API server"
 
-    async def run(self) -> None:
+    async def run(self, close_pages: Callable[[], Awaitable[None]]) -> None:
         """Run until told to stop. A part that ends by an error ends the process with it. Raises Broken."""
+        self._close_pages = close_pages
         refused = ""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
@@ -202,7 +205,9 @@ class Process:
 
     async def _finish_writes(self) -> None:
         await self._workers.stop(GRACE)
-        # Reads and logins under way belong to nobody now, and Kopf would wait for them for 5 s.
+        # Kopf would wait 5 s for what it did not begin: reads and logins that belong to nobody now, a scraper's
+        # connection.
+        await self._close_pages()
         await self._stores.close()
         await self._events.drain(1.0)
 

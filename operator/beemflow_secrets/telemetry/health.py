@@ -34,8 +34,11 @@ class State(Protocol):
 
 
 @asynccontextmanager
-async def serve(state: State, address: str) -> AsyncIterator[None]:
-    """Serve the pages at `address` (host:port) while the context lasts. Raises OSError where that is taken."""
+async def serve(state: State, address: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Serve the pages at `address` (host:port) while the context lasts, or until what it yields is called.
+
+    Raises OSError where the address is taken.
+    """
     app = web.Application()
     app.add_routes(
         [
@@ -45,12 +48,12 @@ async def serve(state: State, address: str) -> AsyncIterator[None]:
             web.get("/health", _health(state)),
         ]
     )
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     host, _, port = address.rpartition(":")
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-        yield
+        yield runner.cleanup
     finally:
         await runner.cleanup()
 
