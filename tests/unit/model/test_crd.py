@@ -95,7 +95,18 @@ def test_kubectl_explain_has_a_text_for_every_field() -> None:
 
 def test_the_texts_name_every_default() -> None:
     told = [path for path, field in ALL_FIELDS if "Default" in field.get("description", "")]
-    objects = {"retry", "tls", "healthCheck", "vault", "file", "target", "template", "metadata", "labels", "annotations"}
+    objects = {
+        "retry",
+        "tls",
+        "healthCheck",
+        "vault",
+        "file",
+        "target",
+        "template",
+        "metadata",
+        "labels",
+        "annotations",
+    }
     required = {"secretStoreRef", "data", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     for path, _ in ALL_FIELDS:

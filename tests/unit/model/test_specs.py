@@ -119,7 +119,9 @@ def test_one_endless_mistake_is_cut() -> None:
 def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
-    assert explain(caught.value, root="secrets").startswith("secrets.driver: must be 'env', 'file' or 'vault' (got a number)")
+    assert explain(caught.value, root="secrets").startswith(
+        "secrets.driver: must be 'env', 'file' or 'vault' (got a number)"
+    )
 
 
 def test_a_spec_does_not_change() -> None:
