@@ -185,7 +185,7 @@ def test_a_backend_that_names_no_time_is_asked_again_after_a_second(
     ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack", "False", reason="Throttled")
     ns.ready("slack", patience=6)
-    assert read_count(proxy) == 3
+    assert read_count(proxy) >= 3
 
 
 def test_a_throttled_probe_waits_for_retry_after(
