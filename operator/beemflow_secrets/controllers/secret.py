@@ -180,6 +180,8 @@ class SecretController:
         )
         old = orjson.loads(item.status)
         former = self._former(key, item, old) - {desired.name}
+        if self._drifted(item) and await self._is_leaving(key, seen):
+            return
         try:
             item.written = await self._writer.ensure(key.namespace, desired, item.written)
             for name in sorted(former):
@@ -206,6 +208,20 @@ class SecretController:
                 self._queue.add_at(key, item.due, lane=item.store)
         if self.registry.get(key) is item:
             _tell_expiry(key, new)
+
+    async def _is_leaving(self, key: Key, seen: Observed) -> bool:
+        """Whether the resource is being deleted, or is gone, and the watch is about to tell.
+
+        Deleted in the foreground, its Secret goes first; deleted as an orphan's owner, the Secret's reference to it
+        goes first. Neither is drift, and the watch of Secrets may be quicker than that of resources.
+        """
+        try:
+            found = await self._client.get(paths.resources(KIND.plural, key.namespace, key.name))
+        except NotFound:
+            return True
+        except ApiError:
+            return False
+        return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
 
     def _former(self, key: Key, item: Tracked, old: status.Status) -> set[str]:
         """Return the names under which Secrets of this resource stand, or may stand.
