@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+See = Callable[[str, Any, float], None]
 
 FIELD = "token"
 """The key of every Secret of the benchmarks."""
@@ -64,7 +67,7 @@ class Watch:
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Follow while the context lasts. A watch that breaks raises: its figures would be wrong."""
+        """Follow while the context lasts."""
         async with asyncio.TaskGroup() as group:
             params = {"labelSelector": names.OWNER_LABEL}
             tasks = [
@@ -90,19 +93,23 @@ class Watch:
             self._gone.clear()
             await self._gone.wait()
 
-    async def _follow(self, path: str, see: Any, **params: str) -> None:
+    async def _follow(self, path: str, see: See, **params: str) -> None:
         async with self._session.get(path, params={**params, "limit": "1"}) as answer:
             version = orjson.loads(await answer.read())["metadata"]["resourceVersion"]
-        params |= {"watch": "true", "resourceVersion": version, "timeoutSeconds": "7200"}
+        while True:  # the API server cuts watches off when it is short of CPU
+            async for event in self._events(path, {**params, "watch": "true", "resourceVersion": version}):
+                if event["type"] == "ERROR":
+                    raise RuntimeError(f"the watch of {path} is broken: {event['object']}")
+                version = event["object"]["metadata"]["resourceVersion"]
+                see(event["type"], event["object"], perf_counter())
+
+    async def _events(self, path: str, params: dict[str, str]) -> AsyncIterator[Any]:
         async with self._session.get(path, params=params, timeout=aiohttp.ClientTimeout(total=None)) as stream:
             rest = b""
             async for chunk in stream.content.iter_any():
-                at = perf_counter()
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
-                    event = orjson.loads(line)
-                    see(event["type"], event["object"], at)
-        raise ConnectionError(f"the watch of {path} ended")
+                    yield orjson.loads(line)
 
     def _see_secret(self, kind: str, found: Any, at: float) -> None:
         name = found["metadata"]["name"]

@@ -21,13 +21,15 @@ from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
-from beemflow_secrets.kube.reflector import namespaces, owned_secrets
+from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
 from beemflow_secrets.operator import host
 from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
@@ -45,6 +47,9 @@ KOPF_GRACE = 8.5
 PING_EVERY, SILENT_AFTER = 10.0, 30.0
 """Seconds between questions to the API server, and without an answer until the process counts as not ready."""
 
+GOODBYE = 0.1
+"""Seconds between the last close and the end of the loop (aiohttp, "Graceful shutdown")."""
+
 STUCK_AFTER = 30.0
 """Seconds that a key may wait where a worker is free."""
 
@@ -59,13 +64,17 @@ class Broken(Exception):
 
 
 async def run(settings: Settings, connection: Connection) -> None:
-    """Run until SIGTERM or SIGINT. Raises OSError when the HTTP address cannot be had, and Broken."""
+    """Run until SIGTERM or SIGINT. Raises Broken."""
     operator = Process(settings, connection)
     try:
-        async with health.serve(operator, settings.http_address):
-            await operator.run()
+        async with health.serve(operator, settings.http_address) as close_pages:
+            await operator.run(close_pages)
+    except health.AddressTaken as error:
+        raise Broken(str(error)) from None
     finally:
         await operator.close()
+        # Sessions that are closed leave their TLS connections a moment to say goodbye; the loop ends after it.
+        await asyncio.sleep(GOODBYE)
     log.info("Stopped")
 
 
@@ -84,7 +93,7 @@ class Process:
         self._queue: KeyedQueue[Key] = KeyedQueue(limit=settings.concurrency, now=time.time)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
-        self._owned = owned_secrets(self._client)
+        self._owned = OwnedSecrets(self._client)
         self._namespaces = namespaces(self._client)
         self._stores = StoreController(
             self._client,
@@ -115,8 +124,9 @@ class Process:
         self._answered = time.monotonic()
         self._waits_for: str | None = "the API server"
 
-    async def run(self) -> None:
+    async def run(self, close_pages: Callable[[], Awaitable[None]]) -> None:
         """Run until told to stop. A part that ends by an error ends the process with it. Raises Broken."""
+        self._close_pages = close_pages
         refused = ""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
@@ -211,7 +221,9 @@ class Process:
 
     async def _finish_writes(self) -> None:
         await self._workers.stop(GRACE)
-        # Reads and logins under way belong to nobody now, and Kopf would wait for them for 5 s.
+        # Kopf would wait 5 s for what it did not begin: reads and logins that belong to nobody now, a scraper's
+        # connection.
+        await self._close_pages()
         await self._stores.close()
         await self._events.drain(1.0)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace, Object
+    from tests.support.operator import Operator
 
 pytestmark = pytest.mark.usefixtures("operator", "store")
 
@@ -132,6 +133,22 @@ def test_an_old_secret_that_is_no_longer_ours_stays(ns: Namespace, put: Callable
     edit(ns, "slack", spec(TOKEN, target={"name": "new"}))
     assert ns.data("new") == {"token": canary}
     assert ns.data("slack") == {"token": canary}
+
+
+def test_a_copy_that_a_person_made_of_an_old_secret_stays(
+    operator: Operator, ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    copied = secret(ns, "slack")
+    metadata = {name: copied["metadata"][name] for name in ("labels", "annotations", "ownerReferences")}
+    ns.add_secret("copy", decoded(copied), metadata=metadata)
+    operator.stop()
+    operator.start()
+    edit(ns, "slack", spec(TOKEN, target={"name": "new"}))
+    assert ns.data("slack") is None
+    assert ns.data("copy") == {"token": canary}
 
 
 def test_labels_and_annotations_follow_the_template_and_leave_those_of_others(

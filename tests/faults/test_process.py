@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -369,3 +371,16 @@ def test_nothing_is_dumped(start_operator: Start) -> None:
     assert core.split()[4:6] == ["0", "0"]
     # A process that is not dumpable belongs to root as far as /proc is concerned; as root, that says nothing.
     assert Path(f"/proc/{running.process.pid}").stat().st_uid == 0
+
+
+def test_it_ends_at_once_while_somebody_holds_a_connection_to_its_pages(start_operator: Start) -> None:
+    """A scraper keeps its connection. Kopf would wait for whatever task it did not make."""
+    running = start_operator()
+    host, _, port = running.address.rpartition(":")
+    scraper = http.client.HTTPConnection(host, int(port))
+    with closing(scraper):
+        scraper.request("GET", "/metrics")
+        assert scraper.getresponse().read()
+        started = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - started < 4

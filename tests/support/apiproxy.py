@@ -137,7 +137,10 @@ class ApiProxy:
         await self._hang_up()
         if self._session is not None:
             await self._session.close()
-            await asyncio.sleep(0.05)  # in which the connections that were let go of with TLS on them end
+            # TLS connections that were let go of end in a moment, and are complained of where the loop ends before.
+            deadline = self._loop.time() + 5
+            while len(self._loop._selector.get_map()) > 1 and self._loop.time() < deadline:  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
     async def _cut(self, *, watches_only: bool = True) -> None:
         for asked, request in tuple(self._open.items()):

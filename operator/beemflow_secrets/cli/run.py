@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -90,11 +91,12 @@ def run(
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)
     try:
-        uvloop.run(process.run(settings, connect()))
+        # Not uvloop.run: it closes the loop within what it raises, and a connection that another library left open
+        # then ends a good run with an error.
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        runner.run(process.run(settings, connect()))
     except (NoCluster, process.Broken) as error:
         _fail(str(error))
-    except OSError as error:
-        _fail(f"cannot serve HTTP at {http_address}: {error.strerror}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -39,9 +39,11 @@ class Events:
         self._post(key, uid, "Normal", reason, message)
 
     async def drain(self, grace: float) -> None:
-        """Let pending Events go out, for `grace` seconds at most."""
+        """Let pending Events go out, for `grace` seconds at most. What is left then is dropped."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace)
+        for task in self._tasks:
+            task.cancel()
 
     def _post(self, key: Key, uid: str, kind: str, reason: str, message: str) -> None:
         if len(self._tasks) >= MOST_PENDING:

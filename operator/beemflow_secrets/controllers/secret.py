@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector, Name, Seen
+    from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.render.compose import Composed
 
@@ -56,7 +56,7 @@ class SecretController:
         events: Events,
         *,
         stores: StoreController,
-        owned: MetadataReflector[Seen],
+        owned: OwnedSecrets,
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
@@ -146,8 +146,9 @@ class SecretController:
     async def _write(
         self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
     ) -> None:
-        if self.registry.get(key) is not item:
-            return  # deleted while it was read: its Secret must not come back
+        # Deleted while it was read, or about to be: its Secret must not come back.
+        if self.registry.get(key) is not item or (self._drifted(item) and await self._is_leaving(key, seen)):
+            return
         old = orjson.loads(item.status)
         try:
             item.written = await self._write_secret(item, desired(seen, spec, composed.data), old)
@@ -168,15 +169,41 @@ class SecretController:
         if wanted is None:
             return None
         key = item.seen.key
+        former = self._former(key, item, old) - {wanted.name}
         written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
         if written.former_type is not None:
             message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
             self._events.normal(key, item.seen.uid, "SecretRecreated", message)
-        former = old.get("secretRef", {})
-        if former.get("name", wanted.name) != wanted.name:
-            # Only now that the new Secret stands. Until it is gone, the status goes on to name the former one.
-            await self._writer.remove(key.namespace, former["name"], former["uid"], wanted)
+        # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
+        for name in sorted(former):
+            await self._writer.remove(key.namespace, name, wanted)
         return written
+
+    async def _is_leaving(self, key: Key, seen: Observed) -> bool:
+        """Whether the resource is being deleted, or is gone, and the watch is about to tell.
+
+        Deleted in the foreground, its Secret goes first; deleted as an orphan's owner, the Secret's reference to it
+        goes first. Neither is drift, and the watch of Secrets may be quicker than that of resources.
+        """
+        try:
+            found = await self._client.get(paths.resources(KIND.plural, key.namespace, key.name))
+        except NotFound:
+            return True
+        except ApiError:
+            return False
+        return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
+
+    def _former(self, key: Key, item: Tracked, old: status.Status) -> set[str]:
+        """Return the names under which Secrets of this resource stand, or may stand.
+
+        The status may not know of the last: whoever wrote it was killed before the status, and the name was changed
+        once more. So a process that has not written yet looks at all that carry our label.
+        """
+        names = {old["secretRef"]["name"]} if "secretRef" in old else set()
+        if item.written is not None:
+            return names | {item.written.name}
+        owned = self._owned.owned_by(item.seen.uid)
+        return names | {name for namespace, name in owned if namespace == key.namespace}
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
         new = status.failed(

@@ -178,6 +178,14 @@ def written(found: Object, desired: Desired) -> Written:
     )
 
 
+def made_by_us(found: Object) -> bool:
+    """Whether the data was written by us: a copy that a person made of a Secret has all of our marks."""
+    return any(
+        entry.get("manager") == FIELD_MANAGER and "f:data" in entry.get("fieldsV1", {})
+        for entry in found["metadata"].get("managedFields") or []
+    )
+
+
 def _labels(desired: Desired) -> dict[str, str]:
     return {**desired.labels, MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: desired.owner_uid}
 

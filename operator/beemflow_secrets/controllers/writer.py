@@ -14,7 +14,7 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector, Seen
+    from beemflow_secrets.kube.reflector import OwnedSecrets
 
 RACES = 5
 """How often a write is begun anew because somebody else wrote between our look and our write."""
@@ -23,7 +23,7 @@ RACES = 5
 class Writer:
     """Brings Secrets to what they shall be. Raises Failed with TargetConflict or WriteRefused."""
 
-    def __init__(self, client: KubeClient, owned: MetadataReflector[Seen]) -> None:
+    def __init__(self, client: KubeClient, owned: OwnedSecrets) -> None:
         self._client = client
         self._owned = owned
 
@@ -47,13 +47,13 @@ class Writer:
         except ApiError as error:
             raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name}: {error.message}") from error
 
-    async def remove(self, namespace: str, name: str, uid: str, desired: Desired) -> None:
-        """Delete a Secret that this resource made under another name, if it is still that one and still ours."""
+    async def remove(self, namespace: str, name: str, desired: Desired) -> None:
+        """Delete a Secret that this resource made under another name, if it is still ours. A person's copy stays."""
         path = paths.secrets(namespace, name)
         try:
             found = await self._client.get(path)
-            if found["metadata"]["uid"] == uid:
-                target.check_ours(found, desired)
+            target.check_ours(found, desired)
+            if target.made_by_us(found):
                 await self._delete(path, found)
         except (NotFound, target.NotOurs):
             return

@@ -41,20 +41,6 @@ class Seen:
     owner: str
 
 
-def owned_secrets(client: KubeClient) -> MetadataReflector[Seen]:
-    """Follow the Secrets that carry our label."""
-
-    def keep(metadata: Object) -> Seen:
-        return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL])
-
-    return MetadataReflector(client, paths.secrets(), keep, selector=OWNER_LABEL)
-
-
-def namespaces(client: KubeClient) -> MetadataReflector[dict[str, str]]:
-    """Follow the labels of all namespaces."""
-    return MetadataReflector(client, paths.namespaces(), lambda metadata: metadata.get("labels") or {})
-
-
 class MetadataReflector(Generic[T]):
     """Follows the objects at `path`, of each of which `keep` takes what is kept."""
 
@@ -96,7 +82,7 @@ class MetadataReflector(Generic[T]):
             # `items` is null, not [], in an empty metadata list.
             for item in page["items"] or []:
                 found[_name(item["metadata"])] = self._keep(item["metadata"])
-        for name in self._seen.keys() | found.keys():
+        for name in dict.fromkeys((*self._seen, *found)):
             self._set(name, found.get(name))
         self.synced.set()
         return version
@@ -118,6 +104,37 @@ class MetadataReflector(Generic[T]):
         if before != after:
             for changed in self._listeners:
                 changed(name, before, after)
+
+
+class OwnedSecrets(MetadataReflector[Seen]):
+    """The Secrets that carry our label."""
+
+    def __init__(self, client: KubeClient) -> None:
+        super().__init__(client, paths.secrets(), _seen, selector=OWNER_LABEL)
+        self._by_owner: dict[str, set[Name]] = {}
+
+    def owned_by(self, owner: str) -> frozenset[Name]:
+        """Return the names of all Secrets that carry this uid."""
+        return frozenset(self._by_owner.get(owner, ()))
+
+    def _set(self, name: Name, after: Seen | None) -> None:
+        if (before := self.seen(name)) is not None:
+            names = self._by_owner[before.owner]
+            names.discard(name)
+            if not names:
+                del self._by_owner[before.owner]
+        if after is not None:
+            self._by_owner.setdefault(after.owner, set()).add(name)
+        super()._set(name, after)
+
+
+def namespaces(client: KubeClient) -> MetadataReflector[dict[str, str]]:
+    """Follow the labels of all namespaces."""
+    return MetadataReflector(client, paths.namespaces(), lambda metadata: metadata.get("labels") or {})
+
+
+def _seen(metadata: Object) -> Seen:
+    return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL])
 
 
 def _name(metadata: Object) -> Name:

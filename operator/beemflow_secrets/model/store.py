@@ -39,6 +39,8 @@ LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own name
 _CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
 
 
+OwnDriver = Literal["env", "file", "vault"]
+
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
@@ -103,7 +105,7 @@ def _block(driver: str) -> "tuple[Rule[StoreSpec], Rule[StoreSpec]]":
 class StoreSpec(Model):
     """One backend and how to reach it."""
 
-    driver: Annotated[Literal["env", "file", "vault"], OrAdded()] = Field(
+    driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. env: environment variables of the "
         "operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. "

@@ -1,16 +1,22 @@
-"""The drivers by name. A driver is added by its module and one line here."""
+"""The drivers by name. One of ours is added by its module and one line here, others' by an entry point."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
-from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.model.section import Section
+from beemflow_secrets.providers.added import AddedDriver
+from beemflow_secrets.providers.base import Driver
+from beemflow_secrets.providers.errors import Invalid, SecretsError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Driver, Surroundings
+    from beemflow_secrets.providers.base import Surroundings
 
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
@@ -20,8 +26,19 @@ DRIVERS: dict[str, tuple[str, str, str | None]] = {
 }
 
 
+GROUP = "beemflow_secrets.drivers"
+"""The entry points by which installed packages add drivers."""
+
+
+def added_drivers() -> dict[str, EntryPoint]:
+    """Return the drivers that installed packages add, by name. One that is called as one of ours is not there."""
+    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in DRIVERS}
+
+
 async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
     """Make the driver that `spec` names. Calls no backend. Raises Invalid, naming the extra where one is missing."""
+    if spec.driver not in DRIVERS:
+        return await _open_added(spec, surroundings)
     module, name, extra = DRIVERS[spec.driver]
     try:
         # In a thread: importing an SDK takes 0.2 to 1 s, and the loop must not wait for it.
@@ -31,3 +48,23 @@ async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
             raise
         raise Invalid(f"driver {spec.driver} needs: pip install 'beemflow-secrets[{extra}]'") from error
     return cast("Driver", getattr(loaded, name)(spec, surroundings))
+
+
+async def _open_added(spec: StoreSpec, surroundings: Surroundings) -> Driver:
+    entry = added_drivers()[spec.driver]
+    package = entry.dist.name if entry.dist is not None else entry.module
+    try:
+        loaded = await asyncio.to_thread(entry.load)
+    except (ImportError, AttributeError) as error:
+        why = "its module has no such class"
+        if isinstance(error, ImportError):
+            why = f"there is no module {error.name}" if error.name else "its module cannot be imported"
+        raise Invalid(f"driver {spec.driver} of {package} cannot be loaded: {why}") from error
+    try:
+        if issubclass(loaded, Driver):
+            return cast("Driver", loaded(spec, surroundings))  # as one of ours
+        return AddedDriver(spec.driver, loaded(spec.options if isinstance(spec, Section) else {}))
+    except SecretsError:
+        raise
+    except Exception as error:  # other people's code may raise anything, and its text may hold an option
+        raise Invalid(f"driver {spec.driver} of {package} cannot be made ({type(error).__name__})") from error

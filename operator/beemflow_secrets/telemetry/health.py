@@ -33,9 +33,16 @@ class State(Protocol):
         """Bring the metrics that are states, not events, up to date."""
 
 
+class AddressTaken(Exception):
+    """The pages cannot be served at the address; the message says why."""
+
+
 @asynccontextmanager
-async def serve(state: State, address: str) -> AsyncIterator[None]:
-    """Serve the pages at `address` (host:port) while the context lasts. Raises OSError where that is taken."""
+async def serve(state: State, address: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Serve the pages at `address` (host:port) while the context lasts, or until what it yields is called.
+
+    Raises AddressTaken.
+    """
     app = web.Application()
     app.add_routes(
         [
@@ -45,12 +52,15 @@ async def serve(state: State, address: str) -> AsyncIterator[None]:
             web.get("/health", _health(state)),
         ]
     )
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     host, _, port = address.rpartition(":")
     try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-        yield
+        try:
+            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        except OSError as error:
+            raise AddressTaken(f"cannot serve HTTP at {address}: {error.strerror}") from error
+        yield runner.cleanup
     finally:
         await runner.cleanup()
 

@@ -1,0 +1,119 @@
+"""An open store, as users have it: text by key, and fields by `key#property`."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.model.keys import KeyParts, split_key
+from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.render.property import pick
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Secrets(SecretsProvider):
+    """The six operations on one store. `link` is what values call the backend that served them."""
+
+    def __init__(self, chain: SecretsProvider, link: str) -> None:
+        self._chain: SecretsProvider | None = chain
+        self._link = link
+
+    async def get_secret(self, key: str) -> str:
+        """Return the text of one secret, or of one property of it. Raises a SecretsError, Invalid for what is no text.
+
+        Without a property a map is its only field `value`, else the map as JSON.
+        """
+        return _text(key, await self.get_secret_with_metadata(key))
+
+    async def get_secrets(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return {key as asked: text}. Secrets are read together, each once however many of its fields are asked for.
+
+        Raises one NotFound whose `keys` holds all that are missing; before that, any other error.
+        """
+        answers = await self._read(keys)
+        for answer in answers.values():
+            if isinstance(answer, SecretsError) and not isinstance(answer, NotFound):
+                raise answer
+        missing = {key: answer for key, answer in answers.items() if isinstance(answer, NotFound)}
+        if len(missing) > 1:
+            raise NotFound(f"not found: {', '.join(missing)}", keys=tuple(missing))
+        for error in missing.values():
+            raise error
+        return {key: _text(key, answer) for key, answer in answers.items() if isinstance(answer, SecretValue)}
+
+    async def get_secret_with_metadata(self, key: str) -> SecretValue:
+        """Return one secret with its version, times and metadata; `metadata["provider"]` names the link."""
+        answer = (await self._read([key]))[key]
+        if isinstance(answer, SecretsError):
+            raise answer
+        return answer
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
+        return await self._opened().list_secrets(prefix)
+
+    async def health_check(self) -> None:
+        """Raise a SecretsError when the backend does not serve."""
+        await self._opened().health_check()
+
+    async def close(self) -> None:
+        """Let go of connections; whatever is asked afterwards is Invalid."""
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            await chain.close()
+
+    def _opened(self) -> SecretsProvider:
+        if self._chain is None:
+            raise Invalid("these secrets are closed")
+        return self._chain
+
+    async def _read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
+        chain = self._opened()
+        asked = {key: _split(key) for key in keys}
+        refs = {Ref(parts.key): None for parts in asked.values() if isinstance(parts, KeyParts)}
+        found = await chain.fetch(refs) if refs else {}
+        return {
+            key: self._answer(key, parts, found[Ref(parts.key)]) if isinstance(parts, KeyParts) else parts
+            for key, parts in asked.items()
+        }
+
+    def _answer(self, key: str, parts: KeyParts, found: SecretValue | SecretsError) -> SecretValue | SecretsError:
+        try:
+            if isinstance(found, SecretsError):
+                raise _own(found)
+            if parts.property is not None:
+                content: bytes | Mapping[str, object] = pick(found, parts.property)
+            else:
+                content = found.raw if found.fields is None else found.fields
+        except SecretsError as error:
+            error.key = parts.key
+            if isinstance(error, NotFound):
+                error.keys = (key,)
+            return error
+        metadata = {**found.metadata, "provider": self._link}
+        return SecretValue(content, found.version, found.created_at, found.expires_at, metadata)
+
+
+def _split(key: str) -> KeyParts | Invalid:
+    try:
+        return split_key(key)
+    except ValueError as fault:
+        return Invalid(f"the key {fault}", key=key)
+
+
+def _text(key: str, value: SecretValue) -> str:
+    try:
+        return value.value
+    except Invalid as error:
+        error.key = key
+        raise
+
+
+def _own(error: SecretsError) -> SecretsError:
+    """Copy an error: others who read the same key are given the same one, and it is written into."""
+    own = copy.copy(error)
+    own.__cause__ = error.__cause__
+    return own

@@ -1,0 +1,104 @@
+"""The same for code that does not await: scripts, Lambda functions, notebooks.
+
+The store lives on an event loop in a thread of its own, so that it works where no loop runs and where one does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
+
+from beemflow_secrets.library.opening import open_secrets
+from beemflow_secrets.providers.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Sequence
+
+    from beemflow_secrets.library.opening import Given
+    from beemflow_secrets.library.secrets import Secrets
+    from beemflow_secrets.providers.base import SecretValue
+
+T = TypeVar("T")
+
+
+@contextmanager
+def open_secrets_sync(config: Given = None) -> Iterator[SyncSecrets]:
+    """Open a store as `open_secrets` does; its operations return when they are done."""
+    loop = _Loop()
+    try:
+        opening = open_secrets(config)
+        secrets = SyncSecrets(loop.run(opening.__aenter__()), loop)
+        try:
+            yield secrets
+        finally:
+            loop.run(opening.__aexit__(None, None, None))
+    finally:
+        loop.stop()
+
+
+class SyncSecrets:
+    """The operations of `Secrets`, from any thread."""
+
+    def __init__(self, secrets: Secrets, loop: _Loop) -> None:
+        self._secrets = secrets
+        self._loop = loop
+
+    def get_secret(self, key: str) -> str:
+        """Return the text of one secret, or of one property of it (`key#property`). Raises a SecretsError."""
+        return self._loop.run(self._secrets.get_secret(key))
+
+    def get_secrets(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return {key as asked: text}, or raise one NotFound whose `keys` holds all that are missing."""
+        return self._loop.run(self._secrets.get_secrets(keys))
+
+    def get_secret_with_metadata(self, key: str) -> SecretValue:
+        """Return one secret with its version, times and metadata."""
+        return self._loop.run(self._secrets.get_secret_with_metadata(key))
+
+    def list_secrets(self, prefix: str = "") -> list[str]:
+        """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
+        return self._loop.run(self._secrets.list_secrets(prefix))
+
+    def health_check(self) -> None:
+        """Raise a SecretsError when the backend does not serve."""
+        self._loop.run(self._secrets.health_check())
+
+    def close(self) -> None:
+        """Let go of connections; whatever is asked afterwards is Invalid."""
+        self._loop.run(self._secrets.close())
+
+    def __repr__(self) -> str:
+        return "<SyncSecrets ***>"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return (str, ("***",))
+
+
+class _Loop:
+    """An event loop in a thread, which does not keep the process alive."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, name="beemflow-secrets", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        """Do it there, and wait for it here. Whoever is interrupted meanwhile ends it too."""
+        if self._loop.is_closed():
+            work.close()
+            raise Invalid("these secrets are closed")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def stop(self) -> None:
+        """End the loop and its threads."""
+        for end in (self._loop.shutdown_asyncgens, self._loop.shutdown_default_executor):
+            self.run(end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,72 @@
+"""The section `secrets` of a configuration file: a store, and what a file alone may hold."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import core_schema
+
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import Rule
+from beemflow_secrets.model.credentials import HIDDEN
+from beemflow_secrets.model.store import OwnDriver, StoreSpec
+
+OWN_DRIVERS = frozenset(get_args(OwnDriver))
+
+
+class Options(Mapping[str, object]):
+    """What a driver of an entry point is given. Which of it is secret only the driver knows: none of it prints."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, object] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, name: str) -> object:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __reduce__(self) -> tuple[type["Options"], tuple[dict[str, str]]]:
+        return (Options, (dict.fromkeys(self._items, HIDDEN),))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: type[Any], _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Take an object with any fields; write it masked."""
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.dict_schema(core_schema.str_schema(strict=True), strict=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda _: HIDDEN),
+        )
+
+
+class Cache(Model):
+    """Whether values are kept in memory."""
+
+    enabled: Literal[False] = Field(default=False, description="Always false: every read asks the backend.")
+
+
+class Section(StoreSpec):
+    """One backend, how to reach it, and what a file alone may hold."""
+
+    cache: Cache = Field(default=Cache(), description="Whether values are kept in memory.")
+    options: Options = Field(
+        default=Options(), description="For a driver that an installed package adds: what it asks for."
+    )
+
+    rules: ClassVar[tuple["Rule[Any]", ...]] = (
+        *StoreSpec.rules,
+        Rule(
+            "",  # no resource has it
+            lambda section: not section.options or section.driver not in OWN_DRIVERS,
+            "options belong to a driver that an installed package adds",
+            path=("options",),
+        ),
+    )

@@ -1,0 +1,49 @@
+"""A provider of six methods from another package, in the place of a driver."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.providers.base import Driver, Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.errors import SecretsError, Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_BATCH = 50
+
+
+class AddedDriver(Driver):
+    """Passes all on to `provider`. One that has a `fetch` of its own is given many keys at once."""
+
+    def __init__(self, name: str, provider: SecretsProvider) -> None:
+        self.name = name
+        self._provider = provider
+        batches = type(provider).fetch is not SecretsProvider.fetch
+        self.batch_limit = int(getattr(provider, "batch_limit", _BATCH)) if batches else 1
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Ask for all; key by key where the batch fails as a whole, as it does where a right for it lacks."""
+        asked = list(refs)
+        try:
+            return await self._provider.fetch(asked)
+        except SecretsError as error:
+            if len(asked) == 1 or isinstance(error, Throttled):
+                return {ref: copy.copy(error) for ref in asked}
+        answers: dict[Ref, SecretValue | SecretsError] = {}
+        for ref in asked:
+            answers |= await self.fetch([ref])
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Pass on."""
+        return await self._provider.list_secrets(prefix)
+
+    async def health_check(self) -> None:
+        """Pass on."""
+        await self._provider.health_check()
+
+    async def close(self) -> None:
+        """Pass on."""
+        await self._provider.close()

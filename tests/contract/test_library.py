@@ -1,0 +1,65 @@
+"""The library against a real OpenBao: credentials that stand in a file log in, and values come with their origin."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from beemflow_secrets import AuthFailed, NotFound, SecretsConfig, open_secrets, open_secrets_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.openbao import OpenBao
+
+
+@pytest.fixture(autouse=True)
+def _structlog_as_it_was() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()  # the library sets it up
+
+
+async def test_a_token_out_of_a_variable(
+    bao: OpenBao, folder: str, canary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bao.write_kv2("secret", f"{folder}/slack/bot", {"token": canary, "team": "ops"})
+    bao.write_kv2("secret", f"{folder}/one", {"value": "alone"})
+    monkeypatch.setenv("VAULT_TOKEN", bao.root_token)
+    path = tmp_path / "flow.config.json"
+    block = {"address": bao.address, "path": f"secret/{folder}", "token": "${VAULT_TOKEN}"}
+    path.write_text(json.dumps({"secrets": {"driver": "vault", "vault": block}}))
+    async with open_secrets(path) as secrets:
+        await secrets.health_check()
+        assert await secrets.get_secret("slack/bot#token") == canary
+        many = await secrets.get_secrets(["slack/bot#token", "slack/bot#team", "one"])
+        assert many == {"slack/bot#token": canary, "slack/bot#team": "ops", "one": "alone"}
+        value = await secrets.get_secret_with_metadata("slack/bot")
+        assert (value.version, value.metadata["provider"]) == ("1", "vault")
+        assert value.created_at is not None
+        assert await secrets.list_secrets("slack/") == ["slack/bot"]
+        with pytest.raises(NotFound) as caught:
+            await secrets.get_secrets(["one", "none", "slack/bot#none"])
+        assert caught.value.keys == ("none", "slack/bot#none")
+
+
+def test_approle_without_await(bao: OpenBao, folder: str, canary: str) -> None:
+    bao.write_kv2("secret", f"{folder}/a", {"value": canary})
+    bao.policy(folder, {f"secret/data/{folder}/*": ["read"]})
+    role_id, secret_id = bao.approle(folder, [folder])
+    block = {
+        "address": bao.address,
+        "path": f"secret/{folder}",
+        "auth_method": "approle",
+        "role_id": role_id,
+        "secret_id": secret_id,
+    }
+    with open_secrets_sync(SecretsConfig(driver="vault", vault=block)) as secrets:
+        assert secrets.get_secret("a") == canary
+    with open_secrets_sync({"driver": "vault", "vault": {**block, "secret_id": "wrong"}}) as secrets:
+        with pytest.raises(AuthFailed) as caught:
+            secrets.get_secret("a")
+        assert secret_id not in repr(caught.value)

@@ -1,0 +1,52 @@
+"""The arithmetic behind the figures."""
+
+from __future__ import annotations
+
+from benchmarks.proxy import Request
+from benchmarks.report import Aim, judged, medians, spread
+from benchmarks.running import kept_up
+
+
+def read(*times: float) -> list[Request]:
+    return [Request(at, "GET", "/v1/secret/data/bench/a") for at in times]
+
+
+def share(requests: list[Request], keys: int = 1) -> float:
+    found = kept_up(requests, keys=keys, start=0, end=120, interval=30)
+    assert isinstance(found["share"], float)
+    return found["share"]
+
+
+def test_a_read_each_interval_is_all_that_was_due() -> None:
+    assert share(read(10, 40, 70, 100)) == 1
+    assert share(read(29.9, 60.8, 90, 119.9)) == 1
+
+
+def test_an_interval_without_a_read_is_a_refresh_that_was_not_made() -> None:
+    assert share(read(10, 40, 100)) == 3 / 4
+    assert share(read(10, 40)) == 2 / 4
+
+
+def test_a_key_that_is_never_read_counts_with_all_its_refreshes() -> None:
+    assert share(read(10, 40, 70, 100), keys=2) == 4 / 8
+
+
+def test_logins_are_no_refreshes() -> None:
+    assert share([Request(1, "POST", "/v1/auth/approle/login")]) == 0
+
+
+def test_spread_is_by_nearest_rank() -> None:
+    assert spread([float(number) for number in range(1, 101)]) == {"p50_s": 50, "p95_s": 95, "max_s": 100}
+    assert spread([0.5]) == {"p50_s": 0.5, "p95_s": 0.5, "max_s": 0.5}
+
+
+def test_medians_pass_over_what_is_no_number() -> None:
+    assert medians([{"cpu_s": 1, "beside": {}}, {"cpu_s": 5, "beside": {}}, {"cpu_s": 2, "beside": {}}]) == {"cpu_s": 2}
+
+
+def test_aims_are_told() -> None:
+    document = judged({"ratio": {"wall": 1.7}}, [Aim("ratio.wall", 2), Aim("ratio.wall", 2, at_least=True)])
+    assert [(aim["aim"], aim["is"], aim["met"]) for aim in document["aims"]] == [
+        ("≤ 2", 1.7, True),
+        ("≥ 2", 1.7, False),
+    ]

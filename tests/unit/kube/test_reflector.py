@@ -1,0 +1,144 @@
+"""kube/reflector.py: what it knows after listings and watches of every kind. A scripted client, no sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired
+from beemflow_secrets.kube.reflector import OwnedSecrets
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from beemflow_secrets.kube.client import KubeClient
+
+pytestmark = pytest.mark.looptime
+
+LABEL = "owner"
+Step = list[dict[str, Any]] | ApiError | None
+"""Objects of a listing or events of a watch; an error; None for a watch that stays."""
+
+
+def item(name: str, version: str = "1", *, owner: str = "a") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "namespace": "ns",
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": version,
+            "labels": {LABEL: owner},
+        }
+    }
+
+
+def event(kind: str, thing: dict[str, Any]) -> dict[str, Any]:
+    return {"type": kind, "object": thing}
+
+
+class Scripted:
+    """Answers listings and watches in turn."""
+
+    def __init__(self, *steps: tuple[str, Step]) -> None:
+        self._steps = list(steps)
+        self.watched_from: list[str] = []
+
+    async def pages(self, _path: str, *, selector: str, metadata: bool) -> AsyncIterator[dict[str, Any]]:
+        assert (selector, metadata) == (LABEL, True)
+        found = self._next("list")
+        yield {"metadata": {"resourceVersion": "100"}, "items": found}
+
+    async def watch_metadata(self, _path: str, *, version: str, selector: str) -> AsyncIterator[dict[str, Any]]:
+        assert selector == LABEL
+        self.watched_from.append(version)
+        events = self._next("watch")
+        if events is None:
+            await asyncio.Event().wait()
+        for found in events or ():
+            yield found
+
+    def _next(self, kind: str) -> Any:
+        expected, step = self._steps.pop(0) if self._steps else ("watch", None)
+        assert expected == kind
+        if isinstance(step, ApiError):
+            raise step
+        return step
+
+
+Heard = tuple[str, str | None, str | None]
+"""A name, and the owners before and after."""
+
+
+async def followed(*steps: tuple[str, Step]) -> tuple[OwnedSecrets, list[Heard], Scripted]:
+    client = Scripted(*steps)
+    reflector = OwnedSecrets(cast("KubeClient", client))
+    heard: list[Heard] = []
+    reflector.listen(
+        lambda name, before, after: heard.append((name[1], before and before.owner, after and after.owner))
+    )
+    task = asyncio.create_task(reflector.run())
+    await asyncio.sleep(30)
+    assert not task.done()
+    task.cancel()
+    await asyncio.wait({task})
+    return reflector, heard, client
+
+
+async def test_an_empty_listing_is_null() -> None:
+    reflector, heard, client = await followed(("list", None), ("watch", [event("ADDED", item("x"))]))
+    assert heard == [("x", None, "a")]
+    assert reflector.synced.is_set()
+    assert client.watched_from == ["100", "1"]
+
+
+async def test_events_are_followed_and_bookmarks_move_only_the_version() -> None:
+    reflector, heard, client = await followed(
+        ("list", [item("x")]),
+        (
+            "watch",
+            [
+                event("MODIFIED", item("x", "5")),
+                event("ADDED", item("y", "6")),
+                event("DELETED", item("x", "7")),
+                event("BOOKMARK", {"metadata": {"resourceVersion": "9"}}),
+            ],
+        ),
+    )
+    assert heard == [("x", None, "a"), ("x", "a", "a"), ("y", None, "a"), ("x", "a", None)]
+    assert reflector.seen(("ns", "x")) is None
+    seen = reflector.seen(("ns", "y"))
+    assert seen is not None
+    assert seen.resource_version == "6"
+    assert client.watched_from == ["100", "9"]
+    assert reflector.owned_by("a") == {("ns", "y")}
+
+
+@pytest.mark.parametrize("fault", [Expired("too old"), ApiUnavailable("cut")])
+async def test_after_a_fault_what_has_gone_meanwhile_is_forgotten(fault: ApiError) -> None:
+    reflector, heard, _ = await followed(
+        ("list", [item("x"), item("y"), item("z")]),
+        ("watch", fault),
+        ("list", [item("y"), item("z", "8")]),
+    )
+    assert reflector.owned_by("a") == {("ns", "y"), ("ns", "z")}
+    # What has not changed is not told again.
+    assert heard[:3] == [("x", None, "a"), ("y", None, "a"), ("z", None, "a")]
+    assert sorted(heard[3:]) == [("x", "a", None), ("z", "a", "a")]
+
+
+async def test_listings_that_fail_are_tried_again() -> None:
+    reflector, _, _ = await followed(
+        ("list", ApiUnavailable("away")), ("list", Expired("token too old")), ("list", [item("x")])
+    )
+    assert reflector.seen(("ns", "x")) is not None
+
+
+async def test_an_owner_that_changes_is_told_to_both() -> None:
+    reflector, heard, _ = await followed(
+        ("list", [item("x")]), ("watch", [event("MODIFIED", item("x", "2", owner="b"))])
+    )
+    assert heard == [("x", None, "a"), ("x", "a", "b")]
+    assert reflector.owned_by("a") == frozenset()
+    assert reflector.owned_by("b") == {("ns", "x")}
