@@ -127,6 +127,9 @@ class ApiProxy:
 
     async def _hang_up(self) -> None:
         if self._runner is not None:
+            for site in tuple(self._runner.sites):
+                await site.stop()
+            await asyncio.sleep(0.02)  # in which connections that were just accepted find their handler
             await self._cut(watches_only=False)
             await self._runner.cleanup()
             self._runner = None

@@ -261,6 +261,7 @@ class FaultProxy:
         if self._server is not None:
             self._server.close()
             self._server = None
+            await asyncio.sleep(0.02)  # in which connections that were just accepted find their task
         for writer in self._clients.values():
             _reset(writer)  # ends its task too, which reads ahead
         await asyncio.gather(*self._clients, return_exceptions=True)
