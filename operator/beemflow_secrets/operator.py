@@ -117,18 +117,21 @@ async def host(
     `stopping` is called before the tasks that still run are cancelled. Kopf takes the process's signals over.
     """
     registry = kopf.OperatorRegistry()
-    _add_activities(registry, connection, stop, stopping)
+    sessions: list[aiohttp.ClientSession] = []
+    _add_login(registry, connection, sessions)
+    _add_cleanup(registry, stop, stopping)
     for kind, observe in observers.items():
         _add_kind(registry, kind, observe)
-    await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=stop)
+    try:
+        await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=stop)
+    finally:
+        # Kopf closes them too, but not always before it returns.
+        for session in sessions:
+            await session.close()
 
 
-def _add_activities(
-    registry: kopf.OperatorRegistry,
-    connection: Connection,
-    stop: asyncio.Event,
-    stopping: Callable[[], Awaitable[None]],
-) -> None:
+def _add_login(registry: kopf.OperatorRegistry, connection: Connection, sessions: list[aiohttp.ClientSession]) -> None:
+    """Have Kopf log in as we do. `sessions` holds those that it was given and has not closed."""
     last = -LOGIN_PAUSE
 
     async def heed_errors(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -142,13 +145,17 @@ def _add_activities(
         nonlocal last
         await asyncio.sleep(last + LOGIN_PAUSE - asyncio.get_running_loop().time())
         last = asyncio.get_running_loop().time()
+        session = connection.session(heed_errors, connections=0)
+        sessions[:] = [*(given for given in sessions if not given.closed), session]
         return kopf.AiohttpSession(
             server=connection.server,
-            aiohttp_session=connection.session(heed_errors, connections=0),
+            aiohttp_session=session,
             default_namespace=connection.namespace,
             expiration=datetime.now(UTC) + LOGIN_TTL,
         )
 
+
+def _add_cleanup(registry: kopf.OperatorRegistry, stop: asyncio.Event, stopping: Callable[[], Awaitable[None]]) -> None:
     @kopf.on.cleanup(registry=registry)
     async def clean_up(**_: object) -> None:
         stop.set()  # Kopf's own waiter for it would hold up the exit for 5 s

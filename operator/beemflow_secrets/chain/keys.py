@@ -35,7 +35,7 @@ class Keys(Layer):
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
             answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer
-        return answers
+        return _without_meetings(answers)
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List below the store's prefix."""
@@ -50,3 +50,21 @@ def _named(error: SecretsError, key: str) -> SecretsError:
     if isinstance(named, NotFound):
         named.keys = (key,)
     return named
+
+
+def _without_meetings(answers: dict[Ref, SecretValue | SecretsError]) -> dict[Ref, SecretValue | SecretsError]:
+    """Refuse keys that the backend has under one name: whoever asks for both means two secrets."""
+    names = {
+        ref: answer.backend_name
+        for ref, answer in answers.items()
+        if isinstance(answer, SecretValue) and answer.backend_name is not None
+    }
+    keys: dict[str, set[str]] = {}
+    for ref, name in names.items():
+        keys.setdefault(name, set()).add(ref.key)
+    met = {
+        ref: Invalid(f"{', '.join(sorted(keys[name] - {ref.key}))} is {name} in this backend too", key=ref.key)
+        for ref, name in names.items()
+        if len(keys[name]) > 1
+    }
+    return answers | met

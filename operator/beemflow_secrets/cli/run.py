@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
@@ -90,13 +91,15 @@ def run(
     )
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)
+    runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
-        # Not uvloop.run: it closes the loop within what it raises, and a connection that another library left open
-        # then ends a good run with an error.
-        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         runner.run(process.run(settings, connect()))
     except (NoCluster, process.Broken) as error:
         _fail(str(error))
+    finally:
+        # A connection that another library left open must not turn a good end into a failure.
+        with suppress(OSError):
+            runner.close()
 
 
 def _fail(message: str) -> NoReturn:

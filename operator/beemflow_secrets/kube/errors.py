@@ -68,7 +68,7 @@ def from_response(status: int, body: bytes, retry_after: str | None) -> ApiError
     answer = parsed if isinstance(parsed, dict) else {}
     reason = str(answer.get("reason") or "")
     message = str(answer.get("message") or f"HTTP status {status}")
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    seconds = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
     return _class(status, reason)(message, status=status, reason=reason, retry_after=seconds)
 
 

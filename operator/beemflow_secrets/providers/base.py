@@ -41,9 +41,12 @@ class SecretValue:
 
     `content` is text, bytes, or a map of fields for backends whose secrets are maps. `value` is the text of it, `raw`
     the bytes: of a map, the field `value` when it is the only one, else the map as compact JSON.
+
+    `backend_name` is set by drivers whose backends cannot hold every key: the name that the key was mapped to. Two keys
+    of one read with the same name are Invalid; the chain sees to that.
     """
 
-    __slots__ = ("_content", "created_at", "expires_at", "metadata", "version")
+    __slots__ = ("_content", "backend_name", "created_at", "expires_at", "metadata", "version")
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class SecretValue:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self._content = value
+        self.backend_name: str | None = None
         self.version = version
         self.created_at = created_at
         self.expires_at = expires_at

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ class EnvDriver(Driver):
     """Reads variables: of the exact name, else of the name that a shell could hold (`slack/bot`: SLACK_BOT)."""
 
     name = "env"
-    batch_limit = 1000  # as many as one resource can ask for, so that keys that meet are seen
+    batch_limit = 1000  # a batch costs nothing, and reads `.env` once
 
     def __init__(self, _spec: StoreSpec, surroundings: Surroundings, *, environment: Variables = os.environb) -> None:
         self._prefixes = surroundings.env_prefixes
@@ -45,19 +44,9 @@ class EnvDriver(Driver):
         self._environment = environment
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
-        """Read the variables. Two keys that meet on one variable are Invalid both: one of them means another secret."""
+        """Read the variables."""
         variables, trouble = await self._variables()
-        found = {ref: self._find(ref.key, variables, trouble) for ref in refs}
-        keys_of: dict[str, set[str]] = defaultdict(set)
-        for ref, variable in found.items():
-            if isinstance(variable, str):
-                keys_of[variable].add(ref.key)
-        return {
-            ref: variable
-            if isinstance(variable, SecretsError)
-            else _answer(ref, variable, variables, keys_of[variable])
-            for ref, variable in found.items()
-        }
+        return {ref: self._read(ref, variables, trouble) for ref in refs}
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Return the names of the variables that may be read and begin with `prefix`."""
@@ -84,31 +73,24 @@ class EnvDriver(Driver):
             error.message = f"{self._dotenv}: {error.message}"
             return self._environment, error
 
-    def _find(self, key: str, variables: Variables, trouble: SecretsError | None) -> str | SecretsError:
-        """Return the name of the variable that holds `key`."""
-        if fault := key_fault(key):
-            return Invalid(f"the key {fault}", key=key)
-        names = [name for name in (key, key.translate(_MAPPED).upper()) if self._may_read(name)]
+    def _read(self, ref: Ref, variables: Variables, trouble: SecretsError | None) -> SecretValue | SecretsError:
+        if fault := key_fault(ref.key):
+            return Invalid(f"the key {fault}", key=ref.key)
+        names = [name for name in (ref.key, ref.key.translate(_MAPPED).upper()) if self._may_read(name)]
         if not names:
-            return Denied(_NOT_ALLOWED, key=key)
-        for name in names:
-            if name.encode() in variables:
-                return name
-        if trouble is not None:
-            return copy.copy(trouble)
-        return NotFound(f"no environment variable {' or '.join(dict.fromkeys(names))}", key=key)
+            return Denied(_NOT_ALLOWED, key=ref.key)
+        found = next((name for name in names if name.encode() in variables), None)
+        if found is None:
+            missing = NotFound(f"no environment variable {' or '.join(dict.fromkeys(names))}", key=ref.key)
+            return missing if trouble is None else copy.copy(trouble)
+        if ref.version is not None:
+            return no_history(ref)
+        value = SecretValue(variables[found.encode()])
+        value.backend_name = found
+        return value
 
     def _may_read(self, name: str) -> bool:
         return self._prefixes is None or name.startswith(self._prefixes)
-
-
-def _answer(ref: Ref, variable: str, variables: Variables, keys: set[str]) -> SecretValue | SecretsError:
-    if len(keys) > 1:
-        others = ", ".join(sorted(keys - {ref.key}))
-        return Invalid(f"it is the environment variable {variable}, and so is {others}", key=ref.key)
-    if ref.version is not None:
-        return no_history(ref)
-    return SecretValue(variables[variable.encode()])
 
 
 def _names(variables: Variables) -> Iterator[str]:

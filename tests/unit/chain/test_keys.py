@@ -80,3 +80,26 @@ async def test_callers_that_share_an_error_each_have_their_own_key() -> None:
 
 async def test_the_prefix_is_taken_off_listings() -> None:
     assert await Keys(Echo(), prefix="prod/").list_secrets("x") == ["xone", "xtwo"]
+
+
+async def test_keys_that_are_one_name_in_the_backend_are_invalid_all_in_one_read_and_alone_good() -> None:
+    class Mapping(Echo):
+        async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+            answers = await super().fetch(refs)
+            for ref, answer in answers.items():
+                if isinstance(answer, SecretValue):
+                    answer.backend_name = ref.key.replace("/", "-")
+            return answers
+
+    keys = Keys(Mapping(), prefix="p/")
+    answers = await keys.fetch([Ref("a/b"), Ref("a-b"), Ref("a-b", "2"), Ref("c")])
+    assert {str(ref.key): type(answer) for ref, answer in answers.items()} == {
+        "a/b": Invalid,
+        "a-b": Invalid,
+        "c": SecretValue,
+    }
+    assert str(answers[Ref("a/b")]) == "a/b: a-b is p-a-b in this backend too"
+    for alone in (Ref("a/b"), Ref("a-b")):
+        assert isinstance((await keys.fetch([alone]))[alone], SecretValue)
+    versions = await keys.fetch([Ref("a-b"), Ref("a-b", "2")])
+    assert all(isinstance(answer, SecretValue) for answer in versions.values())

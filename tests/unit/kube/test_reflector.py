@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired
-from beemflow_secrets.kube.reflector import OwnedSecrets
+from beemflow_secrets.kube.reflector import OwnedSecrets, Seen
+from beemflow_secrets.model.names import OWNER_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime
 
-LABEL = "owner"
+LABEL = OWNER_LABEL
 Step = list[dict[str, Any]] | ApiError | None
 """Objects of a listing or events of a watch; an error; None for a watch that stays."""
 
@@ -71,13 +72,15 @@ Heard = tuple[str, str | None, str | None]
 """A name, and the owners before and after."""
 
 
+def owner_of(seen: Seen | None) -> str | None:
+    return seen.owner if seen is not None else None
+
+
 async def followed(*steps: tuple[str, Step]) -> tuple[OwnedSecrets, list[Heard], Scripted]:
     client = Scripted(*steps)
     reflector = OwnedSecrets(cast("KubeClient", client))
     heard: list[Heard] = []
-    reflector.listen(
-        lambda name, before, after: heard.append((name[1], before and before.owner, after and after.owner))
-    )
+    reflector.listen(lambda name, before, after: heard.append((name[1], owner_of(before), owner_of(after))))
     task = asyncio.create_task(reflector.run())
     await asyncio.sleep(30)
     assert not task.done()
