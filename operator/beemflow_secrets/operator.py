@@ -158,8 +158,13 @@ def _add_login(registry: kopf.OperatorRegistry, connection: Connection, sessions
 def _add_cleanup(registry: kopf.OperatorRegistry, stop: asyncio.Event, stopping: Callable[[], Awaitable[None]]) -> None:
     @kopf.on.cleanup(registry=registry)
     async def clean_up(**_: object) -> None:
-        stop.set()  # Kopf's own waiter for it would hold up the exit for 5 s
         await stopping()
+        # What Kopf leaves of its own holds up its exit for 5 s: the waiter for our stop, and, of a watch that was
+        # cancelled while it handed an event on, what waits for a pause.
+        stop.set()
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith("pause-waiter for "):
+                task.cancel()
 
 
 def _add_kind(registry: kopf.OperatorRegistry, kind: Kind, observe: Observe) -> None:

@@ -76,6 +76,8 @@ async def run(settings: Settings, connection: Connection) -> None:
         # Sessions that are closed leave their TLS connections a moment to say goodbye; the loop ends after it.
         await asyncio.sleep(GOODBYE)
     log.info("Stopped")
+    # Kopf leaves generators behind that cannot be closed. The loop tells of that as of an error; nobody can act on it.
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
 
 
 def leave_no_dump() -> None:
