@@ -191,9 +191,10 @@ def test_a_backend_that_names_no_time_is_asked_again_after_a_second(
 def test_a_throttled_probe_waits_for_retry_after(
     operator: Operator, ns: Namespace, store: str, proxy: FaultProxy
 ) -> None:
+    ns.store_ready(store)
     proxy.set(faults.throttle("4"))
-    found = ns.store_ready(store, "False", reason="BackendUnavailable")
-    assert condition(found)["reason"] == "BackendUnavailable"
+    ns.api.patch(ns.store_path(store), {"spec": {"healthCheck": {"interval": "1s"}}})
+    ns.store_ready(store, "False", reason="BackendUnavailable")
     asked, told = proxy.count(), time.monotonic()
     proxy.clear()
     ns.store_ready(store)
