@@ -359,12 +359,11 @@ async def test_login_is_not_ended_by_one_who_leaves(
 async def test_login_that_hangs_ends_at_the_timeout_and_is_tried_again(
     proxy: faults.FaultProxy, stores: Stores, policy: str, canary: str
 ) -> None:
-    driver = stores.open_approle(approle(stores, policy), address=proxy.address, spec={"timeout": "300ms"})
+    driver = stores.open_approle(approle(stores, policy), address=proxy.address, spec={"timeout": "2s"})
     proxy.set(faults.hang, when=lambda request: request.path == LOGIN, times=1)
     errors = await asyncio.gather(*(stores.error(driver, key) for key in "abc"))
     assert {type(error) for error in errors} == {Unavailable}
-    assert "300" not in errors[0].message
-    assert "0.3 s" in errors[0].message
+    assert "within 2 s" in errors[0].message
     assert (await stores.value(driver, "a")).value == canary
 
 
