@@ -418,6 +418,7 @@ async def test_what_the_system_refuses(
 
 async def test_an_unreadable_file_is_denied(tmp_path: Path) -> None:
     path = write(tmp_path / "s.yaml", "a: b")
+    assert isinstance(await answer(driver(path), "a"), SecretValue)
     path.chmod(0)
     root = os.geteuid() == 0
     if root:  # whom no mode stops
