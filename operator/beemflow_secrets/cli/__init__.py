@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -13,6 +14,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed: pip install 'beemflow-secrets[cli]'\n")
         sys.exit(1)
+    # A verb that fails says so in one line of its own; `run` sets up logs that are to be read.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app()
     except BrokenPipeError:

@@ -10,6 +10,7 @@ import typer
 import beemflow_secrets
 from beemflow_secrets.cli.crds import crds_yaml
 from beemflow_secrets.cli.run import run
+from beemflow_secrets.cli.secrets import get, health, list_, schema
 from beemflow_secrets.cli.status import refresh, status
 
 app = typer.Typer(
@@ -20,6 +21,10 @@ app = typer.Typer(
 app.command()(run)
 app.command()(status)
 app.command()(refresh)
+app.command()(get)
+app.command("list")(list_)
+app.command()(health)
+app.command()(schema)
 
 
 @app.command()

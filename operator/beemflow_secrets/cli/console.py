@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -37,6 +37,9 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
+
+
+OutputFlag = Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")]
 
 
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:

@@ -18,7 +18,7 @@ from beemflow_secrets.cli.cluster import (
     ask,
     cluster,
 )
-from beemflow_secrets.cli.console import Exit, Output, fail, print_table, show
+from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, print_table, show
 from beemflow_secrets.cli.diagnosis import age, as_json, diagnose, store_of
 from beemflow_secrets.controllers import status as statuses
 from beemflow_secrets.kube import paths
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient
 
     Object = dict[str, Any]
-
-OutputFlag = Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")]
 
 HEADER = ("NAME", "STORE", "READY", "REASON", "LAST SYNC", "EXPIRES")
 POLL = 0.2

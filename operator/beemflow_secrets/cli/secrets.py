@@ -1,0 +1,129 @@
+"""`get`, `list`, `health`, `schema`: a store without a cluster, as the library opens it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import orjson
+import typer
+
+from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
+from beemflow_secrets.library.config import SecretsConfig
+from beemflow_secrets.library.opening import open_secrets
+from beemflow_secrets.library.schema import file_schema
+from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from beemflow_secrets.library.secrets import Secrets
+    from beemflow_secrets.providers.base import SecretValue
+
+T = TypeVar("T")
+
+MASKED = "***"
+
+ConfigFlag = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="BEEMFLOW_SECRETS_CONFIG",
+        help="The configuration; by default ./flow.config.json, else the environment.",
+    ),
+]
+
+
+def get(
+    key: Annotated[str, typer.Argument(help="A key, or key#property.")],
+    *,
+    reveal: Annotated[bool, typer.Option("--show", help="Print the value, which is masked otherwise.")] = False,
+    output: OutputFlag = Output.TABLE,
+    config: ConfigFlag = None,
+) -> None:
+    """Print one secret: masked, or with --show its value and nothing else."""
+    value = _ask(config, lambda secrets: secrets.get_secret_with_metadata(key))
+    if output is Output.TABLE:
+        sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
+        return
+    try:
+        show(output, _as_data(key, value, reveal=reveal), (), ())
+    except Invalid as error:
+        fail(f"{key}: {error.message}; without -o it is printed byte for byte")
+
+
+def list_(
+    prefix: Annotated[str, typer.Argument(help="Only names that begin so.")] = "",
+    *,
+    output: OutputFlag = Output.TABLE,
+    config: ConfigFlag = None,
+) -> None:
+    """Print the names of the secrets below the store's prefix."""
+    names = _ask(config, lambda secrets: secrets.list_secrets(prefix))
+    show(output, names, ("NAME",), [[name] for name in names])
+
+
+def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> None:
+    """Say whether the store serves: exit 0 if it does, else 1."""
+    found = _configured(config)
+
+    async def check(secrets: Secrets) -> SecretsError | None:
+        try:
+            await secrets.health_check()
+        except (Denied, NotFound):
+            return None  # it answers, and what it answers to a probe is no matter
+        except SecretsError as error:
+            return error
+        return None
+
+    error = asyncio.run(_opened(found, check))
+    state = "Healthy" if error is None else "Down"
+    data = {"driver": found.driver, "state": state, "error": None if error is None else error.message}
+    show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, state, "" if error is None else error.message]])
+    if error is not None:
+        raise typer.Exit(Exit.FAILED)
+
+
+def schema() -> None:
+    """Print the JSON schema of flow.config.json."""
+    sys.stdout.write(orjson.dumps(file_schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _configured(config: Path | None) -> SecretsConfig:
+    try:
+        return SecretsConfig.from_file(config) if config is not None else SecretsConfig.discover()
+    except Invalid as error:
+        fail(str(error), Exit.USAGE)
+
+
+def _ask(config: Path | None, work: Callable[[Secrets], Awaitable[T]]) -> T:
+    found = _configured(config)
+    try:
+        return asyncio.run(_opened(found, work))
+    except (NotFound, Denied) as error:
+        fail(str(error), Exit.MISSING)
+    except SecretsError as error:
+        fail(str(error))
+
+
+async def _opened(config: SecretsConfig, work: Callable[[Secrets], Awaitable[T]]) -> T:
+    async with open_secrets(config) as secrets:
+        return await work(secrets)
+
+
+def _as_data(key: str, value: SecretValue, *, reveal: bool) -> dict[str, Any]:
+    return {
+        "key": key,
+        "value": value.value if reveal else MASKED,
+        "version": value.version,
+        "created_at": _time(value.created_at),
+        "expires_at": _time(value.expires_at),
+        "metadata": dict(value.metadata),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
