@@ -45,9 +45,6 @@ NEVER_OPENED = -1
 PROBE_DOWN = (2.0, 5.0)
 """Seconds between probes of a store that is down, drawn anew each time."""
 
-PROBE_REFUSED = 10.0
-"""Seconds between logins that are refused: often enough to see a mended credential, too seldom to lock an account."""
-
 
 @dataclass(slots=True)
 class Store:
@@ -300,8 +297,6 @@ def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
     if verdict.serves and store.opened is not None:
         return store.opened.spec.health_check.interval
-    if verdict.reason is StoreReason.AUTHENTICATION_FAILED:
-        return PROBE_REFUSED
     if verdict.reason is StoreReason.INVALID_SPEC:
         return CHECKED_TOLD
     return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
