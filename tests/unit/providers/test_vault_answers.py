@@ -11,7 +11,7 @@ from beemflow_secrets.model.store import VaultSpec
 from beemflow_secrets.providers.errors import Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.vault import answers, failures
 from beemflow_secrets.providers.vault.mounts import Mount, named
-from beemflow_secrets.providers.vault.wire import Answer
+from beemflow_secrets.providers.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.vault.answers import Grant
 from beemflow_secrets.providers.vault.logins import Logins
-from beemflow_secrets.providers.vault.wire import Answer
+from beemflow_secrets.providers.wire import Answer
 
 if TYPE_CHECKING:
     from beemflow_secrets.providers.vault.wire import Wire

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Unavailable
+from beemflow_secrets.providers.times import rfc3339
+from beemflow_secrets.providers.wire import WHOLE
 
 if TYPE_CHECKING:
-    from beemflow_secrets.providers.vault.wire import Answer
-
-WHOLE = re.compile("[0-9]{1,9}")
-"""A number of seconds, up to 31 years."""
-
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
+    from beemflow_secrets.providers.wire import Answer
 
 
 class Grant(NamedTuple):
@@ -63,7 +57,7 @@ def kv2_value(answer: Answer) -> SecretValue:
             return SecretValue(
                 fields,
                 version=str(version),
-                created_at=_time(metadata.get("created_time")),
+                created_at=rfc3339(metadata.get("created_time")),
                 expires_at=_expiry(metadata.get("deletion_time"), tags.get("expires-at")),
                 metadata=tags,
             )
@@ -94,17 +88,7 @@ def _misshapen() -> Unavailable:
 
 def _expiry(deletion: object, tag: str | None) -> datetime | None:
     """Return the moment at which the server will delete the version, else the one that its owner wrote down."""
-    deleted = _time(deletion)
+    deleted = rfc3339(deletion)
     if deleted is not None and deleted > datetime.now(UTC):
         return deleted
-    return _time(tag)
-
-
-def _time(text: object) -> datetime | None:
-    """Read an RFC 3339 time, as UTC; None where it is none. Below microseconds it is cut off."""
-    if not isinstance(text, str) or _RFC3339.fullmatch(text) is None:
-        return None
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return rfc3339(tag)

@@ -18,7 +18,8 @@ from hvac.utils import format_url
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from beemflow_secrets.providers.vault.wire import Answer, Wire
+    from beemflow_secrets.providers.vault.wire import Wire
+    from beemflow_secrets.providers.wire import Answer
 
     _Base = Adapter[Awaitable[Answer]]
 else:

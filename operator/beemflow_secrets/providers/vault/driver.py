@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import Surroundings
     from beemflow_secrets.providers.vault.mounts import Mount
-    from beemflow_secrets.providers.vault.wire import Answer
+    from beemflow_secrets.providers.wire import Answer
 
 _FOLDERS_AT_ONCE = 8
 

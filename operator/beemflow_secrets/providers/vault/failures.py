@@ -5,17 +5,15 @@ No text of the server goes into an error: it can hold paths, and values.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.vault.answers import WHOLE, parsed
+from beemflow_secrets.providers.vault.answers import parsed
 
 if TYPE_CHECKING:
-    from beemflow_secrets.providers.vault.wire import Answer
+    from beemflow_secrets.providers.wire import Answer
 
 _UNAVAILABLE = {
     412: "the server has not caught up with a write",
@@ -40,7 +38,7 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
         case 404:
             error = Invalid("the server has no such namespace or mount (404)", key=key)
         case 429:
-            error = Throttled("the server asks for fewer requests (429)", retry_after=_seconds(answer.retry_after))
+            error = Throttled("the server asks for fewer requests (429)", retry_after=answer.patience)
         case 503 if any("sealed" in text for text in errors or ()):
             error = Unavailable("the server is sealed (503)")
         case _ if status in _UNAVAILABLE:
@@ -72,16 +70,3 @@ def _errors(answer: Answer) -> list[str] | None:
     """Return what Vault says is wrong; None where it was not Vault that spoke."""
     errors = (parsed(answer) or {}).get("errors")
     return [str(error) for error in errors] if isinstance(errors, list) else None
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After: seconds, or a date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if WHOLE.fullmatch(retry_after):
-        return float(retry_after)
-    try:
-        then = parsedate_to_datetime(retry_after).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.store import VaultSpec
     from beemflow_secrets.providers.vault.api import Api
-    from beemflow_secrets.providers.vault.wire import Answer
+    from beemflow_secrets.providers.wire import Answer
 
 _KIND = re.compile("[A-Za-z0-9_-]{1,64}")
 _BELIEVED = 60.0

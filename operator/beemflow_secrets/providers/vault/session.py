@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import VaultSpec
     from beemflow_secrets.providers.vault.api import Api
     from beemflow_secrets.providers.vault.logins import Login, Logins
-    from beemflow_secrets.providers.vault.wire import Answer
+    from beemflow_secrets.providers.wire import Answer
 
 T = TypeVar("T")
 

@@ -1,0 +1,23 @@
+"""Times as backends and the owners of secrets write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+EXPIRES_AT = "expires-at"
+"""The tag, label, annotation or custom metadata in which the owner of a secret writes when it expires."""
+
+
+def rfc3339(text: object) -> datetime | None:
+    """Read an RFC 3339 time, as UTC; None where it is none. Below microseconds it is cut off."""
+    if not isinstance(text, str) or _RFC3339.fullmatch(text) is None:
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
