@@ -20,20 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_REFS = ("SecretKeyRef", "ServiceAccountRef")  # what a store takes out of a namespace
+
+
 def definitions() -> list[Schema]:
     """Return the CRDs of all kinds, as the API server takes them."""
     return [
         _definition(
             STORE,
             "One backend, and how the resources of its namespace reach it.",
-            spec=structural(StoreSpec, {"SecretKeyRef": _refuse_namespace, "StoreSpec": _refuse_namespaces}),
+            spec=structural(StoreSpec, {**dict.fromkeys(_REFS, _refuse_namespace), "StoreSpec": _refuse_namespaces}),
             status=structural(StoreStatus),
             columns=_STORE_COLUMNS,
         ),
         _definition(
             CLUSTER_STORE,
             "One backend, and how the resources of all namespaces reach it.",
-            spec=structural(StoreSpec, {"SecretKeyRef": _demand_namespace}),
+            spec=structural(StoreSpec, dict.fromkeys(_REFS, _demand_namespace)),
             status=structural(StoreStatus),
             columns=_STORE_COLUMNS,
         ),
@@ -47,16 +50,16 @@ def definitions() -> list[Schema]:
     ]
 
 
-def _refuse_namespace(secret_key_ref: Schema) -> Schema:
-    return with_rule(secret_key_ref, "!has(self.__namespace__)", LEAVE_NAMESPACE_OUT, ("namespace",))
+def _refuse_namespace(reference: Schema) -> Schema:
+    return with_rule(reference, "!has(self.__namespace__)", LEAVE_NAMESPACE_OUT, ("namespace",))
 
 
 def _refuse_namespaces(spec: Schema) -> Schema:
     return with_rule(spec, "!has(self.namespaces)", LEAVE_NAMESPACES_OUT, ("namespaces",))
 
 
-def _demand_namespace(secret_key_ref: Schema) -> Schema:
-    return {**secret_key_ref, "required": [*secret_key_ref["required"], "namespace"]}
+def _demand_namespace(reference: Schema) -> Schema:
+    return {**reference, "required": [*reference["required"], "namespace"]}
 
 
 def _definition(kind: Kind, description: str, *, spec: Schema, status: Schema, columns: Sequence[Schema]) -> Schema:

@@ -1,6 +1,7 @@
 """Where a credential stands: in a resource in a Secret that it names, in a configuration file in the file itself."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 from pydantic import (
     Field,
@@ -79,3 +80,20 @@ class PlainCredential(CredentialRef):
 
     def __reduce__(self) -> tuple[Callable[[str], "PlainCredential"], tuple[str]]:
         return (PlainCredential.of, (HIDDEN,))
+
+
+class ServiceAccountRef(Model):
+    """A ServiceAccount of this cluster. A token of it is made when it is needed, for ten minutes."""
+
+    name: ObjectName = Field(description="Name of the ServiceAccount.")
+    audiences: list[Annotated[str, Field(min_length=1, max_length=512, pattern="^[!-~]+$")]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Whom the token is for. Default: the API server of this cluster, where that is who is asked.",
+    )
+    namespace: NamespaceName | None = Field(
+        default=None,
+        description="Namespace of the ServiceAccount. A BeemFlowClusterSecretStore must name it. "
+        "A BeemFlowSecretStore takes ServiceAccounts of its own namespace alone and must leave it out.",
+    )

@@ -7,6 +7,9 @@ import binascii
 import re
 import ssl
 
+LONGEST = 512 * 1024
+"""Characters of the longest bundle: twice all the authorities that a browser trusts."""
+
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
 

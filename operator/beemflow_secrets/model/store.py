@@ -8,14 +8,15 @@ from pydantic import AfterValidator, Field
 from beemflow_secrets.model.address import LOOPBACK, is_plaintext
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
-from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef
+from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.form import OrAdded
 from beemflow_secrets.model.keys import CONTROL
+from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.namespaces import Namespaces
-from beemflow_secrets.model.pem import certificates
+from beemflow_secrets.model.pem import LONGEST, certificates
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "CredentialRef",
     "FileSpec",
     "HealthCheck",
+    "KubernetesSpec",
     "ProviderStatus",
     "Retry",
     "SecretKeyRef",
+    "ServiceAccountRef",
     "StoreSpec",
     "StoreStatus",
     "Tls",
@@ -33,13 +36,11 @@ __all__ = [
     "check_scope",
 ]
 
-LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store reads credentials of its own namespace"
+LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store takes credentials of its own namespace"
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
-_CA_BUNDLE_LONGEST = 512 * 1024  # characters: twice all the authorities that a browser trusts
 
-
-OwnDriver = Literal["env", "file", "vault"]
+OwnDriver = Literal["env", "file", "kubernetes", "vault"]
 
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
@@ -67,7 +68,7 @@ class Tls(Model):
     ca_bundle: Annotated[str, AfterValidator(certificates)] | None = Field(
         default=None,
         min_length=1,
-        max_length=_CA_BUNDLE_LONGEST,
+        max_length=LONGEST,
         description="The authorities to trust: certificates as PEM, or base64 of that. Default: those of the system.",
     )
     allow_plaintext: bool = Field(
@@ -102,14 +103,32 @@ def _block(driver: str) -> "tuple[Rule[StoreSpec], Rule[StoreSpec]]":
     )
 
 
+def _encrypted(driver: str, field: str) -> "Rule[StoreSpec]":
+    """Demand https:// of an address in a driver's block, but for loopback and where plaintext is allowed."""
+    block, address = f"self.{driver}", f"self.{driver}.{field}"
+
+    def holds(store: "StoreSpec") -> bool:
+        found: str | None = getattr(getattr(store, driver), field, None)
+        return found is None or store.tls.allow_plaintext or not is_plaintext(found)
+
+    return Rule(
+        f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || "
+        "(has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext) || "
+        f"{address}.matches({quoted(LOOPBACK)})",
+        holds,
+        "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext",
+        path=(driver, field),
+    )
+
+
 class StoreSpec(Model):
     """One backend and how to reach it."""
 
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
-        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. env: environment variables of the "
-        "operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. "
-        "Default env.",
+        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. kubernetes: native Secrets, of "
+        "this cluster or of another one. env: environment variables of the operator. file: files that the operator "
+        "has. These two are for a BeemFlowClusterSecretStore only. Default env.",
     )
     prefix: Annotated[
         str,
@@ -129,6 +148,9 @@ class StoreSpec(Model):
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
     file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
+    kubernetes: KubernetesSpec | None = Field(
+        default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
+    )
 
     namespaces: Namespaces | None = Field(
         default=None,
@@ -138,15 +160,22 @@ class StoreSpec(Model):
     rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
         *_block("vault"),
         *_block("file"),
-        Rule(
-            "!has(self.vault) || !self.vault.address.startsWith('http://') || "
-            "(has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext) || "
-            f"self.vault.address.matches({quoted(LOOPBACK)})",
-            lambda store: store.vault is None or store.tls.allow_plaintext or not is_plaintext(store.vault.address),
-            "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext",
-            path=("vault", "address"),
-        ),
+        *_block("kubernetes"),
+        _encrypted("vault", "address"),
+        _encrypted("kubernetes", "server"),
     )
+
+    @property
+    def credentials(self) -> dict[str, CredentialRef]:
+        """The credentials that are referred to, by the path of the field."""
+        block = self.vault or self.kubernetes
+        return {f"{self.driver}.{field}": ref for field, ref in block.credentials.items()} if block else {}
+
+    @property
+    def service_account(self) -> ServiceAccountRef | None:
+        """The ServiceAccount that is referred to."""
+        block = self.vault or self.kubernetes
+        return block.service_account_ref if block else None
 
 
 class ProviderStatus(StatusModel):
@@ -182,11 +211,22 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
         )
     if not cluster and spec.namespaces is not None:
         return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
-    credentials = spec.vault.credentials if spec.vault is not None else {}
-    for field, ref in credentials.items():
-        path = f"spec.vault.{field}.secretKeyRef.namespace"
-        if cluster and ref.secret_key_ref.namespace is None:
-            return f"{path}: is required in a cluster store"
-        if not cluster and ref.secret_key_ref.namespace is not None:
-            return f"{path}: {LEAVE_NAMESPACE_OUT}"
+    if not cluster and spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
+        return (
+            "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
+            "identity is lent to a namespaced store"
+        )
+    if not cluster and spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
+        return (
+            "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
+            "and no identity is lent to a namespaced store"
+        )
+    namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
+    if spec.service_account is not None:
+        namespaces[f"{spec.driver}.serviceAccountRef"] = spec.service_account.namespace
+    for path, namespace in namespaces.items():
+        if cluster and namespace is None:
+            return f"spec.{path}.namespace: is required in a cluster store"
+        if not cluster and namespace is not None:
+            return f"spec.{path}.namespace: {LEAVE_NAMESPACE_OUT}"
     return None

@@ -48,6 +48,18 @@ def approle(**fields: Any) -> Spec:
     return vault(**{"authMethod": "approle", "token": None, "roleId": "role", "secretId": token(), **fields})
 
 
+def kubernetes_login(**fields: Any) -> Spec:
+    return vault(**{"authMethod": "kubernetes", "token": None, **fields})
+
+
+def kubernetes(**fields: Any) -> Spec:
+    return {"driver": "kubernetes", "kubernetes": fields}
+
+
+def account(**fields: Any) -> Spec:
+    return {"name": "reader", **fields}
+
+
 def secret(*data: Spec, **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
 
@@ -87,6 +99,16 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, approle()),
     (STORE, approle(roleId=None, roleIdRef=token(), mountPath="team/approle")),
     (CLUSTER, vault(token=token(namespace="vault"))),
+    (STORE, kubernetes_login(serviceAccountRef=account(audiences=["vault"]), role="a", mountPath="k8s/one")),
+    (CLUSTER, kubernetes_login(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, kubernetes_login()),
+    (STORE, kubernetes(serviceAccountRef=account())),
+    (STORE, kubernetes(token=token(), namespace="team-a")),
+    (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
+    (STORE, kubernetes(token=token(), server="http://localhost:8001")),
+    (STORE, kubernetes(serviceAccountRef=account(audiences=["other"]), server="https://cluster")),
+    (CLUSTER, kubernetes()),
+    (CLUSTER, kubernetes(serviceAccountRef=account(namespace="x", audiences=["a", "https://b"]))),
     (SECRET, secret()),
     (SECRET, secret(refreshInterval=0, suspend=True)),
     (SECRET, secret(refreshInterval="0")),
@@ -120,7 +142,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env', 'file' or 'vault'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -186,9 +208,40 @@ WRONG: list[Wrong] = [
     Wrong(
         "role beside token", STORE, vault(roleId="r"), "belong to authMethod approle", "belong to authMethod approle"
     ),
-    Wrong("mount beside token", STORE, vault(mountPath="r"), "belong to authMethod", "belong to authMethod approle"),
-    Wrong("no such method", STORE, vault(authMethod="kubernetes"), "spec.vault.authMethod: must be", "authMethod"),
+    Wrong("mount beside token", STORE, vault(mountPath="r"), "mountPath belongs to", "mountPath belongs to"),
+    Wrong("no such method", STORE, vault(authMethod="oidc"), "spec.vault.authMethod: must be", "authMethod"),
     Wrong("empty Secret name", STORE, vault(token=token("")), "secretKeyRef.name", "secretKeyRef.name"),
+    Wrong(
+        "account beside token", STORE, vault(serviceAccountRef=account()), "belong to authMethod k", "belong to auth"
+    ),
+    Wrong(
+        "secret id beside account", STORE, kubernetes_login(secretId=token()), "belong to authMethod ap", "belong to"
+    ),
+    Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
+    Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
+    # clusters
+    Wrong("no block kubernetes", STORE, {"driver": "kubernetes"}, "needs the block kubernetes", "needs the block"),
+    Wrong("block kubernetes alone", STORE, {"kubernetes": {}}, "the block kubernetes belongs", "belongs to driver"),
+    Wrong("namespace of a cluster", STORE, kubernetes(namespace="A"), "spec.kubernetes.namespace", "spec.kubernetes.n"),
+    Wrong(
+        "two logins",
+        STORE,
+        kubernetes(token=token(), serviceAccountRef=account()),
+        "one of token and serviceAccountRef",
+        "one of token and serviceAccountRef",
+    ),
+    Wrong("bundle, no server", STORE, kubernetes(token=token(), caBundle="x"), "caBundle", "caBundle belongs to"),
+    Wrong("no login", CLUSTER, kubernetes(server="https://c"), "server needs token or", "server needs token or"),
+    Wrong(
+        "own audience elsewhere",
+        STORE,
+        kubernetes(server="https://c", serviceAccountRef=account()),
+        "spec.kubernetes.serviceAccountRef.audiences: must be named",
+        "spec.kubernetes.serviceAccountRef.audiences",
+    ),
+    Wrong(
+        "plaintext cluster", STORE, kubernetes(server="http://c", token=token()), "kubernetes.server: http", "http:// s"
+    ),
     # certificates
     Wrong("no PEM", STORE, vault() | {"tls": {"caBundle": CANARY}}, "spec.tls.caBundle: holds no PEM block", None),
     # what to read
@@ -262,6 +315,22 @@ WRONG_SCOPE: list[Wrong] = [
     ),
     Wrong("no namespace in a cluster store", CLUSTER, vault(), "secretKeyRef.namespace: is required", "ef.namespace"),
     Wrong("not all name it", CLUSTER, approle(roleId=None, roleIdRef=token(namespace="x")), "secretId.s", "secretId.s"),
+    Wrong(
+        "account of elsewhere",
+        STORE,
+        kubernetes(serviceAccountRef=account(namespace="x")),
+        "spec.kubernetes.serviceAccountRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "account of nowhere",
+        CLUSTER,
+        kubernetes_login(serviceAccountRef=account()),
+        "spec.vault.serviceAccountRef.namespace: is required",
+        "serviceAccountRef.namespace",
+    ),
+    Wrong("the operator's eyes", STORE, kubernetes(), "no identity is lent", None),
+    Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),
 ]

@@ -101,6 +101,7 @@ def test_the_texts_name_every_default() -> None:
     required |= {"extract", "storeRef", "operator"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
+    by_choice |= {"kubernetes", "serviceAccountRef"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith("[]"):
@@ -142,9 +143,11 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
     ]
     differing = {path for path, field in stores[0].items() if stores[1][path] != field}
     assert stores[0].keys() == stores[1].keys()
-    assert {path for path in differing if path.endswith("secretKeyRef")} == {
-        f"spec.vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")
+    references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef"))}
+    assert references == {
+        *(f"spec.vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+        "spec.kubernetes.token.secretKeyRef",
+        "spec.vault.serviceAccountRef",
+        "spec.kubernetes.serviceAccountRef",
     }
-    assert all(
-        any(other.startswith(path) for other in differing if other.endswith("secretKeyRef")) for path in differing
-    )
+    assert all(any(reference.startswith(path) for reference in references) for path in differing)

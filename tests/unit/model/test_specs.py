@@ -100,7 +100,7 @@ def test_all_broken_rules_are_told_at_once() -> None:
     text = answer(StoreSpec, vault(authMethod="approle"))
     assert text == (
         "spec.vault: authMethod approle needs one of roleId and roleIdRef; "
-        "spec.vault: authMethod approle needs secretId; spec.vault: token belongs to authMethod token, not to approle"
+        "spec.vault: authMethod approle needs secretId; spec.vault: token belongs to authMethod token"
     )
 
 
@@ -120,7 +120,7 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'env', 'file' or 'vault' (got a number)"
+        "secrets.driver: must be 'env', 'file', 'kubernetes' or 'vault' (got a number)"
     )
 
 
