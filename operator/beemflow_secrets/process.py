@@ -101,6 +101,7 @@ class Process:
             self._client,
             self._queue,
             self._events,
+            cluster=connection,
             namespaces=self._namespaces,
             now=time.time,
             env_prefixes=settings.env_allowed_prefixes,

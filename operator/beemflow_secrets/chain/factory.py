@@ -12,7 +12,7 @@ from beemflow_secrets.providers.registry import open_driver
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import SecretsProvider, Surroundings
+    from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
 
 CALLS = 16
 """Backend calls that one store may have in flight."""
@@ -20,7 +20,11 @@ CALLS = 16
 
 async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> SecretsProvider:
     """Open a store. Makes no call to the backend. Raises Invalid."""
-    driver = await open_driver(spec, surroundings)
+    return chain(await open_driver(spec, surroundings), spec)
+
+
+def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
+    """Put before a driver what the configuration asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry)
     loader = Loader(call, batch=driver.batch_limit, calls=CALLS)
     return Access(Keys(loader, prefix=spec.prefix), driver=driver.name)

@@ -1,4 +1,4 @@
-"""Credentials of stores, out of native Secrets."""
+"""Credentials of stores: out of native Secrets, and tokens of ServiceAccounts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Forbidden, NotFound
-from beemflow_secrets.providers.errors import AuthFailed, Unavailable
+from beemflow_secrets.kube.tokens import request_token
+from beemflow_secrets.providers.errors import AuthFailed, Invalid, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beemflow_secrets.kube.client import KubeClient
-    from beemflow_secrets.model.store import CredentialRef
+    from beemflow_secrets.kube.tokens import AccountToken
+    from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
 
 
 class CredentialNotFound(AuthFailed):
-    """The Secret or its key is not there, or may not be read."""
+    """The Secret, its key or the ServiceAccount is not there, or may not be used."""
 
 
 class Credentials:
@@ -46,3 +50,42 @@ class Credentials:
             return b64decode(encoded).decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise CredentialNotFound(f"{secret} key {ref.key!r} is no text") from None
+
+
+class ServiceAccountTokens:
+    """Makes tokens for one store. `namespace` is the store's own, empty for a cluster store, which names it."""
+
+    def __init__(self, client: KubeClient, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._own: frozenset[str] | None = None
+
+    async def __call__(self, ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
+        """Make a token for `ref.audiences`. Raises CredentialNotFound, Invalid, or Unavailable with the API server.
+
+        Where `own_audience` is not allowed, a token that the API server of this cluster accepts is never made.
+        """
+        if not own_audience and await self._meant_for_us(ref):
+            raise Invalid(
+                f"the audiences of ServiceAccount {ref.name} must not be those of this cluster's API server: "
+                "who is shown such a token could use it here"
+            )
+        return await self._make(ref, ref.audiences or ())
+
+    async def _meant_for_us(self, ref: ServiceAccountRef) -> bool:
+        if self._own is None:
+            # What the API server calls itself is known from a token that names nobody.
+            self._own = frozenset((await self._make(ref, ())).audiences)
+        return not ref.audiences or not self._own.isdisjoint(ref.audiences)
+
+    async def _make(self, ref: ServiceAccountRef, audiences: Sequence[str]) -> AccountToken:
+        namespace = self._namespace or ref.namespace or ""
+        account = f"ServiceAccount {namespace}/{ref.name}"
+        try:
+            return await request_token(self._client, namespace, ref.name, audiences)
+        except NotFound:
+            raise CredentialNotFound(f"{account} does not exist") from None
+        except Forbidden as error:
+            raise CredentialNotFound(f"{account} may not be used: {error.message}") from error
+        except ApiError as error:
+            raise Unavailable(f"no token for {account}: {error.message}") from error

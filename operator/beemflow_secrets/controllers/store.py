@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.credentials import Credentials
+from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.openstore import OpenStore
 from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
+    from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.reflector import MetadataReflector
 
 log = structlog.get_logger(__name__)
@@ -75,12 +76,14 @@ class StoreController:
         queue: KeyedQueue[Key],
         events: Events,
         *,
+        cluster: Connection,
         namespaces: MetadataReflector[dict[str, str]],
         now: Callable[[], float],
         env_prefixes: tuple[str, ...],
         file_roots: tuple[Path, ...],
     ) -> None:
         self._client = client
+        self._cluster = cluster
         self._queue = queue
         self._events = events
         self._namespaces = namespaces
@@ -232,10 +235,14 @@ class StoreController:
     async def _open_chain(self, key: Key, text: bytes) -> OpenStore:
         spec = _parse(key, text)
         credentials = Credentials(self._client, key.namespace)
-        for reference in (spec.vault.credentials if spec.vault else {}).values():
+        for reference in spec.credentials.values():
             await credentials(reference)
         surroundings = Surroundings(
-            credential=credentials, env_prefixes=self._env_prefixes, file_roots=self._file_roots
+            credential=credentials,
+            service_account_token=ServiceAccountTokens(self._client, key.namespace),
+            cluster=self._cluster,
+            env_prefixes=self._env_prefixes,
+            file_roots=self._file_roots,
         )
         chain = await open_chain(spec, surroundings)
         metrics.serve_driver(spec.driver)

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ class NoCluster(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`namespace` is the pod's own, or the context's."""
+    """`namespace` is the pod's own, or the context's.
+
+    `trust` makes a context that trusts this server and shows nobody's certificate: for who is not us there.
+    `in_pod` says that `token` is that of the pod's ServiceAccount.
+    """
 
     server: str
     tls: ssl.SSLContext | None
     token: Token
     namespace: str
+    trust: Callable[[], ssl.SSLContext | None]
+    in_pod: bool = False
 
     def session(self, *middlewares: aiohttp.ClientMiddlewareType, connections: int) -> aiohttp.ClientSession:
         """Make a session that logs in by itself. The caller closes it. `connections` 0 is without a limit."""
@@ -70,13 +77,14 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Co
 def from_pod(mount: Path) -> Connection:
     """Return the cluster of this pod, with its ServiceAccount's token, CA and namespace below `mount`."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    trust = partial(ssl.create_default_context, cafile=str(mount / "ca.crt"))
     try:
-        tls = ssl.create_default_context(cafile=str(mount / "ca.crt"))
+        tls = trust()
         namespace = (mount / "namespace").read_text().strip()
     except OSError as error:
         raise NoCluster(f"this pod has no ServiceAccount token mounted at {mount}") from error
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return Connection(server, tls, _file_token(mount / "token"), namespace)
+    return Connection(server, tls, _file_token(mount / "token"), namespace, trust, in_pod=True)
 
 
 def from_kubeconfig(paths: list[Path], context: str | None = None) -> Connection:
@@ -100,7 +108,8 @@ def _chosen(config: _Kubeconfig) -> Connection:
     context, _ = config.named("contexts", "context", config.current)
     cluster, beside_cluster = config.named("clusters", "cluster", context.get("cluster", ""))
     user, beside_user = config.named("users", "user", context.get("user", ""))
-    tls = _context(cluster, beside_cluster)
+    trust = partial(_context, cluster, beside_cluster)
+    tls = trust()
     if user.keys() & {"exec", "auth-provider"}:
         token = _plugin_token(config)
     elif "tokenFile" in user:
@@ -109,7 +118,7 @@ def _chosen(config: _Kubeconfig) -> Connection:
         token = _fixed_token(user.get("token"))
     if tls is not None and (certificate := _material(user, "client-certificate", beside_user)):
         _load_client(tls, certificate, _material(user, "client-key", beside_user) or b"")
-    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default")
+    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default", trust)
 
 
 class _Kubeconfig:

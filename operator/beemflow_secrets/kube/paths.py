@@ -17,6 +17,11 @@ def namespaces() -> str:
     return "/api/v1/namespaces"
 
 
+def service_account_token(namespace: str, name: str) -> str:
+    """Return the path to which a TokenRequest for a ServiceAccount is posted."""
+    return _path("/api/v1", "serviceaccounts", namespace, name) + "/token"
+
+
 def events(namespace: str) -> str:
     """Return the path of a namespace's Events."""
     return _path("/api/v1", "events", namespace, "")

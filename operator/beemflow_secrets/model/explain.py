@@ -134,5 +134,6 @@ def _in_file(text: str) -> str:
     text = re.sub(r"[A-Za-z]+", lambda word: names.get(word[0], word[0]), text)
     for name in RESOURCES_ONLY:
         text = re.sub(rf"one of (\w+) and {name}\b", r"\1", text)
-        text = re.sub(rf", {name}\b", "", text)
+        text = re.sub(rf" and {name} belong\b", " belongs", text)
+        text = re.sub(rf"(,| or) {name}\b", "", text)
     return text

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.jsontext import as_bytes
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from beemflow_secrets.model.store import CredentialRef
+    from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.kube.tokens import AccountToken
+    from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +204,37 @@ class FetchingProvider(SecretsProvider):
         return answer
 
 
+class ServiceAccountTokens(Protocol):
+    """Makes tokens of the ServiceAccounts that a store names."""
+
+    async def __call__(self, ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
+        """Make a token for `ref.audiences`. Raises AuthFailed where the ServiceAccount is not there, or Unavailable.
+
+        `own_audience` says whether it may be a token that this cluster's API server accepts; else such an audience is
+        Invalid: who is shown the token could use it here.
+        """
+
+
+async def _no_accounts(ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
+    del own_audience
+    raise Invalid(f"ServiceAccount {ref.name}: tokens are made by the operator alone")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a driver is given beside its configuration: who may be asked for credentials, and what it may touch.
 
     `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
-    AuthFailed when the credential is not there. `env_prefixes`: the environment variables that the env driver may
-    read begin with one of these; None means all of them (outside the operator). `file_roots`: the folders below which
-    the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose variables the env
-    driver has beside those of the environment.
+    AuthFailed when the credential is not there. `service_account_token` makes tokens of the ServiceAccounts that the
+    store names. `cluster` is the cluster that the operator runs in. `env_prefixes`: the environment variables that the
+    env driver may read begin with one of these; None means all of them (outside the operator). `file_roots`: the
+    folders below which the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose
+    variables the env driver has beside those of the environment.
     """
 
     credential: Callable[[CredentialRef], Awaitable[str]]
+    service_account_token: ServiceAccountTokens = _no_accounts
+    cluster: Connection | None = None
     env_prefixes: tuple[str, ...] | None = None
     file_roots: tuple[Path, ...] | None = ()
     dotenv: Path | None = None

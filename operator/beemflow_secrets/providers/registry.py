@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
+    "kubernetes": ("beemflow_secrets.providers.kubernetes", "KubernetesDriver", None),
     "vault": ("beemflow_secrets.providers.vault", "VaultDriver", "vault"),
 }
 

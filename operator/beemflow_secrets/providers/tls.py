@@ -28,6 +28,13 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
+def with_floor(context: ssl.SSLContext | None, tls: Tls) -> ssl.SSLContext | None:
+    """Return the context, which must be nobody else's, with `tls.min_version` as its oldest version."""
+    if context is not None:
+        context.minimum_version = _VERSIONS[tls.min_version]
+    return context
+
+
 # Reading the system's authorities takes 25 ms, in which the loop stands still: once a process will do, as in Go.
 @functools.cache
 def _of_the_system(oldest: ssl.TLSVersion) -> ssl.SSLContext:
