@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ["tests.support.fixtures"]
+pytest_plugins = ["tests.support.fixtures", "beemflow_secrets.testing.plugin"]
 
 # Says that there is no event loop yet. Without it pytest-asyncio's first look for one makes one, which nobody closes.
 asyncio.set_event_loop(None)

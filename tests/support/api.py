@@ -43,6 +43,10 @@ class Api:
             return None
         return self._checked(answer)
 
+    def status(self, path: str, headers: dict[str, str]) -> int:
+        """Return the status of a GET with these headers, which may tell another name than admin's."""
+        return self._session.get(self._url + path, headers=headers, timeout=10).status_code
+
     def create(self, path: str, body: Object) -> Object:
         """POST."""
         return self._checked(self._session.post(self._url + path, json=body, timeout=10))

@@ -1,0 +1,358 @@
+"""How the contract suite fills each backend, and what each can do."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import ssl
+import time
+from base64 import b64encode
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from beemflow_secrets.controllers.credentials import ServiceAccountTokens
+from beemflow_secrets.kube import paths
+from beemflow_secrets.kube.client import KubeClient
+from beemflow_secrets.kube.connection import Connection, from_kubeconfig
+from beemflow_secrets.model.store import StoreSpec
+from beemflow_secrets.providers.base import Surroundings
+from beemflow_secrets.providers.env import EnvDriver
+from beemflow_secrets.providers.kubernetes import KubernetesDriver
+from beemflow_secrets.providers.kubernetes.answers import is_name, secret_name
+from beemflow_secrets.providers.vault import VaultDriver
+from beemflow_secrets.testing import Abilities, Harness
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import datetime
+
+    from beemflow_secrets.providers.base import Driver
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Api
+    from tests.support.openbao import OpenBao
+
+    Content = Mapping[str, bytes] | bytes
+
+
+class EnvHarness(Harness):
+    title = "env"
+    abilities = Abilities(binary=True, denies=True, largest=4 * 1024 * 1024)
+    meeting = ("a/b", "a.b")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[bytes, bytes] = {}
+        self._prefixes: tuple[str, ...] | None = None
+
+    def make(self, address: str) -> Driver:
+        del address
+        surroundings = Surroundings(credential=self._lend, env_prefixes=self._prefixes)
+        return EnvDriver(StoreSpec(), surroundings, environment=self._environment)
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        del expires_at
+        assert isinstance(content, bytes)
+        self._environment[self.listed(key).encode()] = content
+
+    async def delete(self, key: str) -> None:
+        del self._environment[self.listed(key).encode()]
+
+    def listed(self, key: str) -> str:
+        return key.translate(str.maketrans("/.-", "___")).upper()
+
+    async def deny(self, key: str) -> None:
+        names = [name.decode() for name in self._environment]
+        self._prefixes = tuple(name for name in names if name != self.listed(key))
+
+
+class VaultHarness(Harness):
+    """A mount of its own, and a token that may read and list there."""
+
+    version: ClassVar[int]
+
+    def __init__(self, bao: OpenBao) -> None:
+        super().__init__()
+        self.bao = bao
+        self.upstream = bao.address
+        self.mount = f"t-{secrets.token_hex(4)}"
+        bao.mount(self.mount, version=self.version)
+        self._allow({})
+        self.credentials["token"] = bao.token([self.mount])
+
+    async def __aexit__(self, *_: object) -> None:
+        await super().__aexit__(*_)
+        self.bao.unmount(self.mount)
+
+    def make(self, address: str) -> Driver:
+        token = {"secretKeyRef": {"name": "login", "key": "token"}}
+        block = {"address": address, "path": self.mount, "token": token}
+        return VaultDriver(StoreSpec.model_validate({"driver": "vault", "vault": block}), self.surroundings())
+
+    def _allow(self, denied: Mapping[str, list[str]]) -> None:
+        self.bao.policy(self.mount, {f"{self.mount}/*": ["read", "list"], **denied})
+
+    async def revoke(self) -> None:
+        self.bao.revoke(self.credentials["token"])
+
+    async def restore(self) -> None:
+        self.credentials["token"] = self.bao.token([self.mount])
+
+    @asynccontextmanager
+    async def throttled(self) -> AsyncIterator[None]:
+        self.bao.rate_limit(self.mount, 1, path=self.mount, interval="1h")
+        try:
+            yield
+        finally:
+            self.bao.remove_rate_limit(self.mount)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.bao.stop)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.bao.start)
+
+
+class Kv2Harness(VaultHarness):
+    title = "vault KV2"
+    version = 2
+    abilities = Abilities(
+        versions="history",
+        fields=True,
+        created_at=True,
+        expires_at=True,
+        gone=True,
+        login=True,
+        denies=True,
+        throttles=True,
+        stops=True,
+        wire=True,
+        largest=400_000,
+    )
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        tags = {"expires-at": expires_at.isoformat()} if expires_at else None
+        self.bao.write_kv2(self.mount, key, _texts(content), custom_metadata=tags)
+
+    async def delete(self, key: str) -> None:
+        self.bao.delete_kv2(self.mount, key)
+
+    async def deny(self, key: str) -> None:
+        self._allow({f"{self.mount}/data/{key}": ["deny"]})
+
+
+class Kv1Harness(VaultHarness):
+    title = "vault KV1"
+    version = 1
+    abilities = Abilities(fields=True, login=True, denies=True, throttles=True, stops=True, wire=True, largest=400_000)
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        del expires_at
+        self.bao.write_kv1(self.mount, key, _texts(content))
+
+    async def delete(self, key: str) -> None:
+        self.bao.remove_kv1(self.mount, key)
+
+    async def deny(self, key: str) -> None:
+        self._allow({f"{self.mount}/{key}": ["deny"]})
+
+
+class ClusterHarness(Harness):
+    """A namespace of its own, and a ServiceAccount `reader` that may get and list its Secrets."""
+
+    abilities = Abilities(
+        versions="current",
+        fields=True,
+        binary=True,
+        created_at=True,
+        expires_at=True,
+        login=True,
+        denies=True,
+        throttles=True,
+        stops=True,
+        wire=True,
+        largest=700_000,
+    )
+    meeting = ("a_b", "a-b")
+
+    def __init__(self, plane: ControlPlane, api: Api) -> None:
+        super().__init__()
+        self.plane = plane
+        self.api = api
+        self.upstream = plane.url
+        self.upstream_tls = ssl.create_default_context(cafile=plane.ca)
+        self.namespace = f"t-{secrets.token_hex(4)}"
+        self._names: set[str] = set()
+        api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        self._account()
+        self._role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles"
+        api.create(self._role, {"metadata": {"name": "reader"}, "rules": [_rule("get"), _rule("list")]})
+        api.create(
+            self._role.replace("roles", "rolebindings"),
+            {
+                "metadata": {"name": "reader"},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+                "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": self.namespace}],
+            },
+        )
+        self._until(lambda: self._as_reader("") == 200)
+
+    async def __aexit__(self, *_: object) -> None:
+        await super().__aexit__(*_)
+        self.api.delete(f"/api/v1/namespaces/{self.namespace}")
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        assert not isinstance(content, bytes)
+        name = secret_name(key)
+        body: dict[str, Any] = {
+            "metadata": {"name": name},
+            "data": {field: b64encode(raw).decode() for field, raw in content.items()},
+        }
+        if expires_at:
+            body["metadata"]["annotations"] = {"expires-at": expires_at.isoformat()}
+        if name in self._names:
+            self.api.patch(paths.secrets(self.namespace, name), body)
+        else:
+            self.api.create(paths.secrets(self.namespace), body)
+        self._names.add(name)
+
+    async def delete(self, key: str) -> None:
+        self.api.delete(paths.secrets(self.namespace, secret_name(key)))
+        self._names.discard(secret_name(key))
+
+    def listed(self, key: str) -> str:
+        return key.lower().translate(str.maketrans("_/", "--"))
+
+    def takes(self, key: str) -> bool:
+        return is_name(secret_name(key))
+
+    async def revoke(self) -> None:
+        self.api.delete(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/reader")
+        self._until(lambda: self._accepts() == 401)
+
+    async def restore(self) -> None:
+        self._account()
+
+    async def deny(self, key: str) -> None:
+        name = secret_name(key)
+        rules = [_rule("get", resourceNames=sorted(self._names - {name})), _rule("list")]
+        self.api.patch(f"{self._role}/reader", {"rules": rules})
+        self._until(lambda: self._as_reader(name) == 403)
+
+    @asynccontextmanager
+    async def throttled(self) -> AsyncIterator[None]:
+        """By the API server's own priority and fairness: a level that has no seat for anybody."""
+        flow = "/apis/flowcontrol.apiserver.k8s.io/v1"
+        level, schema = f"{flow}/prioritylevelconfigurations", f"{flow}/flowschemas"
+        limited = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
+        limited["limitResponse"] = {"type": "Reject"}  # type: ignore[assignment]
+        self.api.create(level, {"metadata": {"name": self.namespace}, "spec": {"type": "Limited", "limited": limited}})
+        subject = {"kind": "ServiceAccount", "serviceAccount": {"name": "reader", "namespace": self.namespace}}
+        rule = {"verbs": ["*"], "apiGroups": [""], "resources": ["secrets"], "namespaces": ["*"]}
+        spec = {
+            "priorityLevelConfiguration": {"name": self.namespace},
+            "matchingPrecedence": 10,
+            "rules": [{"subjects": [subject], "resourceRules": [rule]}],
+        }
+        self.api.create(schema, {"metadata": {"name": self.namespace}, "spec": spec})
+        try:
+            self._until(lambda: self._as_reader("") == 429)
+            yield
+        finally:
+            self.api.delete(f"{schema}/{self.namespace}")
+            self.api.delete(f"{level}/{self.namespace}")
+            self._until(lambda: self._as_reader("") == 200)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.plane.stop_api_server)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.plane.start_api_server)
+
+    def token(self) -> str:
+        """Make a token of the reader."""
+        path = paths.service_account_token(self.namespace, "reader")
+        return str(self.api.create(path, {"spec": {}})["status"]["token"])
+
+    def _account(self) -> None:
+        self.api.create(f"/api/v1/namespaces/{self.namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
+
+    def _accepts(self) -> int:
+        """Ask with the token that the driver has, as far as we know it."""
+        raise NotImplementedError
+
+    def _as_reader(self, name: str) -> int:
+        return self.api.status(
+            paths.secrets(self.namespace, name),
+            {"Impersonate-User": f"system:serviceaccount:{self.namespace}:reader"},
+        )
+
+    @staticmethod
+    def _until(met: Callable[[], bool]) -> None:
+        """Wait for what the API server takes over from its own watches."""
+        deadline = time.monotonic() + 20
+        while not met():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+class ThisClusterHarness(ClusterHarness):
+    """The cluster of the operator, as a ServiceAccount by TokenRequest."""
+
+    title = "kubernetes"
+
+    def make(self, address: str) -> Driver:
+        block = {"namespace": self.namespace, "serviceAccountRef": {"name": "reader"}}
+        own = from_kubeconfig([self.plane.kubeconfig])
+        trust = own.trust if address.startswith("https") else lambda: None
+        surroundings = Surroundings(
+            credential=self._lend,
+            service_account_token=ServiceAccountTokens(self._client(own), self.namespace),
+            cluster=Connection(address, own.tls, own.token, own.namespace, trust),
+        )
+        spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block})
+        return KubernetesDriver(spec, surroundings)
+
+    def _client(self, own: Connection) -> KubeClient:
+        client = KubeClient(own)
+        self.closing.push_async_callback(client.close)
+        return client
+
+    def _accepts(self) -> int:
+        return 401  # the driver finds out that the account is gone, by asking for another token at the latest
+
+
+class OtherClusterHarness(ClusterHarness):
+    """Another cluster, with a token that somebody made."""
+
+    title = "kubernetes, remote"
+
+    def __init__(self, plane: ControlPlane, api: Api) -> None:
+        super().__init__(plane, api)
+        self.credentials["token"] = self.token()
+
+    def make(self, address: str) -> Driver:
+        block: dict[str, Any] = {
+            "namespace": self.namespace,
+            "server": address,
+            "token": {"secretKeyRef": {"name": "login", "key": "token"}},
+            "caBundle": self.plane.ca.read_text(),
+        }
+        spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block})
+        return KubernetesDriver(spec, self.surroundings())
+
+    async def restore(self) -> None:
+        await super().restore()
+        self.credentials["token"] = self.token()
+
+    def _accepts(self) -> int:
+        headers = {"Authorization": f"Bearer {self.credentials['token']}"}
+        return self.api.status(paths.secrets(self.namespace), headers)
+
+
+def _rule(verb: str, **fields: Any) -> dict[str, Any]:
+    return {"apiGroups": [""], "resources": ["secrets"], "verbs": [verb], **fields}
+
+
+def _texts(content: Content) -> dict[str, str]:
+    assert not isinstance(content, bytes)
+    return {name: raw.decode() for name, raw in content.items()}

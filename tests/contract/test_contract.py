@@ -1,0 +1,60 @@
+"""The contract suite, on every driver and its real server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from beemflow_secrets.testing import ProviderContract
+from tests.contract.harnesses import EnvHarness, Kv1Harness, Kv2Harness, OtherClusterHarness, ThisClusterHarness
+from tests.support.openbao import OpenBao
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from beemflow_secrets.testing import Harness
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Api
+
+
+class TestEnv(ProviderContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        async with EnvHarness() as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_bao() -> Iterator[OpenBao]:
+    """A server that can be stopped, and comes back with all that it held."""
+    with OpenBao(keep=True) as server:
+        yield server
+
+
+class TestVaultKv2(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao) -> AsyncIterator[Harness]:
+        async with Kv2Harness(lasting_bao) as made:
+            yield made
+
+
+class TestVaultKv1(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao) -> AsyncIterator[Harness]:
+        async with Kv1Harness(lasting_bao) as made:
+            yield made
+
+
+class TestThisCluster(ProviderContract):
+    @pytest.fixture
+    async def harness(self, control_plane: ControlPlane, api: Api) -> AsyncIterator[Harness]:
+        async with ThisClusterHarness(control_plane, api) as made:
+            yield made
+
+
+class TestOtherCluster(ProviderContract):
+    @pytest.fixture
+    async def harness(self, control_plane: ControlPlane, api: Api) -> AsyncIterator[Harness]:
+        async with OtherClusterHarness(control_plane, api) as made:
+            yield made
