@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import ssl
 import time
+from abc import abstractmethod
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
+    import requests
+
+    from beemflow_secrets.kube.tokens import AccountToken
+    from beemflow_secrets.model.store import ServiceAccountRef
     from beemflow_secrets.providers.base import Driver
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
@@ -194,7 +199,7 @@ class ClusterHarness(Harness):
                 "subjects": [{"kind": "ServiceAccount", "name": "reader", "namespace": self.namespace}],
             },
         )
-        self._until(lambda: self._as_reader("") == 200)
+        self._until(lambda: self._as_reader("").status_code == 200)
 
     async def __aexit__(self, *_: object) -> None:
         await super().__aexit__(*_)
@@ -227,7 +232,7 @@ class ClusterHarness(Harness):
 
     async def revoke(self) -> None:
         self.api.delete(f"/api/v1/namespaces/{self.namespace}/serviceaccounts/reader")
-        self._until(lambda: self._accepts() == 401)
+        self._until(lambda: not self._accepted())
 
     async def restore(self) -> None:
         self._account()
@@ -236,16 +241,17 @@ class ClusterHarness(Harness):
         name = secret_name(key)
         rules = [_rule("get", resourceNames=sorted(self._names - {name})), _rule("list")]
         self.api.patch(f"{self._role}/reader", {"rules": rules})
-        self._until(lambda: self._as_reader(name) == 403)
+        self._until(lambda: self._as_reader(name).status_code == 403)
 
     @asynccontextmanager
     async def throttled(self) -> AsyncIterator[None]:
-        """By the API server's own priority and fairness: a level that has no seat for anybody."""
+        """By the API server's own priority and fairness: a level whose only seat is that of whoever is alone."""
         flow = "/apis/flowcontrol.apiserver.k8s.io/v1"
         level, schema = f"{flow}/prioritylevelconfigurations", f"{flow}/flowschemas"
-        limited = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
-        limited["limitResponse"] = {"type": "Reject"}  # type: ignore[assignment]
-        self.api.create(level, {"metadata": {"name": self.namespace}, "spec": {"type": "Limited", "limited": limited}})
+        limited: dict[str, Any] = {"nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0}
+        limited["limitResponse"] = {"type": "Reject"}
+        named = {"metadata": {"name": self.namespace}}
+        made = self.api.create(level, {**named, "spec": {"type": "Limited", "limited": limited}})
         subject = {"kind": "ServiceAccount", "serviceAccount": {"name": "reader", "namespace": self.namespace}}
         rule = {"verbs": ["*"], "apiGroups": [""], "resources": ["secrets"], "namespaces": ["*"]}
         spec = {
@@ -253,14 +259,14 @@ class ClusterHarness(Harness):
             "matchingPrecedence": 10,
             "rules": [{"subjects": [subject], "resourceRules": [rule]}],
         }
-        self.api.create(schema, {"metadata": {"name": self.namespace}, "spec": spec})
+        self.api.create(schema, {**named, "spec": spec})
         try:
-            self._until(lambda: self._as_reader("") == 429)
+            self._until(lambda: self._level() == made["metadata"]["uid"])
             yield
         finally:
             self.api.delete(f"{schema}/{self.namespace}")
             self.api.delete(f"{level}/{self.namespace}")
-            self._until(lambda: self._as_reader("") == 200)
+            self._until(lambda: self._level() != made["metadata"]["uid"])
 
     async def stop(self) -> None:
         await asyncio.to_thread(self.plane.stop_api_server)
@@ -276,15 +282,22 @@ class ClusterHarness(Harness):
     def _account(self) -> None:
         self.api.create(f"/api/v1/namespaces/{self.namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
 
-    def _accepts(self) -> int:
-        """Ask with the token that the driver has, as far as we know it."""
-        raise NotImplementedError
+    @property
+    @abstractmethod
+    def given(self) -> str:
+        """The token that the driver got last."""
 
-    def _as_reader(self, name: str) -> int:
-        return self.api.status(
-            paths.secrets(self.namespace, name),
-            {"Impersonate-User": f"system:serviceaccount:{self.namespace}:reader"},
-        )
+    def _accepted(self) -> bool:
+        """Whether the API server takes the driver's token: for ten seconds it does not ask whether that lives."""
+        headers = {"Authorization": f"Bearer {self.given}"}
+        return self.api.ask(paths.secrets(self.namespace), headers).status_code != 401
+
+    def _as_reader(self, name: str) -> requests.Response:
+        whom = {"Impersonate-User": f"system:serviceaccount:{self.namespace}:reader"}
+        return self.api.ask(paths.secrets(self.namespace, name), whom)
+
+    def _level(self) -> str:
+        return self._as_reader("").headers["X-Kubernetes-Pf-Prioritylevel-Uid"]
 
     @staticmethod
     def _until(met: Callable[[], bool]) -> None:
@@ -299,6 +312,7 @@ class ThisClusterHarness(ClusterHarness):
     """The cluster of the operator, as a ServiceAccount by TokenRequest."""
 
     title = "kubernetes"
+    given = ""
 
     def make(self, address: str) -> Driver:
         block = {"namespace": self.namespace, "serviceAccountRef": {"name": "reader"}}
@@ -306,7 +320,7 @@ class ThisClusterHarness(ClusterHarness):
         trust = own.trust if address.startswith("https") else lambda: None
         surroundings = Surroundings(
             credential=self._lend,
-            service_account_token=ServiceAccountTokens(self._client(own), self.namespace),
+            service_account_token=self._remembering(ServiceAccountTokens(self._client(own), self.namespace)),
             cluster=Connection(address, own.tls, own.token, own.namespace, trust),
         )
         spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block})
@@ -317,8 +331,13 @@ class ThisClusterHarness(ClusterHarness):
         self.closing.push_async_callback(client.close)
         return client
 
-    def _accepts(self) -> int:
-        return 401  # the driver finds out that the account is gone, by asking for another token at the latest
+    def _remembering(self, tokens: ServiceAccountTokens) -> Any:
+        async def make(ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
+            made = await tokens(ref, own_audience=own_audience)
+            self.given = made.token
+            return made
+
+        return make
 
 
 class OtherClusterHarness(ClusterHarness):
@@ -344,9 +363,9 @@ class OtherClusterHarness(ClusterHarness):
         await super().restore()
         self.credentials["token"] = self.token()
 
-    def _accepts(self) -> int:
-        headers = {"Authorization": f"Bearer {self.credentials['token']}"}
-        return self.api.status(paths.secrets(self.namespace), headers)
+    @property
+    def given(self) -> str:
+        return self.credentials["token"]
 
 
 def _rule(verb: str, **fields: Any) -> dict[str, Any]:

@@ -43,9 +43,9 @@ class Api:
             return None
         return self._checked(answer)
 
-    def status(self, path: str, headers: dict[str, str]) -> int:
-        """Return the status of a GET with these headers, which may tell another name than admin's."""
-        return self._session.get(self._url + path, headers=headers, timeout=10).status_code
+    def ask(self, path: str, headers: dict[str, str]) -> requests.Response:
+        """Return the answer to a GET, whatever it is, with these headers: they may tell another name than admin's."""
+        return self._session.get(self._url + path, headers=headers, timeout=10)
 
     def create(self, path: str, body: Object) -> Object:
         """POST."""

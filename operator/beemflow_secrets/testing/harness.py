@@ -120,7 +120,7 @@ class Harness(ABC):
         raise NotImplementedError
 
     def throttled(self) -> AbstractAsyncContextManager[object]:
-        """Refuse for a while all but the first few requests as too many (throttles)."""
+        """Refuse for a while some of twenty requests that come together as too many (throttles)."""
         raise NotImplementedError
 
     async def stop(self) -> None:
