@@ -47,10 +47,10 @@ class VaultSpec(Model):
 
     address: Address = Field(description="Address of the server, as https://vault.example.com:8200.")
     path: _Path = Field(
-        description="Where keys begin: the mount of a KV engine and perhaps a folder in it, as secret/beemflow."
+        description="Where keys begin: the mount of an engine and perhaps a folder in it, as secret/beemflow."
     )
     kv_version: Literal[1, 2] | None = Field(
-        default=None, description="Version of the KV engine, 1 or 2. Default: found out."
+        default=None, description="Version of the KV engine, 1 or 2. Default: found out, as is an engine that is no KV."
     )
     namespace: _Visible | None = Field(
         default=None, description="Namespace of Vault or OpenBao, not of Kubernetes. Default: the root namespace."

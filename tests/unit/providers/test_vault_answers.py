@@ -193,8 +193,9 @@ def test_mount_elsewhere_is_not_believed(at: str) -> None:
 
 
 def test_other_engines_and_versions_are_invalid() -> None:
-    with pytest.raises(Invalid, match="database"):
-        named(mount("db/", type="database"), vault("db/creds"))
+    with pytest.raises(Invalid, match="type database"):
+        named(mount("db/", type="database"), vault("db/creds", 1))
+    assert named(mount("db/", type="database"), vault("db/creds")) == Mount("db", None, "creds")
     with pytest.raises(Invalid, match="kvVersion is 2"):
         named(mount("secret/"), vault("secret", 2))
     assert named(mount("secret/", type="generic"), vault("secret", 1)).version == 1

@@ -1,14 +1,15 @@
-"""HashiCorp Vault and OpenBao: the KV engines, versions 1 and 2.
+"""HashiCorp Vault and OpenBao: the KV engines, versions 1 and 2, and engines that lease what they make.
 
     driver    the operations
     mounts    which mount the store's path lies in, and of which KV version
+    leases    dynamic secrets, kept while their leases live
     session   what is done with the login, and what follows when the server refuses
     logins    the token that all share: made once, renewed in time, made anew when it is dead
     methods   the ways to log in
     failures  what an answer that is no success means (pure)
     answers   reading what the server answers (pure)
     api       the calls: hvac's paths, quoting and bodies
-    wire      the connections: TLS, bounds, no redirects
+    wire      the connections, with Vault's headers
 
 Each knows only those below it.
 """

@@ -23,6 +23,14 @@ class Grant(NamedTuple):
     renewable: bool
 
 
+class Lease(NamedTuple):
+    """For how long a dynamic secret is lent, and whether that may be asked for again."""
+
+    id: str
+    seconds: int
+    renewable: bool
+
+
 def parsed(answer: Answer) -> dict[str, object] | None:
     """Return the answer's JSON, None where it is no JSON object."""
     try:
@@ -80,6 +88,19 @@ def grant(answer: Answer) -> Grant:
         ):
             return Grant(str(token), int(time) or None, more)
     raise _misshapen()
+
+
+def leased(answer: Answer) -> Lease | None:
+    """Read the lease of a dynamic secret, or of its renewal; None where the answer has none.
+
+    An empty lease_id is none, whatever lease_duration says beside it: KV1 repeats a field `ttl` there.
+    """
+    match document(answer):
+        case {"lease_id": str(id), "lease_duration": str(time), "renewable": bool(more)} if (
+            id and WHOLE.fullmatch(time) and int(time) > 0
+        ):
+            return Lease(id, int(time), more)
+    return None
 
 
 def _misshapen() -> Unavailable:

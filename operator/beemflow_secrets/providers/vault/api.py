@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from hvac.adapters import Adapter
-from hvac.api.auth_methods import AppRole, Token
+from hvac.api.auth_methods import AppRole, Kubernetes, Token
 from hvac.api.secrets_engines import KvV1, KvV2
+from hvac.api.system_backend.lease import Lease
 from hvac.utils import format_url
 
 if TYPE_CHECKING:
@@ -63,9 +64,11 @@ class Api:
         self._kv2 = KvV2(adapter)
         self._token = Token(adapter)
         self._approle = AppRole(adapter)
+        self._kubernetes = Kubernetes(adapter)
+        self._lease = Lease(adapter)
 
-    async def read_kv1(self, mount: str, path: str) -> Answer:
-        """Read a secret."""
+    async def read_plain(self, mount: str, path: str) -> Answer:
+        """Read a secret of KV1, or of an engine that is no KV at all: there it may be made by this."""
         return await _coroutine(self._kv1.read_secret(path, mount_point=mount))
 
     async def read_kv2(self, mount: str, path: str, version: int | None) -> Answer:
@@ -74,7 +77,7 @@ class Api:
             self._kv2.read_secret_version(path, version, mount_point=mount, raise_on_deleted_version=False)
         )
 
-    async def list_kv1(self, mount: str, path: str) -> Answer:
+    async def list_plain(self, mount: str, path: str) -> Answer:
         """List one folder."""
         return await _coroutine(self._kv1.list_secrets(path, mount_point=mount))
 
@@ -86,9 +89,17 @@ class Api:
         """Ask in which mount a path lies. Allowed to any token that has some right below the mount; hvac lacks it."""
         return await self._adapter.request("get", format_url("/v1/sys/internal/ui/mounts/{path}", path=path))
 
-    async def log_in(self, role_id: str, secret_id: str, mount: str) -> Answer:
+    async def log_in_approle(self, role_id: str, secret_id: str, mount: str) -> Answer:
         """Log in by AppRole."""
         return await _coroutine(self._approle.login(role_id, secret_id, use_token=False, mount_point=mount))
+
+    async def log_in_kubernetes(self, role: str, jwt: str, mount: str) -> Answer:
+        """Log in by a ServiceAccount's token."""
+        return await _coroutine(self._kubernetes.login(role, jwt, use_token=False, mount_point=mount))
+
+    async def renew_lease(self, lease: str, seconds: int) -> Answer:
+        """Ask for so many seconds more of a lease. Allowed by the policy `default`."""
+        return await _coroutine(self._lease.renew_lease(lease, increment=seconds))  # type: ignore[no-untyped-call]
 
     async def renew(self) -> Answer:
         """Renew the token. Allowed by the policy `default`."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
-from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError
+from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
 from beemflow_secrets.providers.vault.failures import absent, failure, nothing_listed
+from beemflow_secrets.providers.vault.leases import Leases
 from beemflow_secrets.providers.vault.logins import Logins
 from beemflow_secrets.providers.vault.methods import log_in
 from beemflow_secrets.providers.vault.mounts import Mounts, named
@@ -34,7 +35,7 @@ _FOLDERS_AT_ONCE = 8
 
 
 class VaultDriver(Driver):
-    """Reads the KV engine in which `vault.path` lies. `clock` is monotonic, in seconds."""
+    """Reads the engine in which `vault.path` lies. `clock` is monotonic, in seconds."""
 
     name = "vault"
 
@@ -46,9 +47,10 @@ class VaultDriver(Driver):
         self._spec = vault
         self._wire = Wire(vault.address, vault.namespace, spec.tls)
         self._mounts = Mounts(vault, clock)
-        enter = partial(log_in, vault, Api(self._wire, None), surroundings.credential)
+        enter = partial(log_in, vault, Api(self._wire, None), surroundings)
         self._logins = Logins(self._wire, enter, clock=clock, timeout=spec.timeout)
         self._session = Session(vault, self._logins, clock)
+        self._leases = Leases(clock)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read the refs one after the other: Vault knows no batch."""
@@ -91,11 +93,26 @@ class VaultDriver(Driver):
     async def _read(self, ref: Ref, api: Api) -> SecretValue:
         if fault := key_fault(ref.key):
             raise Invalid(f"the key {fault}", key=ref.key)
+        mount = await self._mounts.find(api)
+        if mount.version is None:
+            return await self._leases.read(ref.key, api, partial(self._made, ref, api))
+        mount, answer = await self._found(ref, api)
+        if mount.version is None:
+            raise _replaced()
+        return kv2_value(answer) if mount.version == 2 else kv1_value(answer)  # noqa: PLR2004 - KV2
+
+    async def _made(self, ref: Ref, api: Api) -> Answer:
+        mount, answer = await self._found(ref, api)
+        if mount.version is not None:
+            raise _replaced()
+        return answer
+
+    async def _found(self, ref: Ref, api: Api) -> tuple[Mount, Answer]:
         mount, answer = await self._asked(api, partial(_read, api, ref))
         if answer.status == HTTPStatus.NOT_FOUND:
             raise absent(answer, key=ref.key)
         check(answer, key=ref.key)
-        return kv2_value(answer) if mount.version == 2 else kv1_value(answer)  # noqa: PLR2004 - KV2
+        return mount, answer
 
     async def _listing(self, folder: str) -> list[str]:
         async def listing(api: Api) -> list[str]:
@@ -123,13 +140,17 @@ class VaultDriver(Driver):
         return mount, answer
 
 
+def _replaced() -> Unavailable:
+    return Unavailable("the engine at vault.path has just become one of another kind")
+
+
 async def _read(api: Api, ref: Ref, mount: Mount) -> Answer:
     path = mount.full(ref.key)
-    if mount.version == 1:
-        if ref.version is not None:
-            raise no_history(ref)
-        return await api.read_kv1(mount.path, path)
-    return await api.read_kv2(mount.path, path, _number(ref))
+    if mount.version == 2:  # noqa: PLR2004 - KV2
+        return await api.read_kv2(mount.path, path, _number(ref))
+    if ref.version is not None:
+        raise no_history(ref)
+    return await api.read_plain(mount.path, path)
 
 
 def _number(ref: Ref) -> int | None:
@@ -142,4 +163,5 @@ def _number(ref: Ref) -> int | None:
 
 async def _list(api: Api, folder: str, mount: Mount) -> Answer:
     path = mount.full(folder.rstrip("/")).rstrip("/")
-    return await (api.list_kv1 if mount.version == 1 else api.list_kv2)(mount.path, path)
+    listing = api.list_kv2 if mount.version == 2 else api.list_plain  # noqa: PLR2004 - KV2
+    return await listing(mount.path, path)

@@ -1,4 +1,4 @@
-"""Where the store's path lies: in which mount, in which folder of it, and in a KV engine of which version."""
+"""Where the store's path lies: in which mount, in which folder of it, and in an engine of which kind."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _BELIEVED = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A KV engine of `version` at `path`; keys lie in `folder` of it, which may be empty."""
+    """An engine at `path`: KV of `version`, or another where that is None. Keys lie in `folder`, which may be empty."""
 
     path: str
-    version: int
+    version: int | None
     folder: str
 
     def full(self, name: str) -> str:
@@ -89,7 +89,7 @@ class Mounts:
 
 
 def named(answer: Answer, spec: VaultSpec) -> Mount:
-    """Read what the server says of the mount in which `spec.path` lies. Raises Invalid where it is no KV engine."""
+    """Read what the server says of the mount in which `spec.path` lies. Raises Invalid where `spec` says another."""
     match document(answer):
         case {"data": {"path": str(path), "type": str(kind), **rest}} if (
             path and f"{spec.path}/".startswith(path) and _KIND.fullmatch(kind)
@@ -97,13 +97,16 @@ def named(answer: Answer, spec: VaultSpec) -> Mount:
             options = rest.get("options")
         case _:
             raise Unavailable("the server's answer about the mount has not the form that Vault's has")
-    if kind not in {"kv", "generic"}:
-        # Reading there may make something (a database user, a certificate), each time anew.
-        raise Invalid(f"vault.path leads to an engine of type {kind}; only kv can be read")
-    version = 2 if isinstance(options, dict) and options.get("version") == "2" else 1
+    version = _version(options) if kind in {"kv", "generic"} else None
+    if spec.kv_version is not None and version is None:
+        raise Invalid(f"vault.kvVersion is {spec.kv_version}, but vault.path leads to an engine of type {kind}")
     if spec.kv_version not in {None, version}:
         raise Invalid(f"vault.kvVersion is {spec.kv_version}, but the engine at vault.path has version {version}")
     return Mount(path.rstrip("/"), version, spec.path[len(path) :])
+
+
+def _version(options: object) -> int:
+    return 2 if isinstance(options, dict) and options.get("version") == "2" else 1
 
 
 def _unnamed() -> Denied:
