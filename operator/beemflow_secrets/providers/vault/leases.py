@@ -72,7 +72,7 @@ class Leases:
             return made.value
 
     async def _renewed(self, kept: _Kept) -> bool:
-        """Renew a lease. False where the secret has to be read anew: the lease is dead, or goes on for a moment only."""
+        """Renew a lease. False where the secret has to be read anew: the lease is dead, or is near its very end."""
         if not kept.renewable:
             return False
         asked = self._clock()
