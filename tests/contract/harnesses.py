@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import ssl
 import time
@@ -18,6 +19,7 @@ from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.env import EnvDriver
+from beemflow_secrets.providers.file import FileDriver
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.kubernetes.answers import is_name, secret_name
 from beemflow_secrets.providers.vault import VaultDriver
@@ -26,6 +28,7 @@ from beemflow_secrets.testing import Abilities, Harness
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
+    from pathlib import Path
 
     import requests
 
@@ -68,6 +71,86 @@ class EnvHarness(Harness):
     async def deny(self, key: str) -> None:
         names = [name.decode() for name in self._environment]
         self._prefixes = tuple(name for name in names if name != self.listed(key))
+
+
+class JsonFileHarness(Harness):
+    """One file that holds all keys, and is replaced by each change; its version is that of them all."""
+
+    title = "file, JSON"
+    abilities = Abilities(
+        versions="current", fields=True, created_at=True, denies=False, stops=True, largest=1024 * 1024
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / "secrets.json"
+        self._content: dict[str, object] = {}
+        self._write()
+
+    def make(self, address: str) -> Driver:
+        del address
+        return _file_driver(self.path, self.path.parent)
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        del expires_at
+        self._content[key] = _texts(content)
+        self._write()
+
+    async def delete(self, key: str) -> None:
+        del self._content[key]
+        self._write()
+
+    async def stop(self) -> None:
+        self.path.rename(self.path.with_name("away"))
+
+    async def start(self) -> None:
+        self.path.with_name("away").rename(self.path)
+
+    def _write(self) -> None:
+        new = self.path.with_name("new")
+        new.write_text(json.dumps(self._content))
+        new.rename(self.path)
+
+
+class FolderHarness(Harness):
+    """A folder with one file a key."""
+
+    title = "file, folder"
+    abilities = Abilities(
+        versions="current", binary=True, created_at=True, denies=True, stops=True, largest=1024 * 1024
+    )
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.root = folder / "allowed"
+        self.path = self.root / "secrets"
+        self.path.mkdir(parents=True)
+
+    def make(self, address: str) -> Driver:
+        del address
+        return _file_driver(self.path, self.root)
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        del expires_at
+        assert isinstance(content, bytes)
+        at = self.path / key
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(content)
+
+    async def delete(self, key: str) -> None:
+        (self.path / key).unlink()
+
+    async def deny(self, key: str) -> None:
+        """By a link that leads out of the folder that is allowed."""
+        outside = self.root.with_name("outside")
+        (self.path / key).rename(outside)
+        (self.path / key).symlink_to(outside)
+
+    async def stop(self) -> None:
+        self.path.rename(self.path.with_name("away"))
+
+    async def start(self) -> None:
+        self.path.with_name("away").rename(self.path)
 
 
 class VaultHarness(Harness):
@@ -366,6 +449,15 @@ class OtherClusterHarness(ClusterHarness):
     @property
     def given(self) -> str:
         return self.credentials["token"]
+
+
+async def _nobody(_: object) -> str:
+    raise AssertionError("files need no login")
+
+
+def _file_driver(path: Path, root: Path) -> Driver:
+    spec = StoreSpec.model_validate({"driver": "file", "file": {"path": str(path)}})
+    return FileDriver(spec, Surroundings(credential=_nobody, file_roots=(root,)))
 
 
 def _rule(verb: str, **fields: Any) -> dict[str, Any]:

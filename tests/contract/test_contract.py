@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
-from tests.contract.harnesses import EnvHarness, Kv1Harness, Kv2Harness, OtherClusterHarness, ThisClusterHarness
+from tests.contract.harnesses import (
+    EnvHarness,
+    FolderHarness,
+    JsonFileHarness,
+    Kv1Harness,
+    Kv2Harness,
+    OtherClusterHarness,
+    ThisClusterHarness,
+)
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
     from beemflow_secrets.testing import Harness
     from e2e.clusters.controlplane import ControlPlane
@@ -22,6 +31,20 @@ class TestEnv(ProviderContract):
     @pytest.fixture
     async def harness(self) -> AsyncIterator[Harness]:
         async with EnvHarness() as made:
+            yield made
+
+
+class TestJsonFile(ProviderContract):
+    @pytest.fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
+        async with JsonFileHarness(tmp_path) as made:
+            yield made
+
+
+class TestFolder(ProviderContract):
+    @pytest.fixture
+    async def harness(self, tmp_path: Path) -> AsyncIterator[Harness]:
+        async with FolderHarness(tmp_path) as made:
             yield made
 
 

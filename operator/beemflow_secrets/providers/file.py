@@ -121,4 +121,6 @@ def _of(error: SecretsError, ref: Ref) -> SecretsError:
     """Each ref has an error of its own: whoever passes one on writes into it."""
     own = copy.copy(error)
     own.key = ref.key
+    if isinstance(own, NotFound):
+        own.keys = (ref.key,)
     return own

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
+from beemflow_secrets.providers.added import AddedDriver
+from beemflow_secrets.providers.base import Driver, Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from beemflow_secrets.model.store import CredentialRef
-    from beemflow_secrets.providers.base import Driver
+    from beemflow_secrets.providers.base import SecretsProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +86,11 @@ class Harness(ABC):
     # --- to be written
 
     @abstractmethod
-    def make(self, address: str) -> Driver:
-        """Make a driver. `address` is where its backend is to be reached: `upstream`, or a proxy before it."""
+    def make(self, address: str) -> SecretsProvider:
+        """Make a driver, or a provider of six methods as entry points name them. Calls nobody.
+
+        `address` is where its backend is to be reached: `upstream`, or a proxy before it.
+        """
 
     @abstractmethod
     async def put(self, key: str, content: Mapping[str, bytes] | bytes, *, expires_at: datetime | None = None) -> None:
@@ -135,7 +139,8 @@ class Harness(ABC):
 
     def open(self, address: str | None = None) -> Driver:
         """Make a driver that is closed when the test ends."""
-        driver = self.make(self.upstream if address is None else address)
+        made = self.make(self.upstream if address is None else address)
+        driver = made if isinstance(made, Driver) else AddedDriver(self.title, made)
         self.closing.push_async_callback(driver.close)
         return driver
 

@@ -28,7 +28,7 @@ class Listing:
             await harness.put_text(key)
         driver, names = harness.open(), sorted(map(harness.listed, keys))
         assert await driver.list_secrets() == names
-        for beginning in ("slack", "slack/", "slack/bo", "slack/bot", "nothing", "nothing/here"):
+        for beginning in ("slack", "slack/", "slack/bo", "slack/bot", "bot", "nothing", "nothing/here"):
             prefix = harness.listed(beginning)
             assert await driver.list_secrets(prefix) == [name for name in names if name.startswith(prefix)]
 
