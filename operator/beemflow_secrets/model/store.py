@@ -204,23 +204,8 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
 
     No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
     """
-    if not cluster and (own := _OPERATORS_OWN.get(spec.driver)):
-        return (
-            f"spec.driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
-            "use a BeemFlowClusterSecretStore"
-        )
-    if not cluster and spec.namespaces is not None:
-        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
-    if not cluster and spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
-        return (
-            "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
-            "identity is lent to a namespaced store"
-        )
-    if not cluster and spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
-        return (
-            "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
-            "and no identity is lent to a namespaced store"
-        )
+    if not cluster and (problem := _lent(spec)):
+        return problem
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
     if spec.service_account is not None:
         namespaces[f"{spec.driver}.serviceAccountRef"] = spec.service_account.namespace
@@ -229,4 +214,26 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
             return f"spec.{path}.namespace: is required in a cluster store"
         if not cluster and namespace is not None:
             return f"spec.{path}.namespace: {LEAVE_NAMESPACE_OUT}"
+    return None
+
+
+def _lent(spec: StoreSpec) -> str | None:
+    """Say what a namespaced store may not do, since no identity is lent to it; None when it asks for none."""
+    if own := _OPERATORS_OWN.get(spec.driver):
+        return (
+            f"spec.driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
+            "use a BeemFlowClusterSecretStore"
+        )
+    if spec.namespaces is not None:
+        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
+    if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
+        return (
+            "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
+            "identity is lent to a namespaced store"
+        )
+    if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
+        return (
+            "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
+            "and no identity is lent to a namespaced store"
+        )
     return None
