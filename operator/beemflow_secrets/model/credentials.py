@@ -1,7 +1,7 @@
 """Where a credential stands: in a resource in a Secret that it names, in a configuration file in the file itself."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, Self, cast
 
 from pydantic import (
     Field,
@@ -39,16 +39,19 @@ class CredentialRef(Model):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _in_either_form(
-        cls, written: object, handler: ModelWrapValidatorHandler["CredentialRef"], info: ValidationInfo
-    ) -> "CredentialRef":
+    def _in_either_form(  # Any and Self as pydantic has them: of other types mypy thinks now this, now that
+        cls,
+        written: Any,  # noqa: ANN401
+        handler: ModelWrapValidatorHandler[Self],
+        info: ValidationInfo,
+    ) -> Self:
         if not isinstance(info.context, FileForm):
             return handler(written)
         if not isinstance(written, str):
             raise ValueError("must be a string: in a file the credential itself stands there")  # noqa: TRY004 - pydantic tells ValueErrors
         if not written:
             raise ValueError("is empty")
-        return PlainCredential.of(written)
+        return cast("Self", PlainCredential.of(written))
 
     @model_serializer(mode="wrap")
     def _masked(self, handler: SerializerFunctionWrapHandler) -> object:
