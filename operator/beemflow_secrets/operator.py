@@ -119,7 +119,7 @@ async def host(
     registry = kopf.OperatorRegistry()
     sessions: list[aiohttp.ClientSession] = []
     _add_login(registry, connection, sessions)
-    _add_cleanup(registry, stop, stopping)
+    _add_cleanup(registry, stopping)
     for kind, observe in observers.items():
         _add_kind(registry, kind, observe)
     try:
@@ -155,16 +155,16 @@ def _add_login(registry: kopf.OperatorRegistry, connection: Connection, sessions
         )
 
 
-def _add_cleanup(registry: kopf.OperatorRegistry, stop: asyncio.Event, stopping: Callable[[], Awaitable[None]]) -> None:
+def _add_cleanup(registry: kopf.OperatorRegistry, stopping: Callable[[], Awaitable[None]]) -> None:
+    others = asyncio.all_tasks()
+
     @kopf.on.cleanup(registry=registry)
     async def clean_up(**_: object) -> None:
         await stopping()
-        # What Kopf leaves of its own holds up its exit for 5 s: the waiter for our stop, and, of a watch that was
-        # cancelled while it handed an event on, what waits for a pause.
-        stop.set()
-        for task in asyncio.all_tasks():
-            if task.get_name().startswith("pause-waiter for "):
-                task.cancel()
+        # Kopf's root tasks have ended by now. It would wait 5 s for what they left: the waiter for our stop, requests of
+        # its discovery, and, of a watch that was cancelled while it handed an event on, a waiter for pauses.
+        for task in asyncio.all_tasks() - others - {asyncio.current_task()}:
+            task.cancel()
 
 
 def _add_kind(registry: kopf.OperatorRegistry, kind: Kind, observe: Observe) -> None:
