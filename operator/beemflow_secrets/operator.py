@@ -161,8 +161,8 @@ def _add_cleanup(registry: kopf.OperatorRegistry, stopping: Callable[[], Awaitab
     @kopf.on.cleanup(registry=registry)
     async def clean_up(**_: object) -> None:
         await stopping()
-        # Kopf's root tasks have ended by now. It would wait 5 s for what they left: the waiter for our stop, requests of
-        # its discovery, and, of a watch that was cancelled while it handed an event on, a waiter for pauses.
+        # Kopf's root tasks have ended by now. It would wait 5 s for what they left: the waiter for our stop, requests
+        # of its discovery, and, of a watch that was cancelled while it handed an event on, a waiter for pauses.
         for task in asyncio.all_tasks() - others - {asyncio.current_task()}:
             task.cancel()
 

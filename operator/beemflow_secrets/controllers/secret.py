@@ -105,7 +105,7 @@ class SecretController:
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where the store is another."""
         for key, item in self.registry.users(store):
-            if changed or item.failures:
+            if changed or item.unread:
                 self._wake(key, item, _loop_time())
 
     def known(self) -> dict[Key, Observed]:
@@ -139,8 +139,10 @@ class SecretController:
             interval = interval_of(spec)
             composed = await read(self._stores, spec, key.namespace, since)
         except Failed as failure:
+            item.unread = True
             await self._finish(self._report_failed(key, item, seen, failure, interval))
         else:
+            item.unread = False
             await self._finish(self._write(key, item, seen, spec, composed, interval))
 
     async def _write(

@@ -32,6 +32,7 @@ class Tracked:
     `stores` are all that it reads from, its own first; they are its lane in the queue too, so that one that reads from
     two stores, of which one hangs, holds up nobody who reads from the other alone.
     `since` is when somebody last asked for a sync, on the event loop's clock; None when only the schedule does.
+    `unread`: the last attempt came to no values, so that a store that comes back is of use.
     `drift_only`: all that is known is that somebody touched the Secret.
     """
 
@@ -41,6 +42,7 @@ class Tracked:
     since: float | None = None
     due: float = 0.0
     failures: int = 0
+    unread: bool = False
     drift_only: bool = False
     written: Written | None = None
 
