@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -331,7 +332,9 @@ def _tell_expiry(key: Key, told: status.Status) -> None:
 
 
 def _drop_expiry(key: Key) -> None:
-    metrics.expiry_timestamp_seconds.remove_by_labels({"namespace": key.namespace, "name": key.name})
+    # Not `remove_by_labels`, which looks through all series.
+    with suppress(KeyError):
+        metrics.expiry_timestamp_seconds.remove(key.namespace, key.name)
 
 
 def _loop_time() -> float:

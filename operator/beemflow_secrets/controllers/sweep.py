@@ -58,7 +58,8 @@ class Sweep:
             self._late = late
 
     async def _look(self, kind: Kind, keeper: Keeper) -> set[tuple[Key, int]]:
-        before = keeper.known()
+        # A keeper may keep several kinds; what is not of this one cannot be in this listing.
+        before = {key: seen for key, seen in keeper.known().items() if key.kind == kind.name}
         there: dict[Key, int] = {}
         async for page in self._client.pages(paths.resources(kind.plural), metadata=True):
             for item in page["items"] or []:

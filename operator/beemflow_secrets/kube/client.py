@@ -27,6 +27,8 @@ CONNECTIONS = 32
 REQUEST_TIMEOUT = 5.0
 """Seconds for a request and its answer. Short, so that no write lands long after it was decided."""
 
+_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
+
 PAGE = 500
 """Objects a page of a listing: more would stall the loop while they are parsed, and the probes with it."""
 
@@ -145,10 +147,9 @@ class KubeClient:
         # aiohttp hands bytes to the socket in one go, and warns of it where they are many; of a stream it takes pieces.
         sent = BytesIO(data) if data is not None and len(data) > LARGE else data
         try:
-            async with (
-                asyncio.timeout(REQUEST_TIMEOUT),
-                self._session.request(method, self._server + path, data=sent, headers=headers, params=params) as answer,
-            ):
+            async with self._session.request(
+                method, self._server + path, data=sent, headers=headers, params=params, timeout=_TIMEOUT
+            ) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error

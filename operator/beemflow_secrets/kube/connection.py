@@ -53,6 +53,7 @@ class Connection:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self.tls or True),
             middlewares=[log_in, *middlewares],
+            cookie_jar=aiohttp.DummyCookieJar(),  # the API server sets none, and looking for some takes time
             headers={"User-Agent": "beemflow-secrets"},
         )
 

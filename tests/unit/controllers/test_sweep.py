@@ -75,6 +75,14 @@ async def test_what_is_gone_is_forgotten() -> None:
     assert not sweep.missed
 
 
+async def test_a_keeper_of_two_kinds_loses_none_to_the_listing_of_the_other() -> None:
+    keeper = Keeper(body("a"))
+    store = observe(names.STORE.name, body("a"))
+    keeper.kept[store.key] = store
+    await after(2, Cluster(body("a")), keeper)
+    assert set(keeper.kept) == {key("a"), store.key}
+
+
 async def test_an_empty_cluster_is_null() -> None:
     cluster, keeper = Cluster(), Keeper(body("a"))
     cluster.bodies = None
