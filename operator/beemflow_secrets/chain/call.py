@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.engine.backoff import full_jitter
+from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
 from beemflow_secrets.telemetry import metrics
@@ -35,7 +36,7 @@ class Call(Layer):
 
     async def fetch(self, refs: Iterable[Ref]) -> Answers:
         """Ask for all, then again for those alone that were throttled or found the backend unavailable."""
-        deadline = _now() + 2 * self._timeout
+        deadline = loop_time() + 2 * self._timeout
         answers: Answers = {}
         asked = list(refs)
         for attempt in range(1, self._retry.attempts + 1):
@@ -48,7 +49,7 @@ class Call(Layer):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List, trying again while throttled or unavailable."""
-        deadline = _now() + 2 * self._timeout
+        deadline = loop_time() + 2 * self._timeout
         attempt = 0
         while True:
             attempt += 1
@@ -60,11 +61,11 @@ class Call(Layer):
 
     async def health_check(self) -> None:
         """Ask once: whoever probes comes again by itself."""
-        await self._attempt("health", self._inner.health_check, _now() + self._timeout)
+        await self._attempt("health", self._inner.health_check, loop_time() + self._timeout)
 
     async def _attempt_fetch(self, refs: list[Ref], deadline: float) -> Answers:
         try:
-            async with asyncio.timeout_at(min(_now() + self._timeout, deadline)):
+            async with asyncio.timeout_at(min(loop_time() + self._timeout, deadline)):
                 with self._measured("read") as measured:
                     answers = await self._inner.fetch(refs)
                     measured.answers = answers.values()
@@ -74,7 +75,7 @@ class Call(Layer):
 
     async def _attempt(self, operation: str, ask: Callable[[], Awaitable[T]], deadline: float) -> T:
         try:
-            async with asyncio.timeout_at(min(_now() + self._timeout, deadline)):
+            async with asyncio.timeout_at(min(loop_time() + self._timeout, deadline)):
                 with self._measured(operation):
                     return await ask()
         except TimeoutError:
@@ -87,7 +88,7 @@ class Call(Layer):
         asked_to = [error.retry_after for error in errors if isinstance(error, Throttled) and error.retry_after]
         # Where the backend names a time, it wins, also over maxDelay.
         wait = max(asked_to) if asked_to else self._jitter(failures)
-        if _now() + wait >= deadline:
+        if loop_time() + wait >= deadline:
             return False
         await asyncio.sleep(wait)
         return True
@@ -125,7 +126,3 @@ class _Measured:
 
     def __init__(self) -> None:
         self.answers: Iterable[object] = (None,)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, grid_key, interval_of, parse
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.engine.backoff import exponential
+from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
 from beemflow_secrets.engine.schedule import next_due
 from beemflow_secrets.kube import paths
@@ -87,7 +87,7 @@ class SecretController:
         anew = asks_anew(item.seen, seen)
         self.registry.update(item, seen)
         if anew:
-            self._wake(seen.key, item, _loop_time())
+            self._wake(seen.key, item, loop_time())
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
@@ -101,13 +101,13 @@ class SecretController:
             if (found := self.registry.of_uid(owner)) is not None:
                 key, item = found
                 if key.namespace == name[0] and self._drifted(item):
-                    self._wake(key, item, _loop_time(), drift=True)
+                    self._wake(key, item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where the store is another."""
         for key, item in self.registry.users(store):
             if changed or item.unread:
-                self._wake(key, item, _loop_time())
+                self._wake(key, item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -125,7 +125,7 @@ class SecretController:
             if item.due:
                 self._queue.add_at(key, item.due, lane=item.stores)
             return
-        since = item.since if item.since is not None else _loop_time() - max(0.0, self._now() - item.due)
+        since = item.since if item.since is not None else loop_time() - max(0.0, self._now() - item.due)
         item.drift_only, item.since = False, None
         with metrics.sync_duration_seconds.time():
             await self._sync(key, item, item.seen, since)
@@ -284,7 +284,7 @@ class SecretController:
         due = self._due_as_told(seen, item, told)
         if due is None:
             # What was listed has been there for a while: a value that was read just now is new enough for it.
-            self._wake(seen.key, item, _loop_time() - (KEPT if listed else 0.0))
+            self._wake(seen.key, item, loop_time() - (KEPT if listed else 0.0))
         elif due:
             item.due = due
             self._queue.add_at(seen.key, due, lane=item.stores)
@@ -335,7 +335,3 @@ def _drop_expiry(key: Key) -> None:
     # Not `remove_by_labels`, which looks through all series.
     with suppress(KeyError):
         metrics.expiry_timestamp_seconds.remove(key.namespace, key.name)
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

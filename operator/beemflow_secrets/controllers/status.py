@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,9 +19,6 @@ Status = dict[str, Any]
 
 HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
-
-MOST_ENTRIES = 100
-"""More would bloat the object; `entriesOmitted` counts the rest."""
 
 
 def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None) -> Status:
@@ -42,8 +40,8 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
-            "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES]],
-            "entriesOmitted": len(entries) - MOST_ENTRIES if len(entries) > MOST_ENTRIES else None,
+            "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
+            "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
         }
     )
 

@@ -17,6 +17,7 @@ from beemflow_secrets.controllers.credentials import Credentials, ServiceAccount
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.openstore import OpenStore
 from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
+from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model import names
@@ -181,7 +182,7 @@ class StoreController:
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):
-            store.worked = _loop_time()
+            store.worked = loop_time()
             if store.verdict is not None and not store.verdict.serves:
                 self._queue.add(key, lane=key)
 
@@ -249,7 +250,7 @@ class StoreController:
         return OpenStore(chain, spec)
 
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
-        started = _loop_time()
+        started = loop_time()
         if started - store.worked < opened.spec.health_check.interval:
             return SERVING
         try:
@@ -258,7 +259,7 @@ class StoreController:
         except SecretsError as error:
             return judge(error)
         finally:
-            store.latency = _loop_time() - started
+            store.latency = loop_time() - started
         return SERVING
 
     async def _report(self, key: Key, store: Store, verdict: Verdict) -> None:
@@ -307,7 +308,3 @@ def _pause(store: Store, verdict: Verdict) -> float:
     if verdict.reason is StoreReason.INVALID_SPEC:
         return CHECKED_TOLD
     return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
-
-
-def _loop_time() -> float:
-    return asyncio.get_running_loop().time()

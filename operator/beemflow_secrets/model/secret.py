@@ -17,7 +17,7 @@ MOST_ENTRIES = (
     1000  # of data, in one resource; the API server's budget for rules counts every entry that could be there
 )
 MOST_SOURCES = 100  # of dataFrom
-MOST_ENTRIES_TOLD = 100  # in a status
+MOST_ENTRIES_TOLD = 100  # in a status: more would bloat the object; `entriesOmitted` counts the rest
 
 # The API server fills or reads Secrets of these types by itself, and hands out rights for them.
 _TYPES_REFUSED = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
