@@ -10,7 +10,14 @@ from beemflow_secrets.controllers.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import AuthFailed, Denied, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    EndpointNotAllowed,
+    NotFound,
+    SecretsError,
+    Unavailable,
+)
 from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
@@ -54,6 +61,6 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
         answers = await chain.fetch(refs)
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
         stores.worked(key)
-    elif any(isinstance(answer, Unavailable | AuthFailed) for answer in answers.values()):
+    elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
         stores.failed(key)
     return answers
