@@ -55,7 +55,7 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     if store.opened is None:
         why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
         raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
-    if not stores.serves(store.opened.spec, namespace):
+    if not stores.serves(store, namespace):
         raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
     with store.opened.use() as chain:
         answers = await chain.fetch(refs)
