@@ -17,7 +17,7 @@ import structlog
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, Verdict, judge, store_status
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -234,7 +234,7 @@ class StoreController:
             generation = store.seen.generation
             current = store.generation == generation and not store.outdated
             # What is wrong with a spec does not mend by itself; a credential that lacks may come.
-            final = store.newest is not None or (store.verdict and store.verdict.reason is StoreReason.INVALID_SPEC)
+            final = store.newest is not None or (store.verdict and store.verdict.reason in OF_THE_SPEC)
             if current and final:
                 return
             store.outdated = False
@@ -321,6 +321,6 @@ def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
     if verdict.serves and store.opened is not None:
         return store.opened.spec.health_check.interval
-    if verdict.reason is StoreReason.INVALID_SPEC:
+    if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD
     return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing

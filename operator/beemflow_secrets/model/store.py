@@ -199,13 +199,18 @@ class StoreStatus(StatusModel):
     capabilities: list[Literal["Read", "List"]] = Field(default=[], max_length=2, description="What it can do.")
 
 
-def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
+def check_scope(spec: StoreSpec, *, cluster: bool, ambient: bool) -> str | None:
     """Say what a spec, right by itself, may not do in its kind of store; None when it may do it all.
 
-    No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
+    `ambient` says whether the operator's own identity is lent to this kind of store. To a namespaced one it is not,
+    unless an administrator says so: it logs in with what its own namespace holds.
     """
-    if not cluster and (problem := _lent(spec)):
-        return problem
+    if not ambient and (used := _ambient(spec)):
+        if cluster:
+            return f"{used}, and --no-cluster-store-ambient-credentials lends no identity to a cluster store"
+        return f"{used}, and no identity is lent to a namespaced store (--store-ambient-credentials would)"
+    if not cluster and spec.namespaces is not None:
+        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
     if spec.service_account is not None:
         namespaces[f"{spec.driver}.serviceAccountRef"] = spec.service_account.namespace
@@ -217,23 +222,12 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
     return None
 
 
-def _lent(spec: StoreSpec) -> str | None:
-    """Say what a namespaced store may not do, since no identity is lent to it; None when it asks for none."""
+def _ambient(spec: StoreSpec) -> str | None:
+    """Say what of the operator's own a spec uses, and where; None when it brings all that it needs."""
     if own := _OPERATORS_OWN.get(spec.driver):
-        return (
-            f"spec.driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
-            "use a BeemFlowClusterSecretStore"
-        )
-    if spec.namespaces is not None:
-        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
+        return f"spec.driver: {spec.driver} reads {own}"
     if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
-        return (
-            "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
-            "identity is lent to a namespaced store"
-        )
+        return "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
     if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
-        return (
-            "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
-            "and no identity is lent to a namespaced store"
-        )
+        return "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"
     return None
