@@ -13,9 +13,8 @@ from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.reading import read
-from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, grid_key, interval_of, parse
-from beemflow_secrets.controllers.writer import Writer
+from beemflow_secrets.controllers.writing import Writing
 from beemflow_secrets.engine.backoff import exponential
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.store import StoreController
-    from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -65,8 +63,7 @@ class SecretController:
         self._queue = queue
         self._events = events
         self._stores = stores
-        self._owned = owned
-        self._writer = Writer(client, owned)
+        self._writing = Writing(client, owned, events)
         self._now = now
         self._finish = finish
         self.registry = Registry()
@@ -100,7 +97,7 @@ class SecretController:
         for owner in {seen.owner for seen in (before, after) if seen is not None}:
             if (found := self.registry.of_uid(owner)) is not None:
                 key, item = found
-                if key.namespace == name[0] and self._drifted(item):
+                if key.namespace == name[0] and self._writing.drifted(item):
                     self._wake(key, item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
@@ -120,7 +117,7 @@ class SecretController:
         item = self.registry.get(key)
         if item is None or item.seen.deleting:
             return
-        if item.drift_only and not self._drifted(item):
+        if item.drift_only and not self._writing.drifted(item):
             item.drift_only, item.since = False, None
             if item.due:
                 self._queue.add_at(key, item.due, lane=item.stores)
@@ -150,63 +147,23 @@ class SecretController:
         self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
     ) -> None:
         # Deleted while it was read, or about to be: its Secret must not come back.
-        if self.registry.get(key) is not item or (self._drifted(item) and await self._is_leaving(key, seen)):
+        if self.registry.get(key) is not item or (self._writing.drifted(item) and await self._writing.leaving(seen)):
             return
         old = orjson.loads(item.status)
         try:
-            item.written = await self._write_secret(item, desired(seen, spec, composed.data), old)
+            written = await self._writing.write(item, seen, spec, composed, old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=item.written)
+        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=written)
         if await self._report(key, item, seen, new):
             item.due = self._next_due(item, spec, after=now)
             if item.due:
                 self._queue.add_at(key, item.due, lane=item.stores)
         if self.registry.get(key) is item:
             _tell_expiry(key, new)
-
-    async def _write_secret(self, item: Tracked, wanted: Desired | None, old: status.Status) -> Written | None:
-        if wanted is None:
-            return None
-        key = item.seen.key
-        former = self._former(key, item, old) - {wanted.name}
-        written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
-        if written.former_type is not None:
-            message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
-            self._events.normal(key, item.seen.uid, "SecretRecreated", message)
-        # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
-        for name in sorted(former):
-            await self._writer.remove(key.namespace, name, wanted)
-        return written
-
-    async def _is_leaving(self, key: Key, seen: Observed) -> bool:
-        """Whether the resource is being deleted, or is gone, and the watch is about to tell.
-
-        Deleted in the foreground, its Secret goes first; deleted as an orphan's owner, the Secret's reference to it
-        goes first. Neither is drift, and the watch of Secrets may be quicker than that of resources.
-        """
-        try:
-            found = await self._client.get(paths.resources(KIND.plural, key.namespace, key.name))
-        except NotFound:
-            return True
-        except ApiError:
-            return False
-        return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
-
-    def _former(self, key: Key, item: Tracked, old: status.Status) -> set[str]:
-        """Return the names under which Secrets of this resource stand, or may stand.
-
-        The status may not know of the last: whoever wrote it was killed before the status, and the name was changed
-        once more. So a process that has not written yet looks at all that carry our label.
-        """
-        names = {old["secretRef"]["name"]} if "secretRef" in old else set()
-        if item.written is not None:
-            return names | {item.written.name}
-        owned = self._owned.owned_by(item.seen.uid)
-        return names | {name for namespace, name in owned if namespace == key.namespace}
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
         new = status.failed(
@@ -297,7 +254,7 @@ class SecretController:
             and told.get("observedGeneration") == seen.generation
             and seen.refresh_requested in {None, told.get("lastHandledRefresh")}
             and not seen.suspended
-            and not self._drifted(item)
+            and not self._writing.drifted(item)
         )
         if not in_sync:
             return None
@@ -310,14 +267,6 @@ class SecretController:
     def _next_due(self, item: Tracked, spec: SecretSpec, *, after: float) -> float:
         interval = interval_of(spec)
         return next_due(after, interval=interval, store=str(item.stores[0]), key=grid_key(spec)) if interval else 0.0
-
-    def _drifted(self, item: Tracked) -> bool:
-        """Whether the Secret is not as this or an earlier process left it."""
-        if (left := item.left()) is None:
-            return False
-        name, *version = left
-        seen = self._owned.seen((item.seen.key.namespace, name))
-        return seen is None or [seen.uid, seen.resource_version] != version
 
 
 def _is_suspended(new: status.Status) -> bool:
