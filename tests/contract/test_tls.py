@@ -16,6 +16,7 @@ import urllib3
 import uvloop
 
 from beemflow_secrets.model.store import Tls
+from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Unavailable
 from beemflow_secrets.providers.pins import WrongKey, pin
 from beemflow_secrets.providers.tls import ssl_context
@@ -92,7 +93,7 @@ def server(cert: ServerCert, tmp_path: Path) -> Iterator[Recorder]:
 
 def on_loop(factory: Callable[[], asyncio.AbstractEventLoop]) -> Client:
     async def ask(address: str, context: ssl.SSLContext) -> bytes:
-        wire = Wire(address, context, {"X-Vault-Token": "canary-token"})
+        wire = Wire(address, context, {"X-Vault-Token": "canary-token"}, endpoints=EVERYWHERE)
         try:
             return (await wire.send("GET", "/")).body
         finally:

@@ -4,6 +4,7 @@ import hashlib
 import ssl
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -43,7 +44,7 @@ Deqs7f33qQ==
 
 @pytest.mark.parametrize("key", [*KEYS, ed25519.Ed25519PrivateKey.generate()], ids=["RSA", "EC", "Ed25519"])
 @pytest.mark.parametrize("year", [2049, 2050, 1999])
-def test_key_and_end_are_those_that_another_parser_finds(key: rsa.RSAPrivateKey, year: int) -> None:
+def test_key_and_end_are_those_that_another_parser_finds(key: Any, year: int) -> None:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x" * 60)] * 5)
     ends = datetime(year, 12, 31, 23, 59, 58, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), 2**150, ends - timedelta(days=9), ends)
