@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.openstore import OpenStore
@@ -280,7 +281,7 @@ class StoreController:
             path, {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
         )
         store.status = new
-        before = status.ready(old).get("reason")
+        before = ready(old).get("reason")
         if before == verdict.reason:
             return
         if not verdict.serves:
