@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beemflow_secrets.controllers.events import Events
+from beemflow_secrets.controllers.openstore import Opener
 from beemflow_secrets.controllers.secret import SecretController
 from beemflow_secrets.controllers.store import StoreController
 from beemflow_secrets.controllers.sweep import Sweep
@@ -105,11 +106,14 @@ class Process:
             self._client,
             self._queue,
             self._events,
-            cluster=connection,
+            opener=Opener(
+                self._client,
+                connection,
+                env_prefixes=settings.env_allowed_prefixes,
+                file_roots=settings.file_allowed_roots,
+            ),
             namespaces=self._namespaces,
             now=time.time,
-            env_prefixes=settings.env_allowed_prefixes,
-            file_roots=settings.file_allowed_roots,
         )
         self._secrets = SecretController(
             self._client,
@@ -171,6 +175,7 @@ class Process:
             self._namespaces.run(),
             self._workers.run(),
             self._sweep.run(),
+            self._stores.references.run(),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"

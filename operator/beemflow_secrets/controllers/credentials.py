@@ -13,6 +13,7 @@ from beemflow_secrets.providers.errors import AuthFailed, Invalid, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from beemflow_secrets.controllers.references import Versions
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
@@ -23,25 +24,31 @@ class CredentialNotFound(AuthFailed):
 
 
 class Credentials:
-    """Reads the credentials of one store. `namespace` is the store's own, empty for a cluster store, which names it."""
+    """Reads the credentials of one store. `namespace` is the store's own, empty for a cluster store, which names it.
+
+    `versions` holds what was read: the Secrets' paths and resourceVersions, None for one that is missing.
+    """
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self.versions: Versions = {}
 
     async def __call__(self, reference: CredentialRef) -> str:
         """Read a credential, anew each time. Raises CredentialNotFound, or Unavailable with the API server."""
         ref = reference.secret_key_ref
         namespace = self._namespace or ref.namespace or ""
-        secret = f"Secret {namespace}/{ref.name}"
+        secret, path = f"Secret {namespace}/{ref.name}", paths.secrets(namespace, ref.name)
         try:
-            found = await self._client.get(paths.secrets(namespace, ref.name))
+            found = await self._client.get(path)
         except NotFound:
+            self.versions[path] = None
             raise CredentialNotFound(f"{secret} with the credential does not exist") from None
         except Forbidden as error:
             raise CredentialNotFound(f"{secret} may not be read: {error.message}") from error
         except ApiError as error:
             raise Unavailable(f"{secret} cannot be read: {error.message}") from error
+        self.versions[path] = found["metadata"]["resourceVersion"]
         encoded = (found.get("data") or {}).get(ref.key)
         if encoded is None:
             raise CredentialNotFound(f"{secret} has no key {ref.key!r}")

@@ -6,6 +6,7 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     Invalid,
     NotFound,
     SecretsError,
@@ -21,6 +22,7 @@ _REASONS: tuple[tuple[type[SecretsError], Reason], ...] = (
     (AuthFailed, Reason.AUTHENTICATION_FAILED),
     (Throttled, Reason.THROTTLED),
     (Unavailable, Reason.BACKEND_UNAVAILABLE),
+    (EndpointNotAllowed, Reason.STORE_NOT_READY),
     (Invalid, Reason.INVALID_SPEC),
 )
 

@@ -1,4 +1,4 @@
-"""A store that is open, and is closed when nobody reads from it any more."""
+"""A store that is open, how it is opened, and that it is closed when nobody reads from it any more."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import orjson
+from pydantic import ValidationError
+
+from beemflow_secrets.chain.factory import open_chain
+from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
+from beemflow_secrets.model import names
+from beemflow_secrets.model.explain import explain
+from beemflow_secrets.model.store import StoreSpec, check_scope
+from beemflow_secrets.providers.base import Surroundings
+from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.telemetry import metrics
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.references import Versions
+    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.providers.base import SecretsProvider
 
 
@@ -45,3 +61,48 @@ class OpenStore:
     def _close_if_idle(self) -> None:
         if self._retired and not self._users and self._closing is None:
             self._closing = asyncio.create_task(self._chain.close())
+
+
+class Opener:
+    """Opens stores, for what they may touch: `env_prefixes` and `file_roots` are as in Surroundings."""
+
+    def __init__(
+        self, client: KubeClient, cluster: Connection, *, env_prefixes: tuple[str, ...], file_roots: tuple[Path, ...]
+    ) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._env_prefixes = env_prefixes
+        self._file_roots = file_roots
+
+    async def open(self, key: Key, text: bytes, versions: Versions) -> OpenStore:
+        """Open a store of a spec in JSON. Calls no backend. Raises a SecretsError.
+
+        `versions` takes up the objects that the store refers to, as they were read; those that are missing too.
+        """
+        spec = _parse(key, text)
+        credentials = Credentials(self._client, key.namespace)
+        try:
+            for reference in spec.credentials.values():
+                await credentials(reference)
+        finally:
+            versions.update(credentials.versions)
+        surroundings = Surroundings(
+            credential=credentials,
+            service_account_token=ServiceAccountTokens(self._client, key.namespace),
+            cluster=self._cluster,
+            env_prefixes=self._env_prefixes,
+            file_roots=self._file_roots,
+        )
+        chain = await open_chain(spec, surroundings)
+        metrics.serve_driver(spec.driver)
+        return OpenStore(chain, spec)
+
+
+def _parse(key: Key, spec: bytes) -> StoreSpec:
+    try:
+        parsed = StoreSpec.model_validate(orjson.loads(spec))
+    except ValidationError as error:
+        raise Invalid(explain(error)) from None
+    if problem := check_scope(parsed, cluster=key.kind == names.CLUSTER_STORE.name):
+        raise Invalid(problem)
+    return parsed

@@ -10,7 +10,14 @@ from beemflow_secrets.controllers.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import AuthFailed, Denied, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    EndpointNotAllowed,
+    NotFound,
+    SecretsError,
+    Unavailable,
+)
 from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
@@ -48,12 +55,12 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     if store.opened is None:
         why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
         raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
-    if not stores.serves(store.opened.spec, namespace):
+    if not stores.serves(store, namespace):
         raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
     with store.opened.use() as chain:
         answers = await chain.fetch(refs)
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
         stores.worked(key)
-    elif any(isinstance(answer, Unavailable | AuthFailed) for answer in answers.values()):
+    elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
         stores.failed(key)
     return answers

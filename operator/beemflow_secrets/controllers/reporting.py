@@ -54,11 +54,6 @@ class Reporter:
             item.status = orjson.dumps(new)
             self._tell(seen, old, new)
 
-    def recreated(self, seen: Observed, name: str, former_type: str) -> None:
-        """Tell that a Secret had to be deleted and made again."""
-        message = f"Secret {name} was made anew: its type was {former_type}"
-        self._events.normal(seen.key, seen.uid, "SecretRecreated", message)
-
     def _tell(self, seen: Observed, old: Status, new: Status) -> None:
         before, after = ready(old).get("reason"), ready(new)
         if before != after["reason"] and after["status"] == "False" and not status.is_suspended(new):

@@ -13,7 +13,6 @@ from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.reading import read
 from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
-from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.timing import (
     LONGEST_RETRY,
     NEVER,
@@ -23,10 +22,9 @@ from beemflow_secrets.controllers.timing import (
     pause_after,
 )
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse
-from beemflow_secrets.controllers.writer import Writer
+from beemflow_secrets.controllers.writing import Writing
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
-from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.store import StoreController
-    from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -64,11 +61,9 @@ class SecretController:
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
-        self._client = client
         self._queue = queue
         self._stores = stores
-        self._owned = owned
-        self._writer = Writer(client, owned)
+        self._writing = Writing(client, owned, events)
         self._reporter = Reporter(client, events, now=now)
         self._now = now
         self._finish = finish
@@ -103,7 +98,7 @@ class SecretController:
         for owner in {seen.owner for seen in (before, after) if seen is not None}:
             if (found := self.registry.of_uid(owner)) is not None:
                 key, item = found
-                if key.namespace == name[0] and self._drifted(item):
+                if key.namespace == name[0] and self._writing.drifted(item):
                     self._wake(key, item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
@@ -123,7 +118,7 @@ class SecretController:
         item = self.registry.get(key)
         if item is None or item.seen.deleting:
             return
-        if item.drift_only and not self._drifted(item):
+        if item.drift_only and not self._writing.drifted(item):
             item.drift_only, item.since = False, None
             self._await(key, item, item.due)
             return
@@ -152,58 +147,19 @@ class SecretController:
         self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
     ) -> None:
         # Deleted while it was read, or about to be: its Secret must not come back.
-        if self.registry.get(key) is not item or (self._drifted(item) and await self._is_leaving(key, seen)):
+        if self.registry.get(key) is not item or (self._writing.drifted(item) and await self._writing.leaving(seen)):
             return
         old = orjson.loads(item.status)
         try:
-            item.written = await self._write_secret(item, desired(seen, spec, composed.data), old)
+            written = await self._writing.write(item, seen, spec, composed, old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=item.written)
+        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=written)
         if await self._report(key, item, seen, new):
             self._await(key, item, due_after(now, spec, item.stores[0]))
-
-    async def _write_secret(self, item: Tracked, wanted: Desired | None, old: Status) -> Written | None:
-        if wanted is None:
-            return None
-        key = item.seen.key
-        former = self._former(key, item, old) - {wanted.name}
-        written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
-        if written.former_type is not None:
-            self._reporter.recreated(item.seen, wanted.name, written.former_type)
-        # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
-        for name in sorted(former):
-            await self._writer.remove(key.namespace, name, wanted)
-        return written
-
-    async def _is_leaving(self, key: Key, seen: Observed) -> bool:
-        """Whether the resource is being deleted, or is gone, and the watch is about to tell.
-
-        Deleted in the foreground, its Secret goes first; deleted as an orphan's owner, the Secret's reference to it
-        goes first. Neither is drift, and the watch of Secrets may be quicker than that of resources.
-        """
-        try:
-            found = await self._client.get(paths.resources(KIND.plural, key.namespace, key.name))
-        except NotFound:
-            return True
-        except ApiError:
-            return False
-        return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
-
-    def _former(self, key: Key, item: Tracked, old: Status) -> set[str]:
-        """Return the names under which Secrets of this resource stand, or may stand.
-
-        The status may not know of the last: whoever wrote it was killed before the status, and the name was changed
-        once more. So a process that has not written yet looks at all that carry our label.
-        """
-        names = {old["secretRef"]["name"]} if "secretRef" in old else set()
-        if item.written is not None:
-            return names | {item.written.name}
-        owned = self._owned.owned_by(item.seen.uid)
-        return names | {name for namespace, name in owned if namespace == key.namespace}
 
     async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
         new = status.failed(
@@ -245,7 +201,7 @@ class SecretController:
     def _meet(self, seen: Observed, told: Status, *, listed: bool) -> None:
         """Begin with a resource: sync it now, or when the process that synced it last would have."""
         item = self.registry.add(seen, told)
-        due = None if self._drifted(item) else due_as_told(seen, told, item.stores[0], now=self._now())
+        due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=self._now())
         if due is None:
             # What was listed has been there for a while: a value that was read just now is new enough for it.
             self._wake(seen.key, item, loop_time() - (KEPT if listed else 0.0))
@@ -269,11 +225,3 @@ class SecretController:
         priority = Priority.REFRESH if b'"secretRef"' in item.status else Priority.NOW
         pause = pause_after(item.failures, interval=interval, retry_after=retry_after)
         self._await(key, item, self._now() + pause, priority)
-
-    def _drifted(self, item: Tracked) -> bool:
-        """Whether the Secret is not as this or an earlier process left it."""
-        if (left := item.left()) is None:
-            return False
-        name, *version = left
-        seen = self._owned.seen((item.seen.key.namespace, name))
-        return seen is None or [seen.uid, seen.resource_version] != version

@@ -1,4 +1,8 @@
-"""BeemFlowSecretStore and BeemFlowClusterSecretStore: opened once a generation, probed, and reported on."""
+"""BeemFlowSecretStore and BeemFlowClusterSecretStore: opened, probed, and reported on.
+
+A store is opened again when its spec or an object that it refers to changes. The former one is read from until the new
+one has been seen to work: a typing error in a store, or in its credential, must not take the values from its users.
+"""
 
 from __future__ import annotations
 
@@ -9,34 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from pydantic import ValidationError
 
-from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.conditions import ready
-from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.objects import Key, Observed, observe
-from beemflow_secrets.controllers.openstore import OpenStore
+from beemflow_secrets.controllers.references import References, Versions
 from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model import names
-from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.reasons import StoreReason
-from beemflow_secrets.model.store import StoreSpec, check_scope
-from beemflow_secrets.providers.base import Surroundings
-from beemflow_secrets.providers.errors import Invalid, SecretsError
-from beemflow_secrets.telemetry import metrics
+from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.reflector import MetadataReflector
 
 log = structlog.get_logger(__name__)
@@ -53,20 +49,34 @@ PROBE_DOWN = (2.0, 5.0)
 class Store:
     """What is known of one store.
 
-    `generation` is that of the spec which `opened` and `verdict` speak of. `worked` is when a read was answered last,
-    on the event loop's clock; `latency` how long the last probe took, in seconds. `announced` is the generation that
-    the users were told of last.
+    `newest` was opened for the spec of `generation`, None where that could not be done; `verdict` speaks of it.
+    `opened` is what is read from, of the spec of `serving`: it is `newest`, or the former one until `newest` has been
+    seen to work. `announced` is what of `serving` the users were told last. `outdated`: an object that the store refers
+    to has changed since. `worked` is when a read was answered last, on the event loop's clock; `latency` how long the
+    last probe took, in seconds.
     """
 
     seen: Observed
     status: dict[str, Any]
     opened: OpenStore | None = None
+    newest: OpenStore | None = None
     generation: int = NEVER_OPENED
+    serving: int = NEVER_OPENED
     announced: int = NEVER_OPENED
+    outdated: bool = False
     verdict: Verdict | None = None
     worked: float = float("-inf")
     latency: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def all_open(self) -> set[OpenStore]:
+        """Return all that is open."""
+        return {one for one in (self.opened, self.newest) if one is not None}
+
+    def retire(self) -> None:
+        """Close all that is open, as soon as nobody reads from it."""
+        for one in self.all_open():
+            one.retire()
 
 
 class StoreController:
@@ -78,20 +88,17 @@ class StoreController:
         queue: KeyedQueue[Key],
         events: Events,
         *,
-        cluster: Connection,
+        opener: Opener,
         namespaces: MetadataReflector[dict[str, str]],
         now: Callable[[], float],
-        env_prefixes: tuple[str, ...],
-        file_roots: tuple[Path, ...],
     ) -> None:
         self._client = client
-        self._cluster = cluster
         self._queue = queue
         self._events = events
+        self._opener = opener
         self._namespaces = namespaces
         self._now = now
-        self._env_prefixes = env_prefixes
-        self._file_roots = file_roots
+        self.references = References(client, self._outdate)
         self._listeners: list[Callable[[Key, bool], None]] = []
         self.stores: dict[Key, Store] = {}
 
@@ -122,9 +129,9 @@ class StoreController:
     def forget(self, key: Key) -> None:
         """Drop a store that is gone; those who use it hear of it."""
         self._queue.forget(key)
+        self.references.drop(key)
         if store := self.stores.pop(key, None):
-            if store.opened is not None:
-                store.opened.retire()
+            store.retire()
             self._returned(key, True)
 
     async def load(self) -> None:
@@ -139,8 +146,8 @@ class StoreController:
     async def close(self) -> None:
         """Close all stores."""
         for store in self.stores.values():
-            if store.opened is not None:
-                await store.opened.close()
+            for one in store.all_open():
+                await one.close()
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -171,26 +178,29 @@ class StoreController:
                 )
             except NotFound:
                 return None
-        if store := self.stores.get(key):
+        if (store := self.stores.get(key)) and store.opened is None:
             await self._open(key, store)
         return store
 
-    def serves(self, spec: StoreSpec, namespace: str) -> bool:
-        """Tell whether resources of a namespace may read from a store."""
+    def serves(self, store: Store, namespace: str) -> bool:
+        """Tell whether resources of a namespace may read from a store that is open."""
+        # Who is served says the newest spec, also where the former one is still read from.
+        newest = store.newest or store.opened
+        allowed = newest.spec.namespaces if newest is not None else None
         labels = self._namespaces.seen(("", namespace))
-        return spec.namespaces is None or spec.namespaces.serve(namespace, labels or {})
+        return allowed is None or allowed.serve(namespace, labels or {})
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):
             store.worked = loop_time()
-            if store.verdict is not None and not store.verdict.serves:
+            if store.opened is store.newest and store.verdict is not None and not store.verdict.serves:
                 self._queue.add(key, lane=key)
 
     def failed(self, key: Key) -> None:
         """Hear that a read found the backend away or the login refused: probe now."""
         store = self.stores.get(key)
-        if store is not None and store.verdict is not None and store.verdict.serves:
+        if store is not None and store.opened is store.newest and store.verdict is not None and store.verdict.serves:
             store.worked = float("-inf")
             self._queue.add(key, lane=key)
 
@@ -201,8 +211,11 @@ class StoreController:
             return
         before = store.verdict
         await self._open(key, store)
-        if store.opened is not None:
-            store.verdict = await self._probe(store, store.opened)
+        await self._judge(key, store)
+        if not (store.verdict or SERVING).serves and await self.references.have_changed(key):
+            store.outdated = True
+            await self._open(key, store)
+            await self._judge(key, store)
         verdict = store.verdict or SERVING
         try:
             await self._report(key, store, verdict)
@@ -211,48 +224,61 @@ class StoreController:
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
         self._queue.add_at(key, self._now() + _pause(store, verdict), lane=key)
-        # Not `changed` by what this call opened: a user's read may have opened the new spec before it.
-        changed, store.announced = store.announced not in {NEVER_OPENED, store.generation}, store.generation
+        # Not `changed` by what this call opened: a user's read may have opened the first before it.
+        changed, store.announced = store.announced not in {NEVER_OPENED, store.serving}, store.serving
         if changed or (verdict.serves and (before is None or not before.serves)):
             self._returned(key, changed)
 
     async def _open(self, key: Key, store: Store) -> None:
+        """Open the newest spec, if that is not done. Raises nothing: the verdict tells."""
         async with store.lock:
             generation = store.seen.generation
-            current = store.generation == generation
+            current = store.generation == generation and not store.outdated
             # What is wrong with a spec does not mend by itself; a credential that lacks may come.
-            final = store.opened is not None or (store.verdict and store.verdict.reason is StoreReason.INVALID_SPEC)
+            final = store.newest is not None or (store.verdict and store.verdict.reason is StoreReason.INVALID_SPEC)
             if current and final:
                 return
-            former = store.opened
+            store.outdated = False
+            superseded = store.newest if store.newest is not store.opened else None
+            versions: Versions = {}
             try:
-                store.opened = await self._open_chain(key, store.seen.spec)
+                store.newest = await self._opener.open(key, store.seen.spec, versions)
             except SecretsError as error:
-                store.opened, store.verdict = None, judge(error)
+                store.newest, store.verdict = None, judge(error)
             store.generation = generation
-            store.worked = float("-inf")  # what worked was the former one
+            if superseded is not None:
+                superseded.retire()
+            if store.opened is None:
+                self._read_from_newest(store)
+            if self.stores.get(key) is store:
+                self.references.follow(key, versions)
+            else:  # deleted meanwhile
+                store.retire()
+
+    async def _judge(self, key: Key, store: Store) -> None:
+        """Probe the newest, and read from it once it works."""
+        if (newest := store.newest) is None:
+            return
+        store.verdict = await self._probe(store, newest)
+        if store.verdict.serves and store.opened is not newest and self.stores.get(key) is store:
+            former = store.opened
+            self._read_from_newest(store)
             if former is not None:
                 former.retire()
 
-    async def _open_chain(self, key: Key, text: bytes) -> OpenStore:
-        spec = _parse(key, text)
-        credentials = Credentials(self._client, key.namespace)
-        for reference in spec.credentials.values():
-            await credentials(reference)
-        surroundings = Surroundings(
-            credential=credentials,
-            service_account_token=ServiceAccountTokens(self._client, key.namespace),
-            cluster=self._cluster,
-            env_prefixes=self._env_prefixes,
-            file_roots=self._file_roots,
-        )
-        chain = await open_chain(spec, surroundings)
-        metrics.serve_driver(spec.driver)
-        return OpenStore(chain, spec)
+    def _read_from_newest(self, store: Store) -> None:
+        store.opened, store.serving = store.newest, store.generation
+        store.worked = float("-inf")  # what worked was the former one
+
+    def _outdate(self, key: Key) -> None:
+        """Hear that an object which a store refers to has changed."""
+        if store := self.stores.get(key):
+            store.outdated = True
+            self._queue.add(key, lane=key)
 
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
-        if started - store.worked < opened.spec.health_check.interval:
+        if opened is store.opened and started - store.worked < opened.spec.health_check.interval:
             return SERVING
         try:
             with opened.use() as chain:
@@ -271,7 +297,7 @@ class StoreController:
             name=key.name,
             driver=orjson.loads(store.seen.spec).get("driver", "env"),
             opened=store.opened is not None,
-            generation=store.seen.generation,
+            generation=store.generation,
             now=self._now(),
         )
         if new == old:
@@ -290,16 +316,6 @@ class StoreController:
         elif before is not None:
             log.info("Store serves again", resource=str(key))
             self._events.normal(key, store.seen.uid, verdict.reason, verdict.message)
-
-
-def _parse(key: Key, spec: bytes) -> StoreSpec:
-    try:
-        parsed = StoreSpec.model_validate(orjson.loads(spec))
-    except ValidationError as error:
-        raise Invalid(explain(error)) from None
-    if problem := check_scope(parsed, cluster=key.kind == names.CLUSTER_STORE.name):
-        raise Invalid(problem)
-    return parsed
 
 
 def _pause(store: Store, verdict: Verdict) -> float:

@@ -11,7 +11,15 @@ from beemflow_secrets.controllers.failure import printable
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import StoreReason
-from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFound, SecretsError, Throttled
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    EndpointNotAllowed,
+    Invalid,
+    NotFound,
+    SecretsError,
+    Throttled,
+)
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.status import Status
@@ -22,6 +30,7 @@ CHECKED_TOLD = 600.0
 _REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
     (CredentialNotFound, StoreReason.CREDENTIAL_NOT_FOUND),
     (AuthFailed, StoreReason.AUTHENTICATION_FAILED),
+    (EndpointNotAllowed, StoreReason.ENDPOINT_NOT_ALLOWED),
     (Invalid, StoreReason.INVALID_SPEC),
     # A backend that answers "denied" or "not found" serves; no probe may need a right that reading does not need.
     (Denied, StoreReason.VALID),

@@ -62,9 +62,9 @@ class KubeClient:
         await self._session.close()
         await self._watches.close()
 
-    async def get(self, path: str, **params: str) -> Object:
-        """Return an object, or any JSON answer."""
-        return await self._request("GET", path, params=params)
+    async def get(self, path: str, *, metadata: bool = False) -> Object:
+        """Return an object, its metadata alone, or any JSON answer."""
+        return await self._request("GET", path, accept=METADATA if metadata else None)
 
     async def create(self, path: str, body: Object) -> Object:
         """POST: an object that exists is AlreadyExists, never overwritten."""

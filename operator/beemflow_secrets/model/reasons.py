@@ -31,3 +31,4 @@ class StoreReason(StrEnum):
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     BACKEND_UNAVAILABLE = "BackendUnavailable"
     CREDENTIAL_NOT_FOUND = "CredentialNotFound"
+    ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.jsontext import as_bytes
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
+    from beemflow_secrets.providers.endpoints import Endpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,8 @@ class Surroundings:
 
     `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
     AuthFailed when the credential is not there. `service_account_token` makes tokens of the ServiceAccounts that the
-    store names. `cluster` is the cluster that the operator runs in. `env_prefixes`: the environment variables that the
+    store names. `cluster` is the cluster that the operator runs in. `endpoints` says which servers may be connected to:
+    a driver asks before it does (`Wire` does so by itself). `env_prefixes`: the environment variables that the
     env driver may read begin with one of these; None means all of them (outside the operator). `file_roots`: the
     folders below which the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose
     variables the env driver has beside those of the environment.
@@ -235,6 +238,7 @@ class Surroundings:
     credential: Callable[[CredentialRef], Awaitable[str]]
     service_account_token: ServiceAccountTokens = _no_accounts
     cluster: Connection | None = None
+    endpoints: Endpoints = EVERYWHERE
     env_prefixes: tuple[str, ...] | None = None
     file_roots: tuple[Path, ...] | None = ()
     dotenv: Path | None = None

@@ -8,6 +8,7 @@
     ├── Throttled       too many requests; `retry_after` says when to come again
     ├── Unavailable     no usable answer: refused, cut off, timed out, sealed, a failed TLS handshake
     └── Invalid         the request or the value cannot be right: a malformed key, a value that is no text
+        └── EndpointNotAllowed  the store may not connect to the address that it names
 
 A message names a field or a version, never a value; the key stands beside it in `key`. What an SDK or a server said
 is in `__cause__` and stays there: such texts hold paths, account names and sometimes values, so they never reach a
@@ -73,3 +74,7 @@ class Unavailable(SecretsError):
 
 class Invalid(SecretsError):
     """The request, or the value for what is asked of it, cannot be right; trying again does not help."""
+
+
+class EndpointNotAllowed(Invalid):
+    """The address is none that the store may connect to, by its text or by what its name resolves to."""

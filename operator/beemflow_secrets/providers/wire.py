@@ -1,13 +1,14 @@
 """The connections of a driver to one server, over aiohttp.
 
 A request is one attempt without a deadline of its own: whoever calls cancels. Redirects are not followed, answers
-are bounded, nothing of the process's environment (proxies, netrc) takes part.
+are bounded, and of the process's environment only the proxies take part: no netrc, no cookies.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,12 +16,17 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from beemflow_secrets.providers.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from aiohttp.abc import ResolveResult
+
+    from beemflow_secrets.providers.endpoints import Endpoints
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of the largest answer that is taken."""
@@ -64,10 +70,15 @@ class Answer:
 class Wire:
     """A pool of connections to `address`, which may have a path. It is opened by the first request.
 
-    `tls` says whom to trust where the address is https://; `headers` go with every request.
+    `tls` says whom to trust where the address is https://; `headers` go with every request; `endpoints` says whether
+    the store may connect there. Raises EndpointNotAllowed where the address itself says that it may not.
     """
 
-    def __init__(self, address: str, tls: ssl.SSLContext | None, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, address: str, tls: ssl.SSLContext | None, headers: Mapping[str, str], *, endpoints: Endpoints
+    ) -> None:
+        endpoints.check(address)
+        self._endpoints = endpoints
         self._address = address.rstrip("/")
         self._ssl = tls or True
         # A compressed answer could be small here and grow beyond all bounds.
@@ -83,7 +94,10 @@ class Wire:
         params: Mapping[str, str] | None = None,
         json: object = None,
     ) -> Answer:
-        """Send one request. `path` is quoted already and begins with /. Raises Unavailable where no answer came."""
+        """Send one request. `path` is quoted already and begins with /.
+
+        Raises Unavailable where no answer came, and EndpointNotAllowed where the server's name leads elsewhere now.
+        """
         try:
             return await self._exchange(method, path, headers, params, json)
         except aiohttp.ClientOSError as error:
@@ -125,7 +139,12 @@ class Wire:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._ssl),
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS,
+                    ssl=self._ssl,
+                    resolver=_Resolver(self._endpoints),
+                    use_dns_cache=False,  # resolved and judged at every connection; connections are kept
+                ),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -133,6 +152,29 @@ class Wire:
                 trust_env=False,
             )
         return self._session
+
+
+class _Resolver(AbstractResolver):
+    """Resolves names as the system does. What it answers is connected to, and nothing else is.
+
+    A name that leads to a forbidden address beside others is refused as a whole: nobody has one by accident.
+    """
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._system = aiohttp.ThreadedResolver()
+        self._endpoints = endpoints
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve. Raises OSError, and EndpointNotAllowed."""
+        found = await self._system.resolve(host, port, family)
+        for one in found:
+            self._endpoints.check_resolved(host, one["host"])
+        return found
+
+    async def close(self) -> None:
+        """Do nothing: nothing is open."""
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

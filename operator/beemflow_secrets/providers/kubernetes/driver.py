@@ -11,6 +11,7 @@ from beemflow_secrets.kube.client import METADATA_LIST, PAGE
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.cluster import this_cluster
+from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.kubernetes.answers import failure, is_name, page, secret, secret_name
 from beemflow_secrets.providers.kubernetes.identity import identity
@@ -40,7 +41,9 @@ class KubernetesDriver(Driver):
         self._namespace = block.namespace
         cluster = None if block.server else this_cluster(surroundings)
         address = block.server or (cluster.server if cluster else "")
-        self._wire = Wire(address, _trust(spec, cluster), {"User-Agent": "beemflow-secrets"})
+        # This cluster's address is the operator's own, and named by no store.
+        endpoints = surroundings.endpoints if block.server else EVERYWHERE
+        self._wire = Wire(address, _trust(spec, cluster), {"User-Agent": "beemflow-secrets"}, endpoints=endpoints)
         self._identity = identity(block, surroundings, cluster, clock)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:

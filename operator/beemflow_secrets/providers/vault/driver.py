@@ -45,7 +45,7 @@ class VaultDriver(Driver):
         vault = spec.vault
         assert vault is not None  # noqa: S101 - the model demands it
         self._spec = vault
-        self._wire = Wire(vault.address, vault.namespace, spec.tls)
+        self._wire = Wire(vault.address, vault.namespace, spec.tls, surroundings.endpoints)
         self._mounts = Mounts(vault, clock)
         enter = partial(log_in, vault, Api(self._wire, None), surroundings)
         self._logins = Logins(self._wire, enter, clock=clock, timeout=spec.timeout)

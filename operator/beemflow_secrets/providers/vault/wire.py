@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from beemflow_secrets.model.store import Tls
+    from beemflow_secrets.providers.endpoints import Endpoints
     from beemflow_secrets.providers.wire import Answer
 
 
 class Wire:
-    """Connections to `address`; `namespace` is Vault's own."""
+    """Connections to `address`; `namespace` is Vault's own. Raises EndpointNotAllowed."""
 
-    def __init__(self, address: str, namespace: str | None, tls: Tls) -> None:
+    def __init__(self, address: str, namespace: str | None, tls: Tls, endpoints: Endpoints) -> None:
         # The first proves to Vault's agent that no browser was tricked into this.
         headers = {"X-Vault-Request": "true"} | ({} if namespace is None else {"X-Vault-Namespace": namespace})
-        self._wire = _Wire(address, ssl_context(tls) if address.startswith("https:") else None, headers)
+        context = ssl_context(tls) if address.startswith("https:") else None
+        self._wire = _Wire(address, context, headers, endpoints=endpoints)
 
     async def send(
         self,

@@ -1,0 +1,87 @@
+"""The objects that stores refer to: looked at every ten seconds, by their metadata alone.
+
+Not watched: a watch of every Secret of the cluster would bring all of them, and one for each that is named would hold
+a connection each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from beemflow_secrets.kube.errors import ApiError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.kube.client import KubeClient
+
+Versions = dict[str, str | None]
+"""Paths of objects and their resourceVersions as they were read, None for one that is missing."""
+
+log = structlog.get_logger(__name__)
+
+ROUND = 10
+"""Seconds in which each object is looked at once."""
+
+
+class References:
+    """Calls `tell` with each store that refers to an object which is not as it was when the store was opened."""
+
+    def __init__(self, client: KubeClient, tell: Callable[[Key], None]) -> None:
+        self._client = client
+        self._tell = tell
+        self._followed: dict[Key, Versions] = {}
+
+    def follow(self, key: Key, versions: Versions) -> None:
+        """Follow what a store refers to, instead of what it referred to before."""
+        if versions:
+            self._followed[key] = versions
+        else:
+            self.drop(key)
+
+    def drop(self, key: Key) -> None:
+        """Follow nothing for a store any more."""
+        self._followed.pop(key, None)
+
+    async def have_changed(self, key: Key) -> bool:
+        """Look at what one store refers to, now. An object that cannot be looked at counts as it was."""
+        versions = self._followed.get(key, {})
+        return _differ(versions, await self._look(list(versions)))
+
+    async def run(self) -> None:
+        """Look until cancelled, at a tenth of the objects each second."""
+        while True:
+            paths = sorted({path for versions in self._followed.values() for path in versions})
+            for second in range(ROUND):
+                await asyncio.sleep(1)
+                seen = await self._look(paths[second::ROUND])
+                for key, versions in tuple(self._followed.items()):
+                    if _differ(versions, seen):
+                        self._tell(key)
+
+    async def _look(self, paths: list[str]) -> Versions:
+        versions = await asyncio.gather(*(self._version(path) for path in paths), return_exceptions=True)
+        seen = {}
+        for path, version in zip(paths, versions, strict=True):
+            if isinstance(version, ApiError):
+                log.debug("Object not looked at", path=path, error=version.message)
+            elif isinstance(version, BaseException):
+                raise version
+            else:
+                seen[path] = version
+        return seen
+
+    async def _version(self, path: str) -> str | None:
+        try:
+            version: str = (await self._client.get(path, metadata=True))["metadata"]["resourceVersion"]
+        except NotFound:
+            return None
+        return version
+
+
+def _differ(versions: Mapping[str, str | None], seen: Mapping[str, str | None]) -> bool:
+    return any(path in seen and seen[path] != version for path, version in versions.items())
