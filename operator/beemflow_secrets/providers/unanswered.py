@@ -7,6 +7,8 @@ import ssl
 
 import aiohttp
 
+from beemflow_secrets.providers.pins import WrongKey
+
 PROXY = "the proxy that the environment names"
 
 # X509_V_ERR_…: of openssl/x509_vfy.h.
@@ -56,6 +58,8 @@ def _unconnected(error: aiohttp.ClientOSError) -> str:
 
 
 def _certificate_fault(error: Exception) -> str:
+    if isinstance(error, WrongKey):
+        return "the server's key is none of tls.pinnedCertificates"
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
     return _CERTIFICATES.get(code, "the server's certificate is signed by no authority that this store trusts")
 
