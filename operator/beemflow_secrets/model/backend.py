@@ -1,8 +1,8 @@
 """What a store and each link of a chain have in common: a driver, its block, a prefix, and how it is reached."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule
@@ -10,7 +10,6 @@ from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
-from beemflow_secrets.model.pem import LONGEST, certificates
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
@@ -26,25 +25,6 @@ class Retry(Model):
     )
     max_delay: Duration = Field(
         default=10.0, description="No pause takes longer, unless the backend asks for it. Default 10s."
-    )
-
-
-class Tls(Model):
-    """How the connection to the backend is secured."""
-
-    min_version: Literal["1.2", "1.3"] = Field(
-        default="1.3", description='The oldest TLS version to accept, in quotes: "1.2" or "1.3". Default "1.3".'
-    )
-    ca_bundle: Annotated[str, AfterValidator(certificates)] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=LONGEST,
-        description="The authorities to trust: certificates as PEM, or base64 of that. Default: those of the system.",
-    )
-    allow_plaintext: bool = Field(
-        default=False,
-        description="Allow an http:// address, where credentials and values cross the network unencrypted. "
-        "Not needed for localhost. Default false.",
     )
 
 

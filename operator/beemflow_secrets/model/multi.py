@@ -4,11 +4,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, Tls
+from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Duration
 from beemflow_secrets.model.form import OrAdded
+from beemflow_secrets.model.tls import Tls
 
 MOST_LINKS = 8
 

@@ -1,22 +1,23 @@
 """How a backend is reached: spec and status of BeemFlowSecretStore and BeemFlowClusterSecretStore."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from beemflow_secrets.model.address import LOOPBACK, is_plaintext
-from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, Tls, block_of
+from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
-from beemflow_secrets.model.cel import Rule, quoted
+from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
 from beemflow_secrets.model.duration import Between
+from beemflow_secrets.model.encryption import encryption
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.form import OrAdded
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.tls import Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
@@ -56,50 +57,6 @@ class HealthCheck(Model):
     )
 
 
-_UNENCRYPTED = "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext"
-
-
-def _encrypted(driver: str, field: str) -> "tuple[Rule[StoreSpec], Rule[StoreSpec]]":
-    """Demand https:// of an address in a driver's block, but for loopback and where plaintext is allowed.
-
-    The store's own, and those of its links, which take the store's `tls` where they have none.
-    """
-
-    def refused(block: object, tls: Tls) -> bool:
-        address: str | None = getattr(block, field, None)
-        return address is not None and not tls.allow_plaintext and is_plaintext(address)
-
-    def written(subject: str, tls: str) -> str:
-        block, address = f"{subject}.{driver}", f"{subject}.{driver}.{field}"
-        return (
-            f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || ({tls}) || "
-            f"{address}.matches({quoted(LOOPBACK)})"
-        )
-
-    def links_hold(store: "StoreSpec") -> bool:
-        links = store.multi.providers if store.multi else ()
-        return not any(refused(getattr(link, driver), link.tls or store.tls) for link in links)
-
-    own, link = (
-        f"has({subject}.tls) && has({subject}.tls.allowPlaintext) && {subject}.tls.allowPlaintext"
-        for subject in ("self", "link")
-    )
-    return (
-        Rule(
-            written("self", own),
-            lambda store: not refused(getattr(store, driver), store.tls),
-            _UNENCRYPTED,
-            path=(driver, field),
-        ),
-        Rule(
-            f"!has(self.multi) || self.multi.providers.all(link, {written('link', f'has(link.tls) ? {link} : {own}')})",
-            links_hold,
-            _UNENCRYPTED,
-            path=("multi", "providers"),
-        ),
-    )
-
-
 class Backend(NamedTuple):
     """One backend of a store. `path` leads from the store's spec to it: empty, or `multi.providers[1].`."""
 
@@ -132,11 +89,11 @@ class StoreSpec(BackendSpec):
         description="For a BeemFlowClusterSecretStore: the namespaces that may read from it. Default: all.",
     )
 
-    rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
+    rules: ClassVar[tuple[Rule[Any], ...]] = (
         *BackendSpec.rules,
         *block_of("multi"),
-        *_encrypted("vault", "address"),
-        *_encrypted("kubernetes", "server"),
+        *encryption("vault", "address"),
+        *encryption("kubernetes", "server"),
     )
 
     @property
