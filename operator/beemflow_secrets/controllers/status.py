@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.controllers.conditions import Saying, ready, said
+from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
 from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
@@ -36,7 +37,7 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
     message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
     return _without_none(
         {
-            **_with_ready(old, "True", Reason.SYNCED, message, generation, now),
+            **_with_ready(old, Saying("True", Reason.SYNCED, message), generation, now),
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
@@ -48,26 +49,29 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
 
 def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
     """Return the status after a failed sync: what was synced before stays told."""
-    return _with_ready(old, "False", reason, message, generation, now)
+    return _with_ready(old, Saying("False", reason, message), generation, now)
 
 
 def suspended(old: Status, *, generation: int, now: float) -> Status:
     """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
     before = ready(old).get("status", "Unknown")
     message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
-    return _with_ready(old, before, Reason.SUSPENDED, message, generation, now)
+    return _with_ready(old, Saying(before, Reason.SUSPENDED, message), generation, now)
 
 
-def ready(status: Status) -> dict[str, Any]:
-    """Return the Ready condition, empty where there is none."""
-    return next((item for item in status.get("conditions", ()) if item["type"] == READY), {})
+def is_suspended(status: Status) -> bool:
+    """Whether the status tells of a resource whose writes are stopped."""
+    return ready(status).get("reason") == Reason.SUSPENDED
 
 
 def worth_writing(old: Status, new: Status, now: float) -> bool:
-    """Whether the new status tells more than a later lastSyncTime, or the last heartbeat is long ago."""
+    """Whether the new status tells more than another lastSyncTime, or the last heartbeat is long ago.
+
+    Or lies in the future: the clock was put back.
+    """
     if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
         return True
-    return old != new and now - seconds(old.get("lastSyncTime", "")) >= HEARTBEAT
+    return old != new and abs(now - seconds(old.get("lastSyncTime", ""))) >= HEARTBEAT
 
 
 def merge_patch(old: Status, new: Status) -> Status:
@@ -76,38 +80,9 @@ def merge_patch(old: Status, new: Status) -> Status:
     return changed | dict.fromkeys(old.keys() - new.keys())
 
 
-def condition(old: Status, *, status: str, reason: str, message: str, generation: int, now: float) -> dict[str, Any]:
-    """Return the Ready condition; its transition time moves only with its status."""
-    before = ready(old)
-    since = before.get("lastTransitionTime") if before.get("status") == status else None
-    return {
-        "type": READY,
-        "status": status,
-        "reason": str(reason),
-        "message": message,
-        "observedGeneration": generation,
-        "lastTransitionTime": since or timestamp(now),
-    }
-
-
-def timestamp(moment: float) -> str:
-    """Write seconds since the epoch as Kubernetes writes times."""
-    return rfc3339(datetime.fromtimestamp(moment, UTC))
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write a time in whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds(text: str) -> float:
-    """Read a time that Kubernetes wrote as seconds since the epoch; 0 for none."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0
-
-
-def _with_ready(old: Status, status: str, reason: str, message: str, generation: int, now: float) -> Status:
-    ready = condition(old, status=status, reason=reason, message=message, generation=generation, now=now)
-    return {**old, "observedGeneration": generation, "conditions": [ready]}
+def _with_ready(old: Status, saying: Saying, generation: int, now: float) -> Status:
+    conditions = said(old, {READY: saying}, generation=generation, now=now)
+    return {**old, "observedGeneration": generation, "conditions": conditions}
 
 
 def _synced_message(entries: Sequence[Entry], done: str) -> str:
