@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from contextlib import suppress
 from enum import StrEnum
@@ -54,6 +55,14 @@ def _endpoint(value: str) -> Origin:
     return origin
 
 
+def _namespaces(values: list[str] | None) -> list[str]:
+    named = [name.strip() for value in values or () for name in value.split(",")]
+    for name in named:
+        if re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) is None:
+            raise typer.BadParameter(f"{name!r} is no name of a namespace; several are divided by ','")
+    return list(dict.fromkeys(named))
+
+
 def run(
     *,
     http_address: Annotated[
@@ -67,6 +76,15 @@ def run(
     concurrency: Annotated[
         int, typer.Option(envvar=f"{PREFIX}CONCURRENCY", min=1, help="Syncs under way at once, for each store.")
     ] = _DEFAULTS.concurrency,
+    namespaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}NAMESPACES",
+            callback=_namespaces,
+            help="Serve these namespaces alone, divided by ','. There are no cluster stores then, and rights in these "
+            "namespaces are all that is needed. None given: all.",
+        ),
+    ] = None,
     env_allowed_prefix: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,6 +140,7 @@ def run(
     settings = Settings(
         http_address=http_address,
         concurrency=concurrency,
+        namespaces=tuple(namespaces or ()),
         env_allowed_prefixes=tuple(env_allowed_prefix or ()),
         file_allowed_roots=tuple(file_allowed_root or ()),
         allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),

@@ -39,8 +39,7 @@ class Connection:
 
     `trust` makes a context that trusts this server and shows nobody's certificate: for who is not us there. `own` makes
     another as `tls` is, with our certificate where we log in by one: for who wants more of the server than we do.
-    `in_pod` says that `token` is that of the pod's ServiceAccount. `proxy` may hold a
-    password.
+    `in_pod` says that `token` is that of the pod's ServiceAccount. `proxy` may hold a password.
     """
 
     server: str

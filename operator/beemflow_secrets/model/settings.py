@@ -17,6 +17,7 @@ class Settings:
 
     http_address: str = "0.0.0.0:8080"
     concurrency: int = 128
+    namespaces: tuple[str, ...] = ()
     env_allowed_prefixes: tuple[str, ...] = ()
     file_allowed_roots: tuple[Path, ...] = ()
     allowed_endpoints: frozenset[Origin] = frozenset()

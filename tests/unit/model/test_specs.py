@@ -19,7 +19,9 @@ from tests.unit.model.cases import (
     Spec,
     Wrong,
     approle,
+    chain,
     entry,
+    kubernetes_login,
     secret,
     vault,
 )
@@ -106,6 +108,25 @@ def test_credentials_are_found_by_their_field() -> None:
     assert list(spec.vault.credentials) == ["roleIdRef", "secretId"]
 
 
+def test_a_chain_is_its_links_each_as_a_store_of_its_own() -> None:
+    written = chain(
+        vault() | {"prefix": "a/", "timeout": "1s"}, {"name": "spare", **approle(), "tls": {"minVersion": "1.2"}}
+    )
+    store = StoreSpec.model_validate(written | {"prefix": "p/", "timeout": "2s", "retry": {"attempts": 2}})
+    (first_path, first_name, first), (path, name, second) = store.backends
+    assert (first_path, first_name, path, name) == ("multi.providers[0].", "vault", "multi.providers[1].", "spare")
+    assert (first.driver, first.prefix, first.timeout, first.retry.attempts) == ("vault", "a/", 1.0, 2)
+    assert (second.prefix, second.timeout, second.tls.min_version, first.tls.min_version) == ("", 2.0, "1.2", "1.3")
+    assert (first.multi, first.vault) == (None, store.multi and store.multi.providers[0].vault)
+    assert list(store.credentials) == ["multi.providers[0].vault.token", "multi.providers[1].vault.secretId"]
+
+
+def test_a_plain_store_is_its_only_backend() -> None:
+    store = StoreSpec.model_validate(kubernetes_login(serviceAccountRef={"name": "a"}))
+    assert store.backends == [("", "vault", store)]
+    assert list(store.service_accounts) == ["vault.serviceAccountRef"]
+
+
 def test_a_nested_misspelling_names_the_nearest_field() -> None:
     assert answer(StoreSpec, {"retry": {"basedelay": "1s"}}) == (
         "spec.retry.basedelay: is not a known field (it holds a string); did you mean baseDelay?"
@@ -140,7 +161,7 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'env', 'file', 'kubernetes' or 'vault' (got a number)"
+        "secrets.driver: must be 'env', 'file', 'kubernetes', 'multi' or 'vault' (got a number)"
     )
 
 
