@@ -63,10 +63,10 @@ class SecretController:
         self._queue = queue
         self._events = events
         self._stores = stores
-        self._writing = Writing(client, owned, events)
         self._now = now
         self._finish = finish
         self.registry = Registry()
+        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
 
     # What happens outside: watch events, drift, stores that come back.
 

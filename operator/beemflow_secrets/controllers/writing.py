@@ -13,6 +13,7 @@ from beemflow_secrets.model import names
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Observed
+    from beemflow_secrets.controllers.ownership import Lives
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.controllers.tracked import Tracked
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 class Writing:
     """Writes what a resource asks for, and knows whether it is still as it was left."""
 
-    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events) -> None:
+    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives) -> None:
         self._client = client
         self._owned = owned
         self._events = events
-        self._writer = Writer(client, owned)
+        self._writer = Writer(client, owned, lives)
 
     def drifted(self, item: Tracked) -> bool:
         """Whether the Secret is not as this or an earlier process left it."""
@@ -65,12 +66,11 @@ class Writing:
         key = seen.key
         former = self._former(item, old) - {wanted.name}
         written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
-        if written.former_type is not None:
-            message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
-            self._events.normal(key, seen.uid, "SecretRecreated", message)
+        for reason, message in written.notes:
+            self._events.normal(key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
         for name in sorted(former):
-            await self._writer.remove(key.namespace, name, wanted)
+            await self._writer.remove_former(key.namespace, name, wanted.owner)
         return written
 
     def _former(self, item: Tracked, old: Status) -> set[str]:

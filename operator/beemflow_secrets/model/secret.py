@@ -54,6 +54,11 @@ class Target(Model):
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
         "goes. None: values are read and reported on, and nothing is written. Default Owner.",
     )
+    immutable: bool = Field(
+        default=False,
+        description="Make the Secret immutable: data is written once, and the condition Outdated tells when it differs "
+        "from what the backend holds. Delete the Secret to have it made anew. Default false.",
+    )
     template: Template = Field(default=Template(), description="How the Secret looks.")
 
 
