@@ -404,7 +404,7 @@ class ThisClusterHarness(ClusterHarness):
         surroundings = Surroundings(
             credential=self._lend,
             service_account_token=self._remembering(ServiceAccountTokens(self._client(own), self.namespace)),
-            cluster=Connection(address, own.tls, own.token, own.namespace, trust),
+            cluster=Connection(address, own.tls, own.token, own.namespace, trust, trust),
         )
         spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block})
         return KubernetesDriver(spec, surroundings)

@@ -270,7 +270,7 @@ async def test_a_token_that_is_none_is_not_sent(cluster: Cluster, front: FaultPr
 async def test_the_operators_certificate_is_not_shown_for_others(cluster: Cluster) -> None:
     """With it in the handshake the API server would take whoever asks for the operator."""
     operators = ssl.create_default_context(cafile=cluster.plane.ca)
-    own = Connection(cluster.plane.url, operators, cluster.own.token, "default", cluster.own.trust)
+    own = Connection(cluster.plane.url, operators, cluster.own.token, "default", cluster.own.trust, lambda: operators)
     asked = cluster.driver(cluster=own, serviceAccountRef=READER)._wire._ssl
     assert asked is not operators
     assert cluster.driver(cluster=own)._wire._ssl is operators

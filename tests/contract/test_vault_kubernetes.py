@@ -168,7 +168,9 @@ async def test_a_cluster_store_in_a_pod_logs_in_as_the_pod(logins: Logins, contr
     async def mounted() -> str:
         return token
 
-    pod = Connection(logins.own.server, logins.own.tls, mounted, logins.ns.name, logins.own.trust, in_pod=True)
+    pod = Connection(
+        logins.own.server, logins.own.tls, mounted, logins.ns.name, logins.own.trust, logins.own.own, in_pod=True
+    )
     value = await logins.open(cluster=pod, serviceAccountRef=None).get_secret_with_metadata("a")
     assert isinstance(value, SecretValue)
 

@@ -79,6 +79,9 @@ def test_a_failing_resource_stays_not_ready_while_suspended(
     ns.ready("slack", "False", reason="KeyNotFound")
     ns.api.patch(ns.path("slack"), {"spec": {"suspend": True}})
     told_suspended(ns, "slack", "False")
+    # A person did it, so it is nothing to be warned of.
+    ns.wait_event("slack", "Normal", "Suspended")
+    assert ("Warning", "Suspended") not in ns.events("slack")
     put("slack", token=canary)
     ns.api.patch(ns.path("slack"), {"spec": {"suspend": False}})
     ns.ready("slack")

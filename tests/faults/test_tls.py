@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from tests.faults.conftest import message, secret_as_it_is, vault_store
+from tests.faults.conftest import message, vault_store
 from tests.support.certs import CertificateAuthority
 from tests.support.fixtures import entry, spec
 from tests.support.openbao import OpenBao
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from tests.support.api import Namespace
     from tests.support.operator import Operator
+
+
+OTHER_KEY = f"sha256/{'A' * 43}="
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def old_bao() -> Iterator[OpenBao]:
         yield server
 
 
-def store_of(ns: Namespace, bao: OpenBao, folder: str, **tls: str) -> None:
+def store_of(ns: Namespace, bao: OpenBao, folder: str, **tls: Any) -> None:
     ns.add_store("prod", vault_store(ns, bao.address, folder, token=bao.root_token, tls=tls))
 
 
@@ -71,17 +74,18 @@ def test_another_authority_until_the_right_one_is_named(
     assert ns.data("slack") == {"token": canary}
 
 
-def test_an_authority_that_is_changed_to_a_wrong_one_leaves_the_secret(
+def test_an_authority_that_is_changed_to_a_wrong_one_takes_nothing_from_the_users(
     operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str
 ) -> None:
     tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
     store_of(ns, tls_bao, folder, caBundle=ca_of(tls_bao))
     ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="1s"))
     ns.ready("slack")
-    before = secret_as_it_is(ns, "slack")
     ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"caBundle": CertificateAuthority().pem}}})
-    ns.ready("slack", "False", reason="BackendUnavailable")
-    assert secret_as_it_is(ns, "slack") == before
+    assert "signed by no authority" in message(ns.store_ready("prod", "False", reason="BackendUnavailable"))
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": f"{canary}-2"})  # the former store is still read from
+    ns.wait_data("slack", {"token": f"{canary}-2"})
+    ns.ready("slack")
 
 
 def test_the_systems_authorities_do_not_know_it(
@@ -102,6 +106,21 @@ def test_a_server_without_tls_1_3_until_the_store_takes_1_2(
     ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack", "False", reason="BackendUnavailable")
     ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"minVersion": "1.2"}}})
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+
+
+def test_a_key_that_is_not_pinned_until_it_is(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str
+) -> None:
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    store_of(ns, tls_bao, folder, caBundle=ca_of(tls_bao), pinnedCertificates=[OTHER_KEY])
+    found = ns.store_ready("prod", "False", reason="BackendUnavailable")
+    assert message(found) == "TLS handshake failed: the server's key is none of tls.pinnedCertificates"
+    assert tls_bao.cert is not None
+    pins = [OTHER_KEY, tls_bao.cert.pin]
+    ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"pinnedCertificates": pins}}})
+    ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack")
     assert ns.data("slack") == {"token": canary}
 

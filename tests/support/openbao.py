@@ -62,6 +62,7 @@ class OpenBao:
         self.port = free_port()
         self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.ca = (ca or CertificateAuthority()) if tls else None
+        self.cert = self.ca.issue() if self.ca is not None else None
         self.root_token = ""
         self._unseal_key = ""
         self._keep = keep
@@ -317,10 +318,9 @@ class OpenBao:
             "cluster_address": cluster,
             "tls_disable": self.ca is None,
         }
-        if self.ca is not None:
-            server = self.ca.issue()
-            (folder / "cert.pem").write_text(server.certificate)
-            (folder / "key.pem").write_text(server.key)
+        if self.cert is not None:
+            (folder / "cert.pem").write_text(self.cert.certificate)
+            (folder / "key.pem").write_text(self.cert.key)
             listener |= {
                 "tls_cert_file": f"{folder}/cert.pem",
                 "tls_key_file": f"{folder}/key.pem",

@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def process(clock: Clock) -> AsyncIterator[Process]:
-    made = Process(Settings(), Connection("http://api", None, no_token, "default", lambda: None))
+    made = Process(Settings(), Connection("http://api", None, no_token, "default", lambda: None, lambda: None))
     made._waits_for = None
     yield made
     await made.close()

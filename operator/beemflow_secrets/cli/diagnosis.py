@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
-from beemflow_secrets.controllers.tracked import grid_key, interval_of, parse, stores_of
-from beemflow_secrets.engine.schedule import next_due
+from beemflow_secrets.controllers.times import seconds, timestamp
+from beemflow_secrets.controllers.timing import NEVER, due_after
+from beemflow_secrets.controllers.tracked import parse, stores_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import Reason
 
@@ -34,7 +34,7 @@ def store_of(secret: Object) -> Key:
 
 def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str, str]]:
     """Return what there is to say of one resource: label and text, in the order in which a person asks."""
-    told = status.ready(secret.get("status") or {})
+    told = ready(secret.get("status") or {})
     if not told:
         return [
             ("message", "no operator has looked at it yet"),
@@ -50,12 +50,12 @@ def _store(secret: Object, store: Object | None) -> str:
     key = store_of(secret)
     if store is None:
         return f"{key} does not exist"
-    ready = status.ready(store.get("status") or {})
+    told = ready(store.get("status") or {})
     links = [
         f"{link['name']} ({link['driver']}) {link['state']}"
         for link in (store.get("status") or {}).get("providers", ())
     ]
-    said = f"{ready.get('reason', 'not looked at yet')}: {ready['message']}" if ready else "not looked at yet"
+    said = f"{told.get('reason', 'not looked at yet')}: {told['message']}" if told else "not looked at yet"
     return f"{key}: {said}" + (f" [{', '.join(links)}]" if links else "")
 
 
@@ -66,10 +66,9 @@ def _next(secret: Object, now: float) -> str:
         spec = parse(seen)
     except Failed:
         return "when the spec changes"
-    if not (interval := interval_of(spec)):
+    if (due := due_after(now, spec, store_of(secret))) == NEVER:
         return "when the spec changes, or is asked for"
-    due = next_due(now, interval=interval, store=str(store_of(secret)), key=grid_key(spec))
-    return f"{datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%SZ}, in {_span(due - now)}"
+    return f"{timestamp(due)}, in {_span(due - now)}"
 
 
 def _retry(reason: str) -> str:
@@ -108,16 +107,16 @@ def _can_i(lacking: re.Match[str]) -> str:
     return f"kubectl auth can-i {lacking['verb']} {resource}{where} --as {lacking['user']}"
 
 
-def _span(seconds: float) -> str:
+def _span(length: float) -> str:
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:.0f}s"
+        if length >= 2 * size:
+            return f"{length / size:.0f}{unit}"
+    return f"{length:.0f}s"
 
 
 def age(text: str | None, now: float) -> str:
     """Say how long ago a time was that Kubernetes wrote."""
-    return _span(max(0.0, now - status.seconds(text))) if text else ""
+    return _span(max(0.0, now - seconds(text))) if text else ""
 
 
 def as_json(secret: Object, store: Object | None, now: float) -> Object:
@@ -126,8 +125,8 @@ def as_json(secret: Object, store: Object | None, now: float) -> Object:
     return {
         "namespace": secret["metadata"]["namespace"],
         "name": secret["metadata"]["name"],
-        "ready": status.ready(told).get("status", "Unknown"),
-        "reason": status.ready(told).get("reason"),
+        "ready": ready(told).get("status", "Unknown"),
+        "reason": ready(told).get("reason"),
         "lastSyncTime": told.get("lastSyncTime"),
         "expiresAt": told.get("expiresAt"),
         **{label.replace(" ", "_"): text for label, text in diagnose(secret, store, now)},

@@ -20,7 +20,7 @@ from beemflow_secrets.cli.cluster import (
 )
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, print_table, show
 from beemflow_secrets.cli.diagnosis import age, as_json, diagnose, store_of
-from beemflow_secrets.controllers import status as statuses
+from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Forbidden, NotFound
 from beemflow_secrets.model import duration, names
@@ -69,7 +69,7 @@ def status(
         ("NAMESPACE", *HEADER) if all_namespaces else HEADER, [_row(item, now, all_namespaces) for item in found]
     )
     for item in found:
-        if name is not None or statuses.ready(item.get("status") or {}).get("status") != "True":
+        if name is not None or ready(item.get("status") or {}).get("status") != "True":
             _print_diagnosis(item, stores.get(store_of(item)), now)
 
 
@@ -102,7 +102,7 @@ def refresh(
 
     failed = [item for item in ask(connection, request) if not _in_sync(item, asked)]
     for item in failed:
-        told = statuses.ready(item.get("status") or {})
+        told = ready(item.get("status") or {})
         answered = (item.get("status") or {}).get("lastHandledRefresh") == asked
         why = f"{told['reason']}: {told['message']}" if answered else f"not answered within {timeout}"
         fail(f"{where}/{item['metadata']['name']}: {why}")
@@ -119,7 +119,7 @@ async def _answered(client: KubeClient, namespace: str, name: str, asked: str, d
 
 def _in_sync(item: Object, asked: str) -> bool:
     told = item.get("status") or {}
-    return told.get("lastHandledRefresh") == asked and statuses.ready(told).get("status") == "True"
+    return told.get("lastHandledRefresh") == asked and ready(told).get("status") == "True"
 
 
 async def _stores(client: KubeClient, wanted: set[Key]) -> dict[Key, Object]:
@@ -147,12 +147,11 @@ def _only(found: list[Object], name: str, namespace: str) -> list[Object]:
 
 def _row(item: Object, now: float, all_namespaces: bool) -> list[str]:  # noqa: FBT001 - a row's only choice
     told = item.get("status") or {}
-    ready = statuses.ready(told)
     row = [
         item["metadata"]["name"],
         store_of(item).name,
-        ready.get("status", "Unknown"),
-        ready.get("reason", ""),
+        ready(told).get("status", "Unknown"),
+        ready(told).get("reason", ""),
         age(told.get("lastSyncTime"), now),
         told.get("expiresAt", ""),
     ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.controllers.conditions import Saying, ready, said
+from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
 from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.outcome import Outcome
     from beemflow_secrets.render.compose import Entry
 
 Status = dict[str, Any]
@@ -21,8 +22,9 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None) -> Status:
-    """Return the status after a good sync. `target` is None where nothing is written."""
+def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], outcome: Outcome) -> Status:
+    """Return the status after a good sync."""
+    target = outcome.target
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
@@ -33,10 +35,9 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
-    message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
     return _without_none(
         {
-            **_with_ready(old, "True", Reason.SYNCED, message, generation, now),
+            **_saying(old, outcome.sayings, generation, now),
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
@@ -48,26 +49,29 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
 
 def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
     """Return the status after a failed sync: what was synced before stays told."""
-    return _with_ready(old, "False", reason, message, generation, now)
+    return _saying(old, {READY: Saying("False", reason, message)}, generation, now)
 
 
 def suspended(old: Status, *, generation: int, now: float) -> Status:
     """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
     before = ready(old).get("status", "Unknown")
     message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
-    return _with_ready(old, before, Reason.SUSPENDED, message, generation, now)
+    return _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
 
 
-def ready(status: Status) -> dict[str, Any]:
-    """Return the Ready condition, empty where there is none."""
-    return next((item for item in status.get("conditions", ()) if item["type"] == READY), {})
+def is_suspended(status: Status) -> bool:
+    """Whether the status tells of a resource whose writes are stopped."""
+    return ready(status).get("reason") == Reason.SUSPENDED
 
 
 def worth_writing(old: Status, new: Status, now: float) -> bool:
-    """Whether the new status tells more than a later lastSyncTime, or the last heartbeat is long ago."""
+    """Whether the new status tells more than another lastSyncTime, or the last heartbeat is long ago.
+
+    Or lies in the future: the clock was put back.
+    """
     if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
         return True
-    return old != new and now - seconds(old.get("lastSyncTime", "")) >= HEARTBEAT
+    return old != new and abs(now - seconds(old.get("lastSyncTime", ""))) >= HEARTBEAT
 
 
 def merge_patch(old: Status, new: Status) -> Status:
@@ -76,42 +80,9 @@ def merge_patch(old: Status, new: Status) -> Status:
     return changed | dict.fromkeys(old.keys() - new.keys())
 
 
-def condition(old: Status, *, status: str, reason: str, message: str, generation: int, now: float) -> dict[str, Any]:
-    """Return the Ready condition; its transition time moves only with its status."""
-    before = ready(old)
-    since = before.get("lastTransitionTime") if before.get("status") == status else None
-    return {
-        "type": READY,
-        "status": status,
-        "reason": str(reason),
-        "message": message,
-        "observedGeneration": generation,
-        "lastTransitionTime": since or timestamp(now),
-    }
-
-
-def timestamp(moment: float) -> str:
-    """Write seconds since the epoch as Kubernetes writes times."""
-    return rfc3339(datetime.fromtimestamp(moment, UTC))
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write a time in whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def seconds(text: str) -> float:
-    """Read a time that Kubernetes wrote as seconds since the epoch; 0 for none."""
-    return datetime.fromisoformat(text).timestamp() if text else 0.0
-
-
-def _with_ready(old: Status, status: str, reason: str, message: str, generation: int, now: float) -> Status:
-    ready = condition(old, status=status, reason=reason, message=message, generation=generation, now=now)
-    return {**old, "observedGeneration": generation, "conditions": [ready]}
-
-
-def _synced_message(entries: Sequence[Entry], done: str) -> str:
-    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} {done}"
+def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:
+    conditions = said(old, sayings, generation=generation, now=now)
+    return {**old, "observedGeneration": generation, "conditions": conditions}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

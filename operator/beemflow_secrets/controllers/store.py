@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
 from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
@@ -306,7 +307,7 @@ class StoreController:
             path, {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
         )
         store.status = new
-        before = status.ready(old).get("reason")
+        before = ready(old).get("reason")
         if before == verdict.reason:
             return
         if not verdict.serves:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import ValidationError
 
-from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Observed
 from beemflow_secrets.model import names
@@ -18,11 +18,9 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
+    from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
-
-SHORTEST_INTERVAL = 1.0
-"""Seconds. A shorter refreshInterval is stored as given, and served at this pace."""
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ class Registry:
         """Return a resource, None when it is not tracked."""
         return self._items.get(key)
 
-    def add(self, seen: Observed, told: status.Status) -> Tracked:
+    def add(self, seen: Observed, told: Status) -> Tracked:
         """Track a resource whose status, when it was first seen, was `told`."""
         item = self._items[seen.key] = Tracked(seen, orjson.dumps(told), stores_of(seen))
         self._by_uid[seen.uid] = seen.key
@@ -103,7 +101,7 @@ class Registry:
     def counts(self) -> Counter[tuple[str, str]]:
         """Count the resources by namespace and by the status of Ready."""
         return Counter(
-            (key.namespace, status.ready(orjson.loads(item.status)).get("status", "Unknown"))
+            (key.namespace, ready(orjson.loads(item.status)).get("status", "Unknown"))
             for key, item in self._items.items()
         )
 
@@ -125,16 +123,6 @@ def parse(seen: Observed) -> SecretSpec:
         return SecretSpec.model_validate(orjson.loads(seen.spec))
     except ValidationError as error:
         raise Failed(Reason.INVALID_SPEC, explain(error)) from None
-
-
-def interval_of(spec: SecretSpec) -> float:
-    """Return the seconds between refreshes, 0 for none."""
-    return max(spec.refresh_interval, SHORTEST_INTERVAL) if spec.refresh_interval else 0.0
-
-
-def grid_key(spec: SecretSpec) -> str:
-    """Return the key that places the resource on its store's grid: equal keys fall due together."""
-    return (spec.data or spec.data_from)[0].remote.parts().key
 
 
 def stores_of(seen: Observed) -> tuple[Key, ...]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.conditions import Saying, said
 from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
+from beemflow_secrets.controllers.times import seconds, timestamp
+from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -65,24 +67,17 @@ def store_status(
     old: Status, verdict: Verdict, *, name: str, driver: str, opened: bool, generation: int, now: float
 ) -> Status:
     """Return the status of a store. `lastCheck` moves with the state, else every ten minutes."""
-    ready = status.condition(
-        old,
-        status="True" if verdict.serves else "False",
-        reason=verdict.reason,
-        message=verdict.message,
-        generation=generation,
-        now=now,
-    )
+    ready = Saying("True" if verdict.serves else "False", verdict.reason, verdict.message)
     provider = {"name": name, "driver": driver, "state": "Healthy" if verdict.serves else "Down"}
     if not verdict.serves:
         provider["lastError"] = verdict.message
     told: dict[str, str] = dict(next(iter(old.get("providers") or ()), {}))
     checked = told.pop("lastCheck", "")
-    if told != provider or now - status.seconds(checked) >= CHECKED_TOLD:
-        checked = status.timestamp(now)
+    if told != provider or now - seconds(checked) >= CHECKED_TOLD:
+        checked = timestamp(now)
     return {
         "observedGeneration": generation,
-        "conditions": [ready],
+        "conditions": said(old, {READY: ready}, generation=generation, now=now),
         "providers": [{**provider, "lastCheck": checked}],
         "capabilities": ["Read", "List"] if opened else [],
     }

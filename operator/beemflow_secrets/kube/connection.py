@@ -15,6 +15,8 @@ from typing import Any
 import aiohttp
 import yaml
 
+from beemflow_secrets.kube.clientcert import load_client
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 TOKEN_TTL = 60.0
@@ -31,7 +33,8 @@ class NoCluster(Exception):
 class Connection:
     """`namespace` is the pod's own, or the context's.
 
-    `trust` makes a context that trusts this server and shows nobody's certificate: for who is not us there.
+    `trust` makes a context that trusts this server and shows nobody's certificate: for who is not us there. `own` makes
+    another as `tls` is, with our certificate where we log in by one: for who wants more of the server than we do.
     `in_pod` says that `token` is that of the pod's ServiceAccount.
     """
 
@@ -40,6 +43,7 @@ class Connection:
     token: Token
     namespace: str
     trust: Callable[[], ssl.SSLContext | None]
+    own: Callable[[], ssl.SSLContext | None]
     in_pod: bool = False
 
     def session(self, *middlewares: aiohttp.ClientMiddlewareType, connections: int) -> aiohttp.ClientSession:
@@ -85,7 +89,7 @@ def from_pod(mount: Path) -> Connection:
     except OSError as error:
         raise NoCluster(f"this pod has no ServiceAccount token mounted at {mount}") from error
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return Connection(server, tls, _file_token(mount / "token"), namespace, trust, in_pod=True)
+    return Connection(server, tls, _file_token(mount / "token"), namespace, trust, trust, in_pod=True)
 
 
 def from_kubeconfig(paths: list[Path], context: str | None = None) -> Connection:
@@ -110,16 +114,15 @@ def _chosen(config: _Kubeconfig) -> Connection:
     cluster, beside_cluster = config.named("clusters", "cluster", context.get("cluster", ""))
     user, beside_user = config.named("users", "user", context.get("user", ""))
     trust = partial(_context, cluster, beside_cluster)
-    tls = trust()
+    own = partial(_with_client, trust, user, beside_user)
+    tls = own()
     if user.keys() & {"exec", "auth-provider"}:
         token = _plugin_token(config)
     elif "tokenFile" in user:
         token = _file_token(beside_user / user["tokenFile"])
     else:
         token = _fixed_token(user.get("token"))
-    if tls is not None and (certificate := _material(user, "client-certificate", beside_user)):
-        _load_client(tls, certificate, _material(user, "client-key", beside_user) or b"")
-    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default", trust)
+    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default", trust, own)
 
 
 class _Kubeconfig:
@@ -166,20 +169,19 @@ def _context(cluster: dict[str, Any], folder: Path) -> ssl.SSLContext | None:
     return context
 
 
+def _with_client(
+    trust: Callable[[], ssl.SSLContext | None], user: dict[str, Any], folder: Path
+) -> ssl.SSLContext | None:
+    tls = trust()
+    if tls is not None and (certificate := _material(user, "client-certificate", folder)):
+        load_client(tls, certificate, _material(user, "client-key", folder) or b"")
+    return tls
+
+
 def _material(section: dict[str, Any], name: str, folder: Path) -> bytes | None:
     if data := section.get(f"{name}-data"):
         return base64.b64decode(data)
     return (folder / section[name]).read_bytes() if name in section else None
-
-
-def _load_client(tls: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-    """Load from memory: OpenSSL reads files only, and a private key must not lie in a temporary one."""
-    descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, certificate + b"\n" + key)
-        tls.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
 
 
 def _fixed_token(token: str | None) -> Token:

@@ -45,5 +45,6 @@ REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
 READY = "Ready"
+OUTDATED = "Outdated"
 
 FIELD_MANAGER = "beemflow-secrets"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from beemflow_secrets.model.address import LOOPBACK, is_plaintext
 from beemflow_secrets.model.base import Model
@@ -16,7 +16,7 @@ from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.namespaces import Namespaces
-from beemflow_secrets.model.pem import LONGEST, certificates
+from beemflow_secrets.model.tls import Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
@@ -56,25 +56,6 @@ class Retry(Model):
     )
     max_delay: Duration = Field(
         default=10.0, description="No pause takes longer, unless the backend asks for it. Default 10s."
-    )
-
-
-class Tls(Model):
-    """How the connection to the backend is secured."""
-
-    min_version: Literal["1.2", "1.3"] = Field(
-        default="1.3", description='The oldest TLS version to accept, in quotes: "1.2" or "1.3". Default "1.3".'
-    )
-    ca_bundle: Annotated[str, AfterValidator(certificates)] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=LONGEST,
-        description="The authorities to trust: certificates as PEM, or base64 of that. Default: those of the system.",
-    )
-    allow_plaintext: bool = Field(
-        default=False,
-        description="Allow an http:// address, where credentials and values cross the network unencrypted. "
-        "Not needed for localhost. Default false.",
     )
 
 
@@ -121,6 +102,23 @@ def _encrypted(driver: str, field: str) -> "Rule[StoreSpec]":
     )
 
 
+def _needs_tls(driver: str, field: str) -> "Rule[StoreSpec]":
+    """Refuse what holds in a TLS handshake alone beside an address that has none."""
+    block, address = f"self.{driver}", f"self.{driver}.{field}"
+
+    def holds(store: "StoreSpec") -> bool:
+        found: str | None = getattr(getattr(store, driver), field, None)
+        return found is None or not found.startswith("http://") or store.tls.pinned_certificates is None
+
+    return Rule(
+        f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || !has(self.tls) || "
+        "!has(self.tls.pinnedCertificates)",
+        holds,
+        "pinnedCertificates need an https:// address",
+        path=("tls",),
+    )
+
+
 class StoreSpec(Model):
     """One backend and how to reach it."""
 
@@ -163,6 +161,8 @@ class StoreSpec(Model):
         *_block("kubernetes"),
         _encrypted("vault", "address"),
         _encrypted("kubernetes", "server"),
+        _needs_tls("vault", "address"),
+        _needs_tls("kubernetes", "server"),
     )
 
     @property

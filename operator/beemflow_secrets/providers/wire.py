@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from beemflow_secrets.providers.errors import Unavailable
+from beemflow_secrets.providers.pins import WrongKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,6 +214,8 @@ def _unconnected(error: aiohttp.ClientOSError) -> str:
 
 
 def _certificate_fault(error: Exception) -> str:
+    if isinstance(error, WrongKey):
+        return "the server's key is none of tls.pinnedCertificates"
     code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
     return _CERTIFICATES.get(code, "the server's certificate is signed by no authority that this store trusts")
 

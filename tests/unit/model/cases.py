@@ -13,6 +13,8 @@ Spec = dict[str, Any]
 # Stands where a value could be taken for a secret: no answer of ours may ever hold it.
 CANARY = "canary-3f9a1c"
 
+PIN = f"sha256/{'A' * 43}="
+
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -38,6 +40,10 @@ def vault(**fields: Any) -> Spec:
     """A Vault store; a field of the block that is None is left out."""
     block = {"address": "https://vault.example.com:8200", "path": "secret/beemflow", "token": token(), **fields}
     return {"driver": "vault", "vault": {name: value for name, value in block.items() if value is not None}}
+
+
+def pinned(*pins: str, **fields: Any) -> Spec:
+    return vault(**fields) | {"tls": {"pinnedCertificates": list(pins)}}
 
 
 def files(path: Any) -> Spec:
@@ -96,6 +102,7 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, vault(address="http://[::1]:8200/v")),
     (STORE, vault(address="http://vault") | {"tls": {"allowPlaintext": True, "minVersion": "1.2"}}),
     (STORE, vault() | {"retry": {"attempts": 1, "baseDelay": 0, "maxDelay": "1h30m"}}),
+    (STORE, vault() | {"tls": {"pinnedCertificates": [PIN, PIN.replace("/", "//", 1), f"sha256//{'/' * 43}="]}}),
     (STORE, approle()),
     (STORE, approle(roleId=None, roleIdRef=token(), mountPath="team/approle")),
     (CLUSTER, vault(token=token(namespace="vault"))),
@@ -244,6 +251,26 @@ WRONG: list[Wrong] = [
     ),
     # certificates
     Wrong("no PEM", STORE, vault() | {"tls": {"caBundle": CANARY}}, "spec.tls.caBundle: holds no PEM block", None),
+    Wrong(
+        "no pin", STORE, pinned(f"sha256/{CANARY}="), "pinnedCertificates[0]: must be sha256/ and", "must be sha256/"
+    ),
+    Wrong("hex pin", STORE, pinned("ab" * 32), "pinnedCertificates[0]: String should have", "pinnedCertificates[0]"),
+    Wrong("SHA-1 pin", STORE, pinned(f"sha1/{'A' * 43}="), "must be sha256/ and the base64", "must be sha256/"),
+    Wrong("no pins", STORE, vault() | {"tls": {"pinnedCertificates": []}}, "tls.pinnedCertificates: ", "pinnedCert"),
+    Wrong(
+        "pins without TLS",
+        STORE,
+        pinned(PIN, address="http://localhost:8200"),
+        "spec.tls: pinnedCertificates need an https",
+        "pinnedCertificates need an https",
+    ),
+    Wrong(
+        "pins without TLS to a cluster",
+        STORE,
+        kubernetes(server="http://[::1]", token=token()) | {"tls": {"pinnedCertificates": [PIN]}},
+        "spec.tls: pinnedCertificates need an https",
+        "pinnedCertificates need an https",
+    ),
     # what to read
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
     Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),

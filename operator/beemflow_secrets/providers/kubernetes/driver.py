@@ -15,7 +15,7 @@ from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.kubernetes.answers import failure, is_name, page, secret, secret_name
 from beemflow_secrets.providers.kubernetes.identity import identity
-from beemflow_secrets.providers.tls import ssl_context, with_floor
+from beemflow_secrets.providers.tls import secured, ssl_context
 from beemflow_secrets.providers.wire import Wire
 
 if TYPE_CHECKING:
@@ -115,10 +115,11 @@ def _trust(spec: StoreSpec, cluster: Connection | None) -> ssl.SSLContext | None
     assert block is not None  # noqa: S101 - the model demands it
     if cluster is None or spec.tls.ca_bundle is not None:
         return ssl_context(spec.tls.model_copy(update={"ca_bundle": block.ca_bundle or spec.tls.ca_bundle}))
-    if block.token or block.service_account_ref:
-        # A context of its own: with the operator's certificate in it, whoever asks would be the operator.
-        return with_floor(cluster.trust(), spec.tls)
-    return cluster.tls
+    # With the operator's certificate in it, whoever asks would be the operator.
+    context = cluster.trust() if block.token or block.service_account_ref else cluster.own()
+    if context is None and spec.tls.pinned_certificates:
+        raise Invalid("tls.pinnedCertificates: this cluster is reached by http://, where no key is shown")
+    return None if context is None else secured(context, spec.tls)
 
 
 def _good(answer: Answer, *, key: str | None = None) -> Answer:
