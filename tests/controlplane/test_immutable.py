@@ -30,11 +30,9 @@ def outdated(ns: Namespace, name: str, status: str) -> Object:
     """Wait until the condition Outdated is so, of the current generation; return the resource."""
 
     def told(found: Object | None) -> bool:
-        seen = condition(found or {}, "Outdated")
-        return bool(found and seen) and (seen["status"], seen["observedGeneration"]) == (
-            status,
-            found["metadata"]["generation"],
-        )
+        if found is None or not (seen := condition(found, "Outdated")):
+            return False
+        return [seen["status"], seen["observedGeneration"]] == [status, found["metadata"]["generation"]]
 
     return ns.api.wait(ns.path(name), told)
 
