@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.controllers.conditions import Saying, said
 from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
@@ -32,6 +33,7 @@ _REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
     (AuthFailed, StoreReason.AUTHENTICATION_FAILED),
     (EndpointNotAllowed, StoreReason.ENDPOINT_NOT_ALLOWED),
     (Invalid, StoreReason.INVALID_SPEC),
+    (CriticalKeyMissing, StoreReason.CRITICAL_KEY_MISSING),
     # A backend that answers "denied" or "not found" serves; no probe may need a right that reading does not need.
     (Denied, StoreReason.VALID),
     (NotFound, StoreReason.VALID),
@@ -50,6 +52,11 @@ class Verdict:
     def serves(self) -> bool:
         """Whether it serves."""
         return self.reason is StoreReason.VALID
+
+    @property
+    def down(self) -> bool:
+        """Whether reads cannot be answered, which a read that is answered disproves."""
+        return self.reason in {StoreReason.AUTHENTICATION_FAILED, StoreReason.BACKEND_UNAVAILABLE}
 
 
 SERVING = Verdict(StoreReason.VALID, "the store serves")
