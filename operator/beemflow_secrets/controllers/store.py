@@ -19,7 +19,7 @@ from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, Verdict, judge, store_status
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -243,7 +243,7 @@ class StoreController:
             generation = store.seen.generation
             current = store.generation == generation and not store.outdated
             # What is wrong with a spec does not mend by itself; a credential that lacks may come.
-            final = store.newest is not None or (store.verdict and store.verdict.reason is StoreReason.INVALID_SPEC)
+            final = store.newest is not None or (store.verdict and store.verdict.reason in OF_THE_SPEC)
             if current and final:
                 return
             store.outdated = False
@@ -334,6 +334,6 @@ def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
     if store.opened is not None and (verdict.serves or verdict.reason is StoreReason.CRITICAL_KEY_MISSING):
         return store.opened.spec.health_check.interval
-    if verdict.reason is StoreReason.INVALID_SPEC:
+    if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD
     return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
