@@ -268,7 +268,7 @@ class StoreController:
         if (newest := store.newest) is None:
             return
         store.verdict = await self._probe(store, newest)
-        if store.verdict.serves and store.opened is not newest and self.stores.get(key) is store:
+        if not store.verdict.down and store.opened is not newest and self.stores.get(key) is store:
             former = store.opened
             self._read_from_newest(store)
             if former is not None:
@@ -332,7 +332,7 @@ def _path(key: Key, subresource: str = "") -> str:
 
 def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
-    if store.opened is not None and (verdict.serves or verdict.reason is StoreReason.CRITICAL_KEY_MISSING):
+    if store.opened is not None and not verdict.down:
         return store.opened.spec.health_check.interval
     if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD

@@ -55,8 +55,8 @@ class Verdict:
 
     @property
     def down(self) -> bool:
-        """Whether reads cannot be answered, which a read that is answered disproves."""
-        return self.reason in {StoreReason.AUTHENTICATION_FAILED, StoreReason.BACKEND_UNAVAILABLE}
+        """Whether reads cannot be answered. A store without its critical keys answers for all others."""
+        return self.reason not in {StoreReason.VALID, StoreReason.CRITICAL_KEY_MISSING}
 
 
 OF_THE_SPEC = frozenset({StoreReason.INVALID_SPEC, StoreReason.ENDPOINT_NOT_ALLOWED})
@@ -78,7 +78,7 @@ def store_status(
 ) -> Status:
     """Return the status of a store. `lastCheck` moves with the state, else every ten minutes."""
     ready = Saying("True" if verdict.serves else "False", verdict.reason, verdict.message)
-    provider = {"name": name, "driver": driver, "state": "Healthy" if verdict.serves else "Down"}
+    provider = {"name": name, "driver": driver, "state": _state(verdict)}
     if not verdict.serves:
         provider["lastError"] = verdict.message
     told: dict[str, str] = dict(next(iter(old.get("providers") or ()), {}))
@@ -91,3 +91,9 @@ def store_status(
         "providers": [{**provider, "lastCheck": checked}],
         "capabilities": ["Read", "List"] if opened else [],
     }
+
+
+def _state(verdict: Verdict) -> str:
+    if verdict.serves:
+        return "Healthy"
+    return "Down" if verdict.down else "Degraded"

@@ -53,7 +53,7 @@ _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator
 
 # Of a namespaced store, and of a cluster store.
 _NOT_LENT = (
-    "no identity is lent to a namespaced store (--store-ambient-credentials would)",
+    "no identity is lent to a namespaced store (a BeemFlowClusterSecretStore has it, or --store-ambient-credentials)",
     "--no-cluster-store-ambient-credentials lends no identity to a cluster store",
 )
 
