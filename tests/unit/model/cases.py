@@ -15,6 +15,7 @@ CANARY = "canary-3f9a1c"
 
 PIN = f"sha256/{'A' * 43}="
 
+NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -139,6 +140,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, secret(target={"immutable": True})),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
+    (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
     (SECRET, {**secret(), **extracting()}),
     (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
@@ -377,6 +381,7 @@ WRONG: list[Wrong] = [
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
     Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),
