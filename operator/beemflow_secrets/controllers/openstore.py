@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.credentials import Authorities, Credentials, ServiceAccountTokens
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
@@ -89,6 +89,7 @@ class Opener:
         surroundings = Surroundings(
             credential=credentials,
             service_account_token=ServiceAccountTokens(self._client, key.namespace),
+            authorities=Authorities(self._client, key.namespace, versions),
             cluster=self._cluster,
             env_prefixes=self._env_prefixes,
             file_roots=self._file_roots,

@@ -16,11 +16,13 @@ from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.namespaces import Namespaces
-from beemflow_secrets.model.tls import Tls
+from beemflow_secrets.model.tls import CaRef, ClientCertificate, Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
+    "CaRef",
+    "ClientCertificate",
     "CredentialRef",
     "FileSpec",
     "HealthCheck",
@@ -36,7 +38,7 @@ __all__ = [
     "check_scope",
 ]
 
-LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store takes credentials of its own namespace"
+LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of its own namespace"
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
@@ -108,13 +110,13 @@ def _needs_tls(driver: str, field: str) -> "Rule[StoreSpec]":
 
     def holds(store: "StoreSpec") -> bool:
         found: str | None = getattr(getattr(store, driver), field, None)
-        return found is None or not found.startswith("http://") or store.tls.pinned_certificates is None
+        return found is None or not found.startswith("http://") or store.tls.needs_handshake is None
 
     return Rule(
         f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || !has(self.tls) || "
-        "!has(self.tls.pinnedCertificates)",
+        "!(has(self.tls.pinnedCertificates) || has(self.tls.clientCertificate))",
         holds,
-        "pinnedCertificates need an https:// address",
+        "pinnedCertificates and clientCertificate need an https:// address",
         path=("tls",),
     )
 
@@ -169,7 +171,10 @@ class StoreSpec(Model):
     def credentials(self) -> dict[str, CredentialRef]:
         """The credentials that are referred to, by the path of the field."""
         block = self.vault or self.kubernetes
-        return {f"{self.driver}.{field}": ref for field, ref in block.credentials.items()} if block else {}
+        return {
+            **{f"tls.{field}": ref for field, ref in self.tls.credentials.items()},
+            **({f"{self.driver}.{field}": ref for field, ref in block.credentials.items()} if block else {}),
+        }
 
     @property
     def service_account(self) -> ServiceAccountRef | None:
@@ -209,6 +214,8 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
     if spec.service_account is not None:
         namespaces[f"{spec.driver}.serviceAccountRef"] = spec.service_account.namespace
+    if spec.tls.ca_ref is not None:
+        namespaces["tls.caRef"] = spec.tls.ca_ref.namespace
     for path, namespace in namespaces.items():
         if cluster and namespace is None:
             return f"spec.{path}.namespace: is required in a cluster store"

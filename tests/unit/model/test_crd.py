@@ -98,13 +98,13 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator"}
+    required |= {"extract", "storeRef", "operator", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"kubernetes", "serviceAccountRef"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
-        if ".spec" in path and name not in objects | required | by_choice and not path.endswith("[]"):
+        if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
             assert path in told
 
 
@@ -143,9 +143,11 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
     ]
     differing = {path for path, field in stores[0].items() if stores[1][path] != field}
     assert stores[0].keys() == stores[1].keys()
-    references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef"))}
+    references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef", "caRef"))}
     assert references == {
         *(f"spec.vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+        *(f"spec.tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
+        "spec.tls.caRef",
         "spec.kubernetes.token.secretKeyRef",
         "spec.vault.serviceAccountRef",
         "spec.kubernetes.serviceAccountRef",
