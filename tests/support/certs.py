@@ -66,7 +66,7 @@ class CertificateAuthority:
 
     def issue(
         self,
-        hosts: Sequence[str] = ("localhost", "127.0.0.1"),
+        hosts: Sequence[str] = ("localhost", "127.0.0.1", "vault.test"),
         *,
         life: timedelta = timedelta(days=1),
         client: bool = False,

@@ -8,6 +8,7 @@ from beemflow_secrets.chain.access import Access
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.chain.loader import Loader
+from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.providers.registry import open_driver
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ CALLS = 16
 
 async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> SecretsProvider:
     """Open a store. Makes no call to the backend. Raises Invalid."""
+    if spec.multi is not None:
+        raise Invalid("chains are not served yet")
     return chain(await open_driver(spec, surroundings), spec)
 
 

@@ -46,6 +46,8 @@ async def read(stores: StoreController, spec: SecretSpec, namespace: str, since:
 
 
 async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref]) -> Answers:
+    if not stores.covers(key):
+        raise Failed(Reason.STORE_NOT_FOUND, f"{key} is not served: with --namespaces there are no cluster stores")
     try:
         store = await stores.find(key)
     except ApiError as error:

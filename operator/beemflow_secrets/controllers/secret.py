@@ -63,11 +63,11 @@ class SecretController:
     ) -> None:
         self._queue = queue
         self._stores = stores
-        self._writing = Writing(client, owned, events)
         self._reporter = Reporter(client, events, now=now)
         self._now = now
         self._finish = finish
         self.registry = Registry()
+        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -151,13 +151,13 @@ class SecretController:
             return
         old = orjson.loads(item.status)
         try:
-            written = await self._writing.write(item, seen, spec, composed, old)
+            outcome = await self._writing.write(item, seen, spec, composed, old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=written)
+        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, outcome=outcome)
         if await self._report(key, item, seen, new):
             self._await(key, item, due_after(now, spec, item.stores[0]))
 

@@ -52,6 +52,9 @@ class Verdict:
         return self.reason is StoreReason.VALID
 
 
+OF_THE_SPEC = frozenset({StoreReason.INVALID_SPEC, StoreReason.ENDPOINT_NOT_ALLOWED})
+"""Why a store is not opened at all, and what does not mend by itself."""
+
 SERVING = Verdict(StoreReason.VALID, "the store serves")
 
 

@@ -92,8 +92,6 @@ class Tls(Model):
         return {"clientCertificate.certificate": shown.certificate, "clientCertificate.key": shown.key}
 
     @property
-    def needs_handshake(self) -> str | None:
-        """A field that holds in a handshake alone, where one is given."""
-        if self.pinned_certificates is not None:
-            return "pinnedCertificates"
-        return "clientCertificate" if self.client_certificate is not None else None
+    def needs_handshake(self) -> bool:
+        """Whether there is something that holds in a handshake alone."""
+        return self.pinned_certificates is not None or self.client_certificate is not None

@@ -47,7 +47,7 @@ def ssl_context(tls: Tls) -> ssl.SSLContext:
     one that `resolved` has returned. The context may be shared: nobody may change it. Raises Invalid where the client's
     certificate or key is no good.
     """
-    if tls.ca_bundle is None and tls.needs_handshake is None:
+    if tls.ca_bundle is None and not tls.needs_handshake:
         return _of_the_system(tls.min_version)
     context = _client()
     if tls.ca_bundle is None:

@@ -98,10 +98,10 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "certificate"}
+    required |= {"extract", "storeRef", "operator", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
-    by_choice |= {"kubernetes", "serviceAccountRef"}
+    by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
@@ -145,11 +145,15 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
     assert stores[0].keys() == stores[1].keys()
     references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef", "caRef"))}
     assert references == {
-        *(f"spec.vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
-        *(f"spec.tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
-        "spec.tls.caRef",
-        "spec.kubernetes.token.secretKeyRef",
-        "spec.vault.serviceAccountRef",
-        "spec.kubernetes.serviceAccountRef",
+        f"spec.{link}{reference}"
+        for link in ("", "multi.providers[].")
+        for reference in (
+            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+            *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
+            "tls.caRef",
+            "kubernetes.token.secretKeyRef",
+            "vault.serviceAccountRef",
+            "kubernetes.serviceAccountRef",
+        )
     }
     assert all(any(reference.startswith(path) for reference in references) for path in differing)
