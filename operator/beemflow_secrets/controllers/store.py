@@ -202,7 +202,7 @@ class StoreController:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):
             store.worked = loop_time()
-            if store.opened is store.newest and store.verdict is not None and not store.verdict.serves:
+            if store.opened is store.newest and store.verdict is not None and store.verdict.down:
                 self._queue.add(key, lane=key)
 
     def failed(self, key: Key) -> None:
@@ -268,7 +268,7 @@ class StoreController:
         if (newest := store.newest) is None:
             return
         store.verdict = await self._probe(store, newest)
-        if store.verdict.serves and store.opened is not newest and self.stores.get(key) is store:
+        if not store.verdict.down and store.opened is not newest and self.stores.get(key) is store:
             former = store.opened
             self._read_from_newest(store)
             if former is not None:
@@ -286,7 +286,9 @@ class StoreController:
 
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
-        if opened is store.opened and started - store.worked < opened.spec.health_check.interval:
+        check = opened.spec.health_check
+        # That some key was read says nothing of the critical ones.
+        if opened is store.opened and started - store.worked < check.interval and not check.critical_keys:
             return SERVING
         try:
             with opened.use() as chain:
@@ -330,7 +332,7 @@ def _path(key: Key, subresource: str = "") -> str:
 
 def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
-    if verdict.serves and store.opened is not None:
+    if store.opened is not None and not verdict.down:
         return store.opened.spec.health_check.interval
     if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD
