@@ -93,7 +93,7 @@ class Opener:
             env_prefixes=self._env_prefixes,
             file_roots=self._file_roots,
         )
-        chain = await open_chain(spec, surroundings)
+        chain = (await open_chain(spec, surroundings)).reader
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)
 
