@@ -22,6 +22,7 @@ from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
+from beemflow_secrets.kube.connection import in_pod
 from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
@@ -109,12 +110,7 @@ class Process:
             self._client,
             self._queue,
             self._events,
-            opener=Opener(
-                self._client,
-                connection,
-                env_prefixes=settings.env_allowed_prefixes,
-                file_roots=settings.file_allowed_roots,
-            ),
+            opener=Opener(self._client, connection, settings, in_pod=connection.in_pod or in_pod()),
             namespaces=self._namespaces,
             now=time.time,
             scope=scope,
@@ -129,6 +125,7 @@ class Process:
             finish=self._workers.finish,
         )
         self._owned.listen(self._secrets.secret_changed)
+        self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
         self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
         if not scope:

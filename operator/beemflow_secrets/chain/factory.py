@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.chain.access import Access
 from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.call import Call
+from beemflow_secrets.chain.critical import Critical
 from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.chain.loader import Loader
 from beemflow_secrets.chain.merge import Merge
@@ -48,22 +49,27 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
         return Opened(chain(drivers[0], spec), None)
     links = [link(driver, name, backend) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)]
     multi = _strategy(spec.multi, links)
-    return Opened(Access(Keys(multi, prefix=spec.prefix), driver=spec.driver), multi)
+    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver), multi)
 
 
 def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry)
-    loader = Loader(call, batch=driver.batch_limit, calls=CALLS)
-    return Access(Keys(loader, prefix=spec.prefix), driver=driver.name)
+    loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
+    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name)
 
 
 def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
     """Put before a driver what stands there in a chain."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry, within=spec.timeout)
     breaker = Breaker(call, name=name)
-    loader = Loader(breaker, batch=driver.batch_limit, calls=CALLS)
+    loader = Loader(breaker, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
     return Link(name, driver.name, Keys(loader, prefix=spec.prefix), breaker)
+
+
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:
+    """Put before one backend, or a chain of them, what every store has."""
+    return Access(Critical(inner, spec.health_check.critical_keys), driver=driver)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

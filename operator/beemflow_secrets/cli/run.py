@@ -9,9 +9,11 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
+from beemflow_secrets.model.address import Origin, origin_of
 from beemflow_secrets.model.settings import Settings
 
 PREFIX = "BEEMFLOW_SECRETS_"
@@ -41,6 +43,16 @@ def _address(value: str) -> str:
     if not (port.isascii() and port.isdigit() and int(port) <= HIGHEST_PORT) or (":" in host and host[0] != "["):
         raise typer.BadParameter("must be HOST:PORT, as in 127.0.0.1:8080 or [::1]:8080")
     return value
+
+
+def _endpoint(value: str) -> Origin:
+    try:
+        origin = origin_of(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--allowed-endpoint") from None
+    if urlsplit(value).path not in {"", "/"}:
+        raise typer.BadParameter("must have no path: a server is allowed, or not", param_hint="--allowed-endpoint")
+    return origin
 
 
 def _namespaces(values: list[str] | None) -> list[str]:
@@ -89,6 +101,29 @@ def run(
             "Repeatable (in the variable divided by ':'); none given: nothing may be read.",
         ),
     ] = None,
+    allowed_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}ALLOWED_ENDPOINT",
+            metavar="URL",
+            help="Stores may connect to this server: scheme, host and port must be equal. "
+            "Repeatable (in the variable divided by blanks); none given: to any.",
+        ),
+    ] = None,
+    store_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}STORE_AMBIENT_CREDENTIALS",
+            help="Lend the operator's own identity, environment and files to namespaced stores.",
+        ),
+    ] = _DEFAULTS.store_ambient_credentials,
+    cluster_store_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}CLUSTER_STORE_AMBIENT_CREDENTIALS",
+            help="Lend the operator's own identity, environment and files to cluster stores.",
+        ),
+    ] = _DEFAULTS.cluster_store_ambient_credentials,
     log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
@@ -108,6 +143,9 @@ def run(
         namespaces=tuple(namespaces or ()),
         env_allowed_prefixes=tuple(env_allowed_prefix or ()),
         file_allowed_roots=tuple(file_allowed_root or ()),
+        allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),
+        store_ambient_credentials=store_ambient_credentials,
+        cluster_store_ambient_credentials=cluster_store_ambient_credentials,
     )
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)

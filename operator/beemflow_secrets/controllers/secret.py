@@ -63,11 +63,11 @@ class SecretController:
     ) -> None:
         self._queue = queue
         self._stores = stores
-        self._writing = Writing(client, owned, events)
         self._reporter = Reporter(client, events, now=now)
         self._now = now
         self._finish = finish
         self.registry = Registry()
+        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -106,6 +106,16 @@ class SecretController:
         for key, item in self.registry.users(store):
             if changed or item.unread:
                 self._wake(key, item, loop_time())
+
+    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
+        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+        if after is None:  # it went, and all that was in it before it
+            return
+        namespace = name[1]
+        for store in self._stores.turned(namespace, before, after):
+            for key, item in self.registry.users(store):
+                if key.namespace == namespace:
+                    self._wake(key, item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -151,13 +161,13 @@ class SecretController:
             return
         old = orjson.loads(item.status)
         try:
-            written = await self._writing.write(item, seen, spec, composed, old)
+            outcome = await self._writing.write(item, seen, spec, composed, old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, target=written)
+        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, outcome=outcome)
         if await self._report(key, item, seen, new):
             self._await(key, item, due_after(now, spec, item.stores[0]))
 

@@ -11,9 +11,9 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.outcome import Outcome
     from beemflow_secrets.render.compose import Entry
 
 Status = dict[str, Any]
@@ -22,8 +22,9 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None) -> Status:
-    """Return the status after a good sync. `target` is None where nothing is written."""
+def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], outcome: Outcome) -> Status:
+    """Return the status after a good sync."""
+    target = outcome.target
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
@@ -34,10 +35,9 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
-    message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
     return _without_none(
         {
-            **_with_ready(old, Saying("True", Reason.SYNCED, message), generation, now),
+            **_saying(old, outcome.sayings, generation, now),
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
@@ -49,14 +49,14 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
 
 def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
     """Return the status after a failed sync: what was synced before stays told."""
-    return _with_ready(old, Saying("False", reason, message), generation, now)
+    return _saying(old, {READY: Saying("False", reason, message)}, generation, now)
 
 
 def suspended(old: Status, *, generation: int, now: float) -> Status:
     """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
     before = ready(old).get("status", "Unknown")
     message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
-    return _with_ready(old, Saying(before, Reason.SUSPENDED, message), generation, now)
+    return _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
 
 
 def is_suspended(status: Status) -> bool:
@@ -80,13 +80,9 @@ def merge_patch(old: Status, new: Status) -> Status:
     return changed | dict.fromkeys(old.keys() - new.keys())
 
 
-def _with_ready(old: Status, saying: Saying, generation: int, now: float) -> Status:
-    conditions = said(old, {READY: saying}, generation=generation, now=now)
+def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:
+    conditions = said(old, sayings, generation=generation, now=now)
     return {**old, "observedGeneration": generation, "conditions": conditions}
-
-
-def _synced_message(entries: Sequence[Entry], done: str) -> str:
-    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} {done}"
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

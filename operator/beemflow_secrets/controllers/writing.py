@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers import outcome
 from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.kube import paths
@@ -13,8 +14,9 @@ from beemflow_secrets.model import names
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Observed
+    from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.ownership import Lives
     from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 class Writing:
     """Writes what a resource asks for, and knows whether it is still as it was left."""
 
-    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events) -> None:
+    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives) -> None:
         self._client = client
         self._owned = owned
         self._events = events
-        self._writer = Writer(client, owned)
+        self._writer = Writer(client, owned, lives)
 
     def drifted(self, item: Tracked) -> bool:
         """Whether the Secret is not as this or an earlier process left it."""
@@ -54,24 +56,21 @@ class Writing:
             return False
         return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
 
-    async def write(
-        self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status
-    ) -> Written | None:
-        """Make the Secret what it shall be; None where none is asked for. `item.written` follows. Raises Failed."""
+    async def write(self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status) -> Outcome:
+        """Make the Secret what it shall be, where one is asked for. `item.written` follows. Raises Failed."""
         wanted = desired(seen, spec, composed.data)
         if wanted is None:
             item.written = None
-            return None
+            return outcome.written(spec, None, keys=len(composed.data))
         key = seen.key
         former = self._former(item, old) - {wanted.name}
         written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
-        if written.former_type is not None:
-            message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
-            self._events.normal(key, seen.uid, "SecretRecreated", message)
+        for reason, message in written.notes:
+            self._events.normal(key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
         for name in sorted(former):
-            await self._writer.remove(key.namespace, name, wanted)
-        return written
+            await self._writer.remove_former(key.namespace, name, wanted.owner)
+        return outcome.written(spec, written, keys=len(composed.data))
 
     def _former(self, item: Tracked, old: Status) -> set[str]:
         """Return the names under which Secrets of this resource stand, or may stand.

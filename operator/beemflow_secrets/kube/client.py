@@ -66,9 +66,10 @@ class KubeClient:
         """Return an object, its metadata alone, or any JSON answer."""
         return await self._request("GET", path, accept=METADATA if metadata else None)
 
-    async def create(self, path: str, body: Object) -> Object:
-        """POST: an object that exists is AlreadyExists, never overwritten."""
-        return await self._request("POST", path, body=body, params={"fieldManager": FIELD_MANAGER})
+    async def create(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """POST: an object that exists is AlreadyExists, never overwritten. `dry_run` only asks whether it could be."""
+        params = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        return await self._request("POST", path, body=body, params=params)
 
     async def json_patch(self, path: str, operations: list[Object]) -> Object:
         """Apply RFC 6902 operations. A `test` that fails is Refused (422), as is a result that is not valid."""

@@ -37,10 +37,14 @@ OWNER_LABEL = f"{GROUP}/owner"
 CONTENT_VERSION_ANNOTATION = f"{GROUP}/content-version"
 OWNER_NAME_ANNOTATION = f"{GROUP}/owner-name"
 
+# On a Secret, set by a person: the BeemFlowSecret that shall take it over.
+ADOPT_ANNOTATION = f"{GROUP}/adopt"
+
 # On resources, set by people.
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
 READY = "Ready"
+OUTDATED = "Outdated"
 
 FIELD_MANAGER = "beemflow-secrets"

@@ -45,6 +45,9 @@ class Template(Model):
     metadata: TemplateMetadata = Field(default=TemplateMetadata(), description="Labels and annotations of the Secret.")
 
 
+_WRITES_WHOLE = "!has(self.creationPolicy) || self.creationPolicy in ['Owner', 'Orphan']"
+
+
 class Target(Model):
     """The Secret that is written."""
 
@@ -54,7 +57,25 @@ class Target(Model):
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
         "goes. None: values are read and reported on, and nothing is written. Default Owner.",
     )
+    immutable: bool = Field(
+        default=False,
+        description="Make the Secret immutable: data is written once, and the condition Outdated tells when it differs "
+        "from what the backend holds. Delete the Secret to have it made anew. Default false.",
+    )
     template: Template = Field(default=Template(), description="How the Secret looks.")
+
+    rules: ClassVar[tuple["Rule[Target]", ...]] = (
+        Rule(
+            f"!has(self.immutable) || !self.immutable || {_WRITES_WHOLE}",
+            lambda target: not target.immutable or target.writes_whole,
+            "immutable needs creationPolicy Owner or Orphan: only they write the whole Secret",
+        ),
+    )
+
+    @property
+    def writes_whole(self) -> bool:
+        """Whether the Secret is all ours, and not a part of it, or nothing."""
+        return self.creation_policy in {"Owner", "Orphan"}
 
 
 class SecretSpec(Model):

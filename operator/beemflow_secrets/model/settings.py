@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from beemflow_secrets.model.address import Origin
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -18,3 +20,6 @@ class Settings:
     namespaces: tuple[str, ...] = ()
     env_allowed_prefixes: tuple[str, ...] = ()
     file_allowed_roots: tuple[Path, ...] = ()
+    allowed_endpoints: frozenset[Origin] = frozenset()
+    store_ambient_credentials: bool = False
+    cluster_store_ambient_credentials: bool = True

@@ -17,6 +17,7 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.sources import SecretKey
 from beemflow_secrets.model.tls import Tls
 from beemflow_secrets.model.vault import VaultSpec
 
@@ -45,8 +46,16 @@ LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own name
 
 OwnDriver = Literal["env", "file", "kubernetes", "multi", "vault"]
 
+MOST_CRITICAL_KEYS = 100
+
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
+
+# Of a namespaced store, and of a cluster store.
+_NOT_LENT = (
+    "no identity is lent to a namespaced store (a BeemFlowClusterSecretStore has it, or --store-ambient-credentials)",
+    "--no-cluster-store-ambient-credentials lends no identity to a cluster store",
+)
 
 
 class HealthCheck(Model):
@@ -54,6 +63,12 @@ class HealthCheck(Model):
 
     interval: Annotated[float, Between(shortest="1s")] = Field(
         default=60.0, description="How often the backend is asked how it is, from 1s. Default 1m."
+    )
+    critical_keys: list[SecretKey] = Field(
+        default=[],
+        max_length=MOST_CRITICAL_KEYS,
+        description="Secrets without which the store is not ready, as slack/bot. They are read each interval. "
+        "Default: none.",
     )
 
 
@@ -150,17 +165,17 @@ class StoreStatus(StatusModel):
     capabilities: list[Literal["Read", "List"]] = Field(default=[], max_length=2, description="What it can do.")
 
 
-def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
+def check_scope(spec: StoreSpec, *, cluster: bool, ambient: bool) -> str | None:
     """Say what a spec, right by itself, may not do in its kind of store; None when it may do it all.
 
-    No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
+    `ambient` says whether the operator's own identity is lent to this kind of store. To a namespaced one it is not,
+    unless an administrator says so: it logs in with what its own namespace holds.
     """
-    if not cluster:
-        if spec.namespaces is not None:
-            return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
-        for path, _, backend in spec.backends:
-            if problem := _lent(backend, f"spec.{path}"):
-                return problem
+    if not cluster and spec.namespaces is not None:
+        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
+    used = next((used for path, _, backend in spec.backends if (used := _ambient(backend, f"spec.{path}"))), None)
+    if used and not ambient:
+        return f"{used}, and {_NOT_LENT[cluster]}"
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
     namespaces |= {path: account.namespace for path, account in spec.service_accounts.items()}
     for path, namespace in namespaces.items():
@@ -171,21 +186,14 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
     return None
 
 
-def _lent(spec: StoreSpec, path: str) -> str | None:
-    """Say what a backend of a namespaced store may not do: no identity is lent to it. None when it asks for none."""
+def _ambient(spec: StoreSpec, path: str) -> str | None:
+    """Say what of the operator's own a backend uses, and where; None when it brings all that it needs."""
     if own := _OPERATORS_OWN.get(spec.driver):
-        return (
-            f"{path}driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
-            "use a BeemFlowClusterSecretStore"
-        )
+        return f"{path}driver: {spec.driver} reads {own}"
     if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
-        return (
-            f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
-            "identity is lent to a namespaced store"
-        )
+        return f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
     if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
         return (
-            f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
-            "and no identity is lent to a namespaced store"
+            f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"
         )
     return None

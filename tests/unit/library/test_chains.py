@@ -59,7 +59,10 @@ async def test_the_stores_prefix_stands_before_the_key_and_a_links_before_that(
 
 def test_merge_tells_of_each_field_where_it_came_from() -> None:
     write(db={"user": "main", "password": CANARY})
-    named = [{"name": "main", "driver": "file", "file": {"path": "secrets.json"}}, {"prefix": "FALLBACK_"}]
+    named: list[dict[str, Any]] = [
+        {"name": "main", "driver": "file", "file": {"path": "secrets.json"}},
+        {"prefix": "FALLBACK_"},
+    ]
     with open_secrets_sync(chain("merge", *named)) as secrets:
         assert secrets.get_secrets(["db#user", "db#port"]) == {"db#user": "main", "db#port": "1"}
         told = {key: secrets.get_secret_with_metadata(key).metadata["provider"] for key in ("db", "db#user", "db#port")}

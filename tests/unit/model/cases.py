@@ -15,6 +15,7 @@ CANARY = "canary-3f9a1c"
 
 PIN = f"sha256/{'A' * 43}="
 
+NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -95,6 +96,7 @@ STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "B
 RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
     (CLUSTER, {"driver": "env", "prefix": "FALLBACK_", "timeout": "1ms", "healthCheck": {"interval": "1s"}}),
+    (STORE, vault() | {"batchSize": 1000, "healthCheck": {"criticalKeys": ["slack/bot", r"c\#"]}}),
     (STORE, {}),  # the schema takes it: that env is not lent here is for the condition to say
     (CLUSTER, files("/etc/beemflow/secrets.yaml")),
     (STORE, files("/etc/beemflow")),  # as env
@@ -138,6 +140,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, secret(target={"immutable": True})),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
+    (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
     (SECRET, {**secret(), **extracting()}),
     (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
@@ -185,6 +190,22 @@ WRONG: list[Wrong] = [
     Wrong("past Go", SECRET, secret(refreshInterval="9999999999h"), "from 0s to 87600h", "spec.refreshInterval"),
     Wrong("no timeout", STORE, {"timeout": 0}, "from 1ms to 87600h", "from 1ms to 87600h"),
     Wrong("no time between probes", STORE, {"healthCheck": {"interval": "10ms"}}, "from 1s to", "from 1s to 87600h"),
+    Wrong("a batch of none", STORE, {"batchSize": 0}, "spec.batchSize", "spec.batchSize"),
+    Wrong("a batch too large", STORE, {"batchSize": 1001}, "spec.batchSize", "spec.batchSize"),
+    Wrong(
+        "a critical property",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack#token"]}},
+        "spec.healthCheck.criticalKeys[0]: must name a secret without a property",
+        "must name a secret without a property",
+    ),
+    Wrong(
+        "a critical folder",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack/"]}},
+        "spec.healthCheck.criticalKeys[0]: must neither begin nor end with '/'",
+        "must neither begin nor end with '/'",
+    ),
     # addresses
     Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),
     Wrong("nearly loopback", STORE, vault(address="http://localhost.evil.com"), "http:// sends", "http:// sends"),
@@ -360,6 +381,7 @@ WRONG: list[Wrong] = [
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
     Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),

@@ -55,14 +55,34 @@ def test_a_mistake_is_answered_with_its_place_and_never_with_a_value(case: Wrong
 
 @pytest.mark.parametrize("case", WRONG_SCOPE, ids=str)
 def test_what_a_kind_of_store_may_not_do(case: Wrong) -> None:
-    assert case.model in str(check_scope(StoreSpec.model_validate(case.spec), cluster=case.kind == CLUSTER))
+    cluster = case.kind == CLUSTER
+    assert case.model in str(check_scope(StoreSpec.model_validate(case.spec), cluster=cluster, ambient=cluster))
 
 
 @pytest.mark.parametrize(
     ("kind", "spec"), [(kind, spec) for kind, spec in RIGHT if kind == CLUSTER or (kind == STORE and "vault" in spec)]
 )
 def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
-    assert check_scope(StoreSpec.model_validate(spec), cluster=kind == CLUSTER) is None
+    cluster = kind == CLUSTER
+    assert check_scope(StoreSpec.model_validate(spec), cluster=cluster, ambient=cluster) is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"driver": "file", "file": {"path": "/a"}},
+        {"driver": "kubernetes", "kubernetes": {}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
+    ],
+    ids=str,
+)
+def test_the_operators_identity_is_lent_as_the_administrator_says(spec: Spec) -> None:
+    store = StoreSpec.model_validate(spec)
+    refusal = {cluster: check_scope(store, cluster=cluster, ambient=False) or "" for cluster in (False, True)}
+    assert "--store-ambient-credentials" in refusal[False]
+    assert "--no-cluster-store-ambient-credentials" in refusal[True]
+    assert [check_scope(store, cluster=cluster, ambient=True) for cluster in (False, True)] == [None, None]
 
 
 def test_defaults_are_the_contracts() -> None:
