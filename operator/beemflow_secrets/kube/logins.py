@@ -65,8 +65,8 @@ def of_program(kubeconfigs: str, context: str) -> Token:
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=kubeconfigs, context=context, client_configuration=configuration
             )
-            loaded = True
         header = configuration.get_api_key_with_prefix("BearerToken", "authorization")  # renews what has expired
+        loaded = header is not None
         return str(header).removeprefix("Bearer ") if header else None
 
     async def read() -> str | None:
