@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.access import Access
 from beemflow_secrets.chain.call import Call
+from beemflow_secrets.chain.critical import Critical
 from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.chain.loader import Loader
 from beemflow_secrets.providers.errors import Invalid
@@ -29,5 +30,6 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> SecretsProv
 def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
     """Put before a driver what the configuration asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry)
-    loader = Loader(call, batch=driver.batch_limit, calls=CALLS)
-    return Access(Keys(loader, prefix=spec.prefix), driver=driver.name)
+    loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
+    keys = Keys(loader, prefix=spec.prefix)
+    return Access(Critical(keys, spec.health_check.critical_keys), driver=driver.name)

@@ -107,6 +107,16 @@ class SecretController:
             if changed or item.unread:
                 self._wake(key, item, loop_time())
 
+    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
+        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+        if after is None:  # it went, and all that was in it before it
+            return
+        namespace = name[1]
+        for store in self._stores.turned(namespace, before, after):
+            for key, item in self.registry.users(store):
+                if key.namespace == namespace:
+                    self._wake(key, item, loop_time())
+
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
         return self.registry.known()

@@ -28,13 +28,15 @@ from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector
+
+    Labels = Mapping[str, str]
 
 log = structlog.get_logger(__name__)
 
@@ -192,17 +194,21 @@ class StoreController:
 
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        # Who is served says the newest spec, also where the former one is still read from.
-        newest = store.newest or store.opened
-        allowed = newest.spec.namespaces if newest is not None else None
-        labels = self._namespaces.seen(("", namespace))
-        return allowed is None or allowed.serve(namespace, labels or {})
+        return _serves(store, namespace, self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
+        """Return the stores that serve a namespace with one set of labels, and not with the other."""
+        return [
+            key
+            for key, store in self.stores.items()
+            if _serves(store, namespace, before) != _serves(store, namespace, after)
+        ]
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):
             store.worked = loop_time()
-            if store.opened is store.newest and store.verdict is not None and not store.verdict.serves:
+            if store.opened is store.newest and store.verdict is not None and store.verdict.down:
                 self._queue.add(key, lane=key)
 
     def failed(self, key: Key) -> None:
@@ -268,7 +274,7 @@ class StoreController:
         if (newest := store.newest) is None:
             return
         store.verdict = await self._probe(store, newest)
-        if store.verdict.serves and store.opened is not newest and self.stores.get(key) is store:
+        if not store.verdict.down and store.opened is not newest and self.stores.get(key) is store:
             former = store.opened
             self._read_from_newest(store)
             if former is not None:
@@ -286,7 +292,9 @@ class StoreController:
 
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
-        if opened is store.opened and started - store.worked < opened.spec.health_check.interval:
+        check = opened.spec.health_check
+        # That some key was read says nothing of the critical ones.
+        if opened is store.opened and started - store.worked < check.interval and not check.critical_keys:
             return SERVING
         try:
             with opened.use() as chain:
@@ -328,9 +336,16 @@ def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
 
 
+def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
+    # Who is served says the newest spec, also where the former one is still read from.
+    newest = store.newest or store.opened
+    allowed = newest.spec.namespaces if newest is not None else None
+    return allowed is None or allowed.serve(namespace, labels)
+
+
 def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
-    if verdict.serves and store.opened is not None:
+    if store.opened is not None and not verdict.down:
         return store.opened.spec.health_check.interval
     if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD

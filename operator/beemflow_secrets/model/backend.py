@@ -56,6 +56,13 @@ class BackendSpec(Model):
         Matches("^/", "must not begin with '/'", never=True),
         Matches(r"(^|/)\.\.?(/|$)", "must have no segment '.' or '..'", never=True),
     ] = Field(default="", description="Put before every key that is read. Default: nothing.")
+    batch_size: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description="The most keys that one call to the backend carries; fewer where the backend takes no more. "
+        "Default 50.",
+    )
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )

@@ -32,4 +32,5 @@ class StoreReason(StrEnum):
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     BACKEND_UNAVAILABLE = "BackendUnavailable"
     CREDENTIAL_NOT_FOUND = "CredentialNotFound"
+    CRITICAL_KEY_MISSING = "CriticalKeyMissing"
     ENDPOINT_NOT_ALLOWED = "EndpointNotAllowed"

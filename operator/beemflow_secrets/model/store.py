@@ -17,6 +17,7 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.sources import SecretKey
 from beemflow_secrets.model.tls import Tls
 from beemflow_secrets.model.vault import VaultSpec
 
@@ -45,12 +46,14 @@ LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own name
 
 OwnDriver = Literal["env", "file", "kubernetes", "multi", "vault"]
 
+MOST_CRITICAL_KEYS = 100
+
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
 # Of a namespaced store, and of a cluster store.
 _NOT_LENT = (
-    "no identity is lent to a namespaced store (--store-ambient-credentials would)",
+    "no identity is lent to a namespaced store (a BeemFlowClusterSecretStore has it, or --store-ambient-credentials)",
     "--no-cluster-store-ambient-credentials lends no identity to a cluster store",
 )
 
@@ -60,6 +63,12 @@ class HealthCheck(Model):
 
     interval: Annotated[float, Between(shortest="1s")] = Field(
         default=60.0, description="How often the backend is asked how it is, from 1s. Default 1m."
+    )
+    critical_keys: list[SecretKey] = Field(
+        default=[],
+        max_length=MOST_CRITICAL_KEYS,
+        description="Secrets without which the store is not ready, as slack/bot. They are read each interval. "
+        "Default: none.",
     )
 
 

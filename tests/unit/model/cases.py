@@ -97,6 +97,7 @@ STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "B
 RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
     (CLUSTER, {"driver": "env", "prefix": "FALLBACK_", "timeout": "1ms", "healthCheck": {"interval": "1s"}}),
+    (STORE, vault() | {"batchSize": 1000, "healthCheck": {"criticalKeys": ["slack/bot", r"c\#"]}}),
     (STORE, {}),  # the schema takes it: that env is not lent here is for the condition to say
     (CLUSTER, files("/etc/beemflow/secrets.yaml")),
     (STORE, files("/etc/beemflow")),  # as env
@@ -193,6 +194,22 @@ WRONG: list[Wrong] = [
     Wrong("past Go", SECRET, secret(refreshInterval="9999999999h"), "from 0s to 87600h", "spec.refreshInterval"),
     Wrong("no timeout", STORE, {"timeout": 0}, "from 1ms to 87600h", "from 1ms to 87600h"),
     Wrong("no time between probes", STORE, {"healthCheck": {"interval": "10ms"}}, "from 1s to", "from 1s to 87600h"),
+    Wrong("a batch of none", STORE, {"batchSize": 0}, "spec.batchSize", "spec.batchSize"),
+    Wrong("a batch too large", STORE, {"batchSize": 1001}, "spec.batchSize", "spec.batchSize"),
+    Wrong(
+        "a critical property",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack#token"]}},
+        "spec.healthCheck.criticalKeys[0]: must name a secret without a property",
+        "must name a secret without a property",
+    ),
+    Wrong(
+        "a critical folder",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack/"]}},
+        "spec.healthCheck.criticalKeys[0]: must neither begin nor end with '/'",
+        "must neither begin nor end with '/'",
+    ),
     # addresses
     Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),
     Wrong("nearly loopback", STORE, vault(address="http://localhost.evil.com"), "http:// sends", "http:// sends"),
