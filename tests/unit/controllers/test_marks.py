@@ -12,6 +12,7 @@ from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Ref
 
 STORE = Key("BeemFlowSecretStore", "flows", "prod")
+SLACK = Ref("slack")
 
 
 def store(address: str = "https://vault", path: str = "secret", **fields: Any) -> StoreSpec:
@@ -21,7 +22,7 @@ def store(address: str = "https://vault", path: str = "secret", **fields: Any) -
     )
 
 
-def mark(spec: StoreSpec, ref: Ref = Ref("slack"), key: Key = STORE) -> str:
+def mark(spec: StoreSpec, ref: Ref = SLACK, key: Key = STORE) -> str:
     return mark_of(key, place_of(spec), ref)
 
 
