@@ -115,7 +115,7 @@ class Opener:
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        chain = await open_chain(spec, surroundings)
+        chain = (await open_chain(spec, surroundings)).reader
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)
 

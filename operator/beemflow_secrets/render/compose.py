@@ -12,7 +12,7 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.render.decode import decode
-from beemflow_secrets.render.property import fields_of, pick
+from beemflow_secrets.render.property import fields_of, origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,7 +39,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one key of the Secret came from. `remote_key` is as written in the spec."""
+    """Where one key of the Secret came from: `provider` is the link of a chain, else the store.
+
+    `remote_key` is as written in the spec.
+    """
 
     secret_key: str
     provider: str
@@ -101,7 +104,8 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
             data.update(read)
-            entries.update((key, _entry(key, item, value)) for key in read)
+            origins = _origins(item.source, value, read)
+            entries.update((key, _entry(key, item, origins[key])) for key in read)
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
     marks = [item.mark for item in found if isinstance(item.answer, SecretValue) or item.mark in known]
@@ -145,6 +149,15 @@ def _keyed(fields: Mapping[str, object]) -> dict[str, bytes]:
     return keyed
 
 
+def _origins(source: DataEntry | DataFrom, value: SecretValue, keys: Iterable[str]) -> dict[str, SecretValue]:
+    """Return where each key came from: of a value that a chain joined, each field from its link."""
+    wanted = source.remote.parts().property
+    origins = dict.fromkeys(keys, origin_of(value, wanted))
+    if isinstance(source, DataFrom) and wanted is None:
+        origins |= {_NOT_IN_A_KEY.sub("_", name): origin for name, origin in value.origins.items()}
+    return origins
+
+
 def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
     for key in keys:
         if key in entries:
@@ -160,7 +173,8 @@ def _is_optional(source: DataEntry | DataFrom) -> bool:
 
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
-    return Entry(key, item.provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
+    provider = value.provider or item.provider
+    return Entry(key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
 
 
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
