@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers.credentials import Authorities, Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.marks import place_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
@@ -36,6 +37,7 @@ class OpenStore:
 
     def __init__(self, chain: SecretsProvider, spec: StoreSpec) -> None:
         self.spec = spec
+        self.place = place_of(spec)
         self._chain = chain
         self._users = 0
         self._retired = False

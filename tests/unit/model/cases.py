@@ -18,6 +18,7 @@ CANARY = "canary-3f9a1c"
 CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
 
+KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
@@ -160,6 +161,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
     (SECRET, secret(target={"immutable": True})),
+    *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
+    (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
     (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
     (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
@@ -416,6 +420,8 @@ WRONG: list[Wrong] = [
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
+    Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
     Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
