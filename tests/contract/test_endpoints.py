@@ -129,7 +129,7 @@ async def test_a_refusal_is_not_tried_again(names: Names, proxy: FaultProxy) -> 
     block = {"address": named(proxy), "path": "secret", "token": secret_ref("token")}
     spec = StoreSpec.model_validate({"driver": "vault", "vault": block, "retry": {"attempts": 5}, **PLAIN})
     bounds = Counting(link_local=False, loopback=False)
-    chain = await open_chain(spec, Surroundings(credential=lend, endpoints=bounds))
+    chain = (await open_chain(spec, Surroundings(credential=lend, endpoints=bounds))).reader
     assert isinstance((await chain.fetch([Ref("a")]))[Ref("a")], EndpointNotAllowed)
     assert tried == ["127.0.0.1"]
     await chain.close()

@@ -145,7 +145,8 @@ class SecretController:
                 await self._finish(self._report_suspended(key, item, seen))
                 return
             interval = interval_of(spec)
-            composed = await read(self._stores, spec, key.namespace, since)
+            known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
+            composed = await read(self._stores, spec, key.namespace, since, known)
         except Failed as failure:
             item.unread = True
             await self._finish(self._report_failed(key, item, seen, failure, interval))
@@ -167,7 +168,7 @@ class SecretController:
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, outcome=outcome)
+        new = status.synced(old, generation=seen.generation, now=now, composed=composed, outcome=outcome)
         if await self._report(key, item, seen, new):
             self._await(key, item, due_after(now, spec, item.stores[0]))
 
