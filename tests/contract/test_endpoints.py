@@ -18,7 +18,7 @@ from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from tests.contract.conftest import secret_ref
-from tests.support.certs import CertificateAuthority
+from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, redirect
 from tests.support.names import Names
 
@@ -159,9 +159,9 @@ async def test_the_operators_client_certificate_is_shown_to_its_own_api_server_a
     authority = CertificateAuthority()
     served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.pem)
     served.verify_mode = ssl.CERT_OPTIONAL
-    load_client(served, *_pair(authority))
+    load_client(served, *_pair(authority.issue()))
     own = ssl.create_default_context(cadata=authority.pem)
-    load_client(own, *_pair(authority))
+    load_client(own, *_pair(authority.issue(client=True)))
     shown: list[object] = []
 
     async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,8 +182,7 @@ async def test_the_operators_client_certificate_is_shown_to_its_own_api_server_a
     assert shown[-1]
 
 
-def _pair(authority: CertificateAuthority) -> tuple[bytes, bytes]:
-    made = authority.issue()
+def _pair(made: ServerCert) -> tuple[bytes, bytes]:
     return made.certificate.encode(), made.key.encode()
 
 
