@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.controllers.aging import aged, expiring, failing, fresh, is_stale
 from beemflow_secrets.controllers.conditions import Saying, ready, said
 from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
-from beemflow_secrets.model.names import READY
+from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from beemflow_secrets.controllers.failure import Failed
     from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.timing import Terms
     from beemflow_secrets.render.compose import Entry
 
 Status = dict[str, Any]
@@ -22,7 +25,9 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None) -> Status:
+def synced(
+    old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None, terms: Terms
+) -> Status:
     """Return the status after a good sync. `target` is None where nothing is written."""
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
@@ -34,10 +39,14 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
-    message = _synced_message(entries, "synced" if target is not None else "read; creationPolicy None writes nothing")
+    sayings = {
+        READY: Saying("True", Reason.SYNCED, _synced_message(len(entries), nothing_written=target is None)),
+        STALE: fresh(terms),
+        EXPIRING: expiring(entries, terms, now),
+    }
     return _without_none(
         {
-            **_with_ready(old, Saying("True", Reason.SYNCED, message), generation, now),
+            **_saying(old, sayings, generation, now),
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
@@ -47,16 +56,39 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
     )
 
 
-def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
-    """Return the status after a failed sync: what was synced before stays told."""
-    return _with_ready(old, Saying("False", reason, message), generation, now)
+def failed(old: Status, *, generation: int, now: float, failure: Failed, terms: Terms, read_at: float | None) -> Status:
+    """Return the status after a failed sync: what was synced before stays told. `read_at`: when values were read."""
+    sayings = failing(old, failure.reason, failure.message, terms, generation=generation, read_at=read_at, now=now)
+    new = _saying(old, sayings, generation, now)
+    if read_at is not None:
+        new["lastSyncTime"] = timestamp(read_at)
+    if "entries" in old:
+        marks = {"stale": True} if is_stale(new) else {}
+        new["entries"] = [
+            {name: value for name, value in entry.items() if name != "stale"} | marks for entry in old["entries"]
+        ]
+    return aged(new, terms, read_at=read_at, now=now)
 
 
-def suspended(old: Status, *, generation: int, now: float) -> Status:
+def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
     """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
     before = ready(old).get("status", "Unknown")
     message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
-    return _with_ready(old, Saying(before, Reason.SUSPENDED, message), generation, now)
+    new = _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
+    return aged(new, terms, read_at=None, now=now)
+
+
+def kept(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
+    """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation."""
+    count = len(old.get("entries", ())) + old.get("entriesOmitted", 0)
+    message = _synced_message(count, nothing_written="secretRef" not in old)
+    sayings = {READY: Saying("True", Reason.SYNCED, message), STALE: fresh(terms)}
+    return aged(_saying(old, sayings, generation, now), terms, read_at=None, now=now)
+
+
+def answered(new: Status, request: str | None) -> Status:
+    """Return the status as the answer to a request for a refresh, where there was one."""
+    return {**new, "lastHandledRefresh": request} if request else new
 
 
 def is_suspended(status: Status) -> bool:
@@ -80,13 +112,14 @@ def merge_patch(old: Status, new: Status) -> Status:
     return changed | dict.fromkeys(old.keys() - new.keys())
 
 
-def _with_ready(old: Status, saying: Saying, generation: int, now: float) -> Status:
-    conditions = said(old, {READY: saying}, generation=generation, now=now)
+def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:
+    conditions = said(old, sayings, generation=generation, now=now)
     return {**old, "observedGeneration": generation, "conditions": conditions}
 
 
-def _synced_message(entries: Sequence[Entry], done: str) -> str:
-    return f"{len(entries)} {'key' if len(entries) == 1 else 'keys'} {done}"
+def _synced_message(count: int, *, nothing_written: bool) -> str:
+    keys = f"{count} {'key' if count == 1 else 'keys'}"
+    return f"{keys} read; creationPolicy None writes nothing" if nothing_written else f"{keys} synced"
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -41,6 +41,9 @@ OWNER_NAME_ANNOTATION = f"{GROUP}/owner-name"
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
+# Conditions.
 READY = "Ready"
+STALE = "Stale"
+EXPIRING = "Expiring"
 
 FIELD_MANAGER = "beemflow-secrets"
