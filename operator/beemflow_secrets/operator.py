@@ -20,7 +20,7 @@ from beemflow_secrets.kube.client import PAGE, REQUEST_TIMEOUT
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
@@ -109,10 +109,11 @@ async def host(
     connection: Connection,
     observers: Mapping[Kind, Observe],
     *,
+    namespaces: Sequence[str],
     stop: asyncio.Event,
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
-    """Watch the kinds and hand their events on, until SIGTERM, SIGINT or `stop`.
+    """Watch the kinds in `namespaces`, or in all, and hand their events on, until SIGTERM, SIGINT or `stop`.
 
     `stopping` is called before the tasks that still run are cancelled. Kopf takes the process's signals over.
     """
@@ -123,7 +124,14 @@ async def host(
     for kind, observe in observers.items():
         _add_kind(registry, kind, observe)
     try:
-        await kopf.operator(registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=stop)
+        await kopf.operator(
+            registry=registry,
+            settings=_settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+            stop_flag=stop,
+        )
     finally:
         # Kopf closes them too, but not always before it returns.
         for session in sessions:

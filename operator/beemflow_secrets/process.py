@@ -24,6 +24,7 @@ from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
+from beemflow_secrets.kube.connection import in_pod
 from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
@@ -34,7 +35,9 @@ from beemflow_secrets.telemetry.logs import where
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.kube.reflector import MetadataReflector
     from beemflow_secrets.model.names import Kind
     from beemflow_secrets.model.settings import Settings
     from beemflow_secrets.operator import Observe
@@ -101,20 +104,17 @@ class Process:
         self._queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=settings.concurrency)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
-        self._owned = OwnedSecrets(self._client)
+        scope = self._scope = settings.namespaces
+        self._owned = OwnedSecrets(self._client, scope or ("",))
         self._namespaces = namespaces(self._client)
         self._stores = StoreController(
             self._client,
             self._queue,
             self._events,
-            opener=Opener(
-                self._client,
-                connection,
-                env_prefixes=settings.env_allowed_prefixes,
-                file_roots=settings.file_allowed_roots,
-            ),
+            opener=Opener(self._client, connection, settings, in_pod=connection.in_pod or in_pod()),
             namespaces=self._namespaces,
             now=time.time,
+            scope=scope,
         )
         self._secrets = SecretController(
             self._client,
@@ -126,11 +126,12 @@ class Process:
             finish=self._workers.finish,
         )
         self._owned.listen(self._secrets.secret_changed)
+        self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
-        self._sweep = Sweep(
-            self._client,
-            {names.SECRET: self._secrets, names.STORE: self._stores, names.CLUSTER_STORE: self._stores},
-        )
+        self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
+        if not scope:
+            self._keepers[names.CLUSTER_STORE] = self._stores
+        self._sweep = Sweep(self._client, self._keepers, scope or ("",))
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._answered = time.monotonic()
@@ -170,18 +171,18 @@ class Process:
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
+        reflectors: list[MetadataReflector[Any]] = [self._owned] if self._scope else [self._owned, self._namespaces]
         parts = (
             self._ping(),
-            self._owned.run(),
-            self._namespaces.run(),
+            *(reflector.run() for reflector in reflectors),
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"
-        await self._owned.synced.wait()
-        await self._namespaces.synced.wait()
+        for reflector in reflectors:
+            await reflector.synced.wait()
         self._waits_for = "the listing of stores"
         while not await self._has_stores():
             log.warning("Waiting", waits_for=self._waits_for)
@@ -213,9 +214,8 @@ class Process:
 
     async def _host(self, stopped: asyncio.Task[bool]) -> None:
         observers: dict[Kind, Observe] = {
-            names.STORE: partial(self._stores.observe, names.STORE.name),
-            names.CLUSTER_STORE: partial(self._stores.observe, names.CLUSTER_STORE.name),
-            names.SECRET: self._secrets.observe,
+            kind: self._secrets.observe if kind is names.SECRET else partial(self._stores.observe, kind.name)
+            for kind in self._keepers
         }
         # Each event passes a hundred short-lived objects through Kopf and aiohttp. Left as it is, Python's collector
         # takes a tenth of all CPU to look at them, and at all that was imported, again and again.
@@ -223,7 +223,14 @@ class Process:
         gc.set_threshold(*GC_THRESHOLDS)
         log.info("Started", server=self._connection.server)
         hosting = asyncio.create_task(
-            host(self._connection, observers, stop=self._stop, stopping=self._finish_writes), name="kopf"
+            host(
+                self._connection,
+                observers,
+                namespaces=self._scope,
+                stop=self._stop,
+                stopping=self._finish_writes,
+            ),
+            name="kopf",
         )
         try:
             # Kopf ends by itself where a watch fails for good, and can hang while it does: its watchers then wait for

@@ -13,6 +13,7 @@ import structlog
 
 from beemflow_secrets.model.store import CredentialRef, StoreSpec
 from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
+from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError
 from beemflow_secrets.providers.vault import VaultDriver
 from tests.support.faultproxy import FaultProxy
@@ -20,6 +21,8 @@ from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from beemflow_secrets.providers.endpoints import Endpoints
 
 
 @pytest.fixture(scope="session")
@@ -71,14 +74,21 @@ class Stores:
     credential_reads: list[str] = field(default_factory=list)
     opened: list[VaultDriver] = field(default_factory=list)
 
-    def open(self, *, spec: Mapping[str, Any] | None = None, clock: Any = None, **vault: Any) -> VaultDriver:
+    def open(
+        self,
+        *,
+        spec: Mapping[str, Any] | None = None,
+        clock: Any = None,
+        endpoints: Endpoints = EVERYWHERE,
+        **vault: Any,
+    ) -> VaultDriver:
         """Open a driver that logs in with root's token to the test's folder, where nothing else is said."""
         self.credentials.setdefault("token", self.bao.root_token)
         block = {"address": self.bao.address, "path": f"secret/{self.folder}", **vault}
         if block.get("authMethod") != "approle":
             block.setdefault("token", secret_ref("token"))
         parsed = StoreSpec.model_validate({"driver": "vault", "vault": block, **(spec or {})})
-        surroundings = Surroundings(credential=self._credential)
+        surroundings = Surroundings(credential=self._credential, endpoints=endpoints)
         driver = VaultDriver(parsed, surroundings, **({} if clock is None else {"clock": clock}))
         self.opened.append(driver)
         return driver

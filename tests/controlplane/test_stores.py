@@ -298,3 +298,22 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     # A store that is down is probed every 2 to 5 s.
     assert time.monotonic() - began < 8
     assert ns.data("slack") == {"token": f"{canary}-2"}
+
+
+def test_a_store_without_its_critical_keys_is_not_ready_and_its_users_read_on(
+    ns: Namespace, store: str, put: Callable[..., int], reads: Callable[[str], int], canary: str
+) -> None:
+    put("slack", token=canary)
+    health = {"interval": "1s", "criticalKeys": ["slack", "billing"]}
+    ns.api.patch(ns.store_path(store), {"spec": {"healthCheck": health}})
+    told = message(ns.store_ready(store, "False", reason="CriticalKeyMissing"))
+    assert "billing: no such key" in told
+    assert "slack" not in told
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+    put("billing", token=canary)
+    ns.store_ready(store)
+    # They are looked at although other reads work.
+    before = reads("billing")
+    until(lambda: reads("billing") > before)

@@ -308,6 +308,8 @@ def test_an_address_in_use(kubeconfig: Path) -> None:
         ("--no-such-flag",),
         ("--concurrency", "0"),
         ("--concurrency", "many"),
+        ("--namespaces", "Team_A"),
+        ("--namespaces", "team-a,"),
         ("--log-level", "loud"),
         ("--log-format", "xml"),
         ("--http-address", "nonsense"),

@@ -50,7 +50,7 @@ class CertificateAuthority:
         self.pem = certificate.public_bytes(Encoding.PEM).decode()
 
     def issue(
-        self, hosts: Sequence[str] = ("localhost", "127.0.0.1"), *, life: timedelta = timedelta(days=1)
+        self, hosts: Sequence[str] = ("localhost", "127.0.0.1", "vault.test"), *, life: timedelta = timedelta(days=1)
     ) -> ServerCert:
         """Make a certificate for `hosts` (names and addresses). A negative `life` gives one that has expired."""
         key = ec.generate_private_key(ec.SECP256R1())

@@ -52,8 +52,8 @@ class OpenBao:
 
     `keep=True` stores on disk (Raft, in a temporary folder; the first start takes 2 s instead of 0.2 s), so that
     `stop` and `start` bring the same server back with its data and at the same address.
-    `tls=True` serves HTTPS with a certificate for localhost and 127.0.0.1 that `ca` signed; `tls_max` "tls12" makes
-    a server that does not know TLS 1.3.
+    `tls=True` serves HTTPS with a certificate for localhost, 127.0.0.1 and vault.test that `ca` signed; `tls_max`
+    "tls12" makes a server that does not know TLS 1.3.
     """
 
     def __init__(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
+from beemflow_secrets.model.address import Origin, origin_of
 from beemflow_secrets.model.settings import Settings
 
 PREFIX = "BEEMFLOW_SECRETS_"
@@ -42,7 +45,26 @@ def _address(value: str) -> str:
     return value
 
 
+def _endpoint(value: str) -> Origin:
+    try:
+        origin = origin_of(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--allowed-endpoint") from None
+    if urlsplit(value).path not in {"", "/"}:
+        raise typer.BadParameter("must have no path: a server is allowed, or not", param_hint="--allowed-endpoint")
+    return origin
+
+
+def _namespaces(values: list[str] | None) -> list[str]:
+    named = [name.strip() for value in values or () for name in value.split(",")]
+    for name in named:
+        if re.fullmatch("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) is None:
+            raise typer.BadParameter(f"{name!r} is no name of a namespace; several are divided by ','")
+    return list(dict.fromkeys(named))
+
+
 def run(
+    *,
     http_address: Annotated[
         str,
         typer.Option(
@@ -54,6 +76,15 @@ def run(
     concurrency: Annotated[
         int, typer.Option(envvar=f"{PREFIX}CONCURRENCY", min=1, help="Syncs under way at once, for each store.")
     ] = _DEFAULTS.concurrency,
+    namespaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}NAMESPACES",
+            callback=_namespaces,
+            help="Serve these namespaces alone, divided by ','. There are no cluster stores then, and rights in these "
+            "namespaces are all that is needed. None given: all.",
+        ),
+    ] = None,
     env_allowed_prefix: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,6 +101,29 @@ def run(
             "Repeatable (in the variable divided by ':'); none given: nothing may be read.",
         ),
     ] = None,
+    allowed_endpoint: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}ALLOWED_ENDPOINT",
+            metavar="URL",
+            help="Stores may connect to this server: scheme, host and port must be equal. "
+            "Repeatable (in the variable divided by blanks); none given: to any.",
+        ),
+    ] = None,
+    store_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}STORE_AMBIENT_CREDENTIALS",
+            help="Lend the operator's own identity, environment and files to namespaced stores.",
+        ),
+    ] = _DEFAULTS.store_ambient_credentials,
+    cluster_store_ambient_credentials: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}CLUSTER_STORE_AMBIENT_CREDENTIALS",
+            help="Lend the operator's own identity, environment and files to cluster stores.",
+        ),
+    ] = _DEFAULTS.cluster_store_ambient_credentials,
     log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
@@ -86,8 +140,12 @@ def run(
     settings = Settings(
         http_address=http_address,
         concurrency=concurrency,
+        namespaces=tuple(namespaces or ()),
         env_allowed_prefixes=tuple(env_allowed_prefix or ()),
         file_allowed_roots=tuple(file_allowed_root or ()),
+        allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),
+        store_ambient_credentials=store_ambient_credentials,
+        cluster_store_ambient_credentials=cluster_store_ambient_credentials,
     )
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)

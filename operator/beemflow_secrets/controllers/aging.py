@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.timing import Terms
     from beemflow_secrets.render.compose import Entry
 
-IN_SYNC = frozenset({Reason.SYNCED})
+IN_SYNC = frozenset({Reason.SYNCED, Reason.SECRET_DELETED})
 """The reasons of a Ready that is True because a sync made it so."""
 
 _NOT_ANSWERED = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,21 +12,23 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.marks import place_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
 from beemflow_secrets.providers.base import Surroundings
+from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.model.settings import Settings
     from beemflow_secrets.providers.base import SecretsProvider
 
 
@@ -34,6 +37,7 @@ class OpenStore:
 
     def __init__(self, chain: SecretsProvider, spec: StoreSpec) -> None:
         self.spec = spec
+        self.place = place_of(spec)
         self._chain = chain
         self._users = 0
         self._retired = False
@@ -63,23 +67,40 @@ class OpenStore:
             self._closing = asyncio.create_task(self._chain.close())
 
 
-class Opener:
-    """Opens stores, for what they may touch: `env_prefixes` and `file_roots` are as in Surroundings."""
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What stores of one kind may do."""
 
-    def __init__(
-        self, client: KubeClient, cluster: Connection, *, env_prefixes: tuple[str, ...], file_roots: tuple[Path, ...]
-    ) -> None:
+    cluster: bool
+    ambient: bool
+    endpoints: Endpoints
+
+
+class Opener:
+    """Opens stores, for what the operator's `settings` let each kind of store touch."""
+
+    def __init__(self, client: KubeClient, cluster: Connection, settings: Settings, *, in_pod: bool) -> None:
         self._client = client
         self._cluster = cluster
-        self._env_prefixes = env_prefixes
-        self._file_roots = file_roots
+        self._settings = settings
+        allowed = settings.allowed_endpoints
+        self._cluster_stores = _Scope(
+            cluster=True, ambient=settings.cluster_store_ambient_credentials, endpoints=Endpoints(allowed)
+        )
+        self._stores = _Scope(
+            cluster=False,
+            ambient=settings.store_ambient_credentials,
+            # In a pod loopback leads to what else runs there; elsewhere, to what a developer has started.
+            endpoints=Endpoints(allowed, link_local=False, loopback=not in_pod),
+        )
 
     async def open(self, key: Key, text: bytes, versions: Versions) -> OpenStore:
         """Open a store of a spec in JSON. Calls no backend. Raises a SecretsError.
 
         `versions` takes up the objects that the store refers to, as they were read; those that are missing too.
         """
-        spec = _parse(key, text)
+        scope = self._cluster_stores if key.kind == names.CLUSTER_STORE.name else self._stores
+        spec = _parse(text, scope)
         credentials = Credentials(self._client, key.namespace)
         try:
             for reference in spec.credentials.values():
@@ -90,19 +111,20 @@ class Opener:
             credential=credentials,
             service_account_token=ServiceAccountTokens(self._client, key.namespace),
             cluster=self._cluster,
-            env_prefixes=self._env_prefixes,
-            file_roots=self._file_roots,
+            endpoints=scope.endpoints,
+            env_prefixes=self._settings.env_allowed_prefixes,
+            file_roots=self._settings.file_allowed_roots,
         )
-        chain = await open_chain(spec, surroundings)
+        chain = (await open_chain(spec, surroundings)).reader
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)
 
 
-def _parse(key: Key, spec: bytes) -> StoreSpec:
+def _parse(spec: bytes, scope: _Scope) -> StoreSpec:
     try:
         parsed = StoreSpec.model_validate(orjson.loads(spec))
     except ValidationError as error:
         raise Invalid(explain(error)) from None
-    if problem := check_scope(parsed, cluster=key.kind == names.CLUSTER_STORE.name):
+    if problem := check_scope(parsed, cluster=scope.cluster, ambient=scope.ambient):
         raise Invalid(problem)
     return parsed

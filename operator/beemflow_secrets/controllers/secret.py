@@ -71,10 +71,10 @@ class SecretController:
         self._clock = Clock(now)
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
-        self._writing = Writing(client, owned, events)
         self._reporter = Reporter(client, events, now=now)
         self._finish = finish
         self.registry = Registry()
+        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -110,10 +110,25 @@ class SecretController:
                     self._agenda.wake(item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
-        """Hear that a store can be read again: those who failed try now, where it is another all who read by time."""
+        """Hear that a store can be read again: those who failed try now, all of them where it is another."""
         for _, item in self.registry.users(store):
-            if item.unread or (changed and item.due != NEVER):
-                self._agenda.wake(item, loop_time())
+            if changed or item.unread:
+                self._hear(item)
+
+    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
+        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+        if after is None:  # it went, and all that was in it before it
+            return
+        namespace = name[1]
+        for store in self._stores.turned(namespace, before, after):
+            for key, item in self.registry.users(store):
+                if key.namespace == namespace:
+                    self._hear(item)
+
+    def _hear(self, item: Tracked) -> None:
+        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
+        if item.unread or item.due != NEVER:
+            self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -173,10 +188,12 @@ class SecretController:
             if spec.suspend or seen.suspended:
                 await self._finish(self._pause(item, seen, terms, status.suspended))
                 return
-            if created(spec, seen, orjson.loads(item.status), name=self._standing(item)):
+            told = orjson.loads(item.status)
+            if created(spec, seen, told, name=self._standing(item)):
                 await self._finish(self._pause(item, seen, terms, status.kept))
                 return
-            composed = await read(self._stores, spec, seen.key.namespace, since)
+            known = frozenset(told.get("sourcesRead", ()))
+            composed = await read(self._stores, spec, seen.key.namespace, since, known)
         except Failed as failure:
             item.unread = True
             await self._finish(self._fail(item, seen, terms, failure))
@@ -192,7 +209,7 @@ class SecretController:
             return
         terms = terms_of(spec)
         try:
-            written = await self._writing.write(item, seen, spec, composed, orjson.loads(item.status))
+            outcome = await self._writing.write(item, seen, spec, composed, orjson.loads(item.status))
         except Failed as failure:
             await self._fail(item, seen, terms, failure)
             return
@@ -201,7 +218,7 @@ class SecretController:
 
         def change(old: Status) -> Status:
             new = status.synced(
-                old, generation=seen.generation, now=now, entries=composed.entries, target=written, terms=terms
+                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
             )
             return status.answered(new, seen.refresh_requested)
 

@@ -12,12 +12,12 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from beemflow_secrets.controllers.failure import Failed
-    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.outcome import Outcome
     from beemflow_secrets.controllers.timing import Terms
-    from beemflow_secrets.render.compose import Entry
+    from beemflow_secrets.render.compose import Composed, Entry
 
 Status = dict[str, Any]
 
@@ -25,10 +25,9 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(
-    old: Status, *, generation: int, now: float, entries: Sequence[Entry], target: Written | None, terms: Terms
-) -> Status:
-    """Return the status after a good sync. `target` is None where nothing is written."""
+def synced(old: Status, *, generation: int, now: float, composed: Composed, outcome: Outcome, terms: Terms) -> Status:
+    """Return the status after a good sync."""
+    target, entries = outcome.target, composed.entries
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
@@ -39,11 +38,7 @@ def synced(
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
-    sayings = {
-        READY: Saying("True", Reason.SYNCED, _synced_message(len(entries), nothing_written=target is None)),
-        STALE: fresh(terms),
-        EXPIRING: expiring(entries, terms, now),
-    }
+    sayings = {**outcome.sayings, STALE: fresh(terms), EXPIRING: expiring(entries, terms, now)}
     return _without_none(
         {
             **_saying(old, sayings, generation, now),
@@ -52,6 +47,7 @@ def synced(
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
             "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
             "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
+            "sourcesRead": list(composed.marks) or None,
         }
     )
 
@@ -80,8 +76,7 @@ def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Stat
 
 def kept(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
     """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation."""
-    count = len(old.get("entries", ())) + old.get("entriesOmitted", 0)
-    message = _synced_message(count, nothing_written="secretRef" not in old)
+    message = "synced once: with refreshPolicy CreatedOnce nothing is read while the Secret stands"
     sayings = {READY: Saying("True", Reason.SYNCED, message), STALE: fresh(terms)}
     return aged(_saying(old, sayings, generation, now), terms, read_at=None, now=now)
 
@@ -115,11 +110,6 @@ def merge_patch(old: Status, new: Status) -> Status:
 def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:
     conditions = said(old, sayings, generation=generation, now=now)
     return {**old, "observedGeneration": generation, "conditions": conditions}
-
-
-def _synced_message(count: int, *, nothing_written: bool) -> str:
-    keys = f"{count} {'key' if count == 1 else 'keys'}"
-    return f"{keys} read; creationPolicy None writes nothing" if nothing_written else f"{keys} synced"
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -18,7 +19,7 @@ from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, Verdict, judge, store_status
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -27,7 +28,7 @@ from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Moment
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector
 
+    Labels = Mapping[str, str]
+
 log = structlog.get_logger(__name__)
 
-KINDS = {kind.name: kind for kind in (names.STORE, names.CLUSTER_STORE)}
+_PLURALS = {kind.name: kind.plural for kind in (names.STORE, names.CLUSTER_STORE)}
 
 NEVER_OPENED = -1
 
@@ -81,7 +84,10 @@ class Store:
 
 
 class StoreController:
-    """Keeps stores open and their statuses true."""
+    """Keeps stores open and their statuses true.
+
+    With `scope`, it serves these namespaces, and no cluster stores.
+    """
 
     def __init__(
         self,
@@ -92,10 +98,12 @@ class StoreController:
         opener: Opener,
         namespaces: MetadataReflector[dict[str, str]],
         now: Callable[[], float],
+        scope: tuple[str, ...] = (),
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
+        self._scope = scope
         self._opener = opener
         self._namespaces = namespaces
         self._now = now
@@ -137,8 +145,9 @@ class StoreController:
 
     async def load(self) -> None:
         """List all stores and open them. Calls no backend."""
-        for kind in KINDS.values():
-            async for page in self._client.pages(paths.resources(kind.plural)):
+        kinds = (names.STORE,) if self._scope else (names.STORE, names.CLUSTER_STORE)
+        for kind, namespace in product(kinds, self._scope or ("",)):
+            async for page in self._client.pages(paths.resources(kind.plural, namespace)):
                 for body in page["items"]:
                     self.observe(kind.name, None, body)
         for key, store in tuple(self.stores.items()):
@@ -172,30 +181,35 @@ class StoreController:
     async def find(self, key: Key) -> Store | None:
         """Return a store, opened if it can be. One that the watch has not brought yet is asked for."""
         if key not in self.stores:
-            kind = KINDS[key.kind]
             try:
-                self.observe(
-                    kind.name, None, await self._client.get(paths.resources(kind.plural, key.namespace, key.name))
-                )
+                self.observe(key.kind, None, await self._client.get(_path(key)))
             except NotFound:
                 return None
         if (store := self.stores.get(key)) and store.opened is None:
             await self._open(key, store)
         return store
 
+    def covers(self, key: Key) -> bool:
+        """Tell whether stores of this kind are served."""
+        return not self._scope or key.kind != names.CLUSTER_STORE.name
+
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        # Who is served says the newest spec, also where the former one is still read from.
-        newest = store.newest or store.opened
-        allowed = newest.spec.namespaces if newest is not None else None
-        labels = self._namespaces.seen(("", namespace))
-        return allowed is None or allowed.serve(namespace, labels or {})
+        return _serves(store, namespace, self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
+        """Return the stores that serve a namespace with one set of labels, and not with the other."""
+        return [
+            key
+            for key, store in self.stores.items()
+            if _serves(store, namespace, before) != _serves(store, namespace, after)
+        ]
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):
             store.worked = loop_time()
-            if store.opened is store.newest and store.verdict is not None and not store.verdict.serves:
+            if store.opened is store.newest and store.verdict is not None and store.verdict.down:
                 self._queue.add(key, lane=key)
 
     def failed(self, key: Key) -> None:
@@ -236,7 +250,7 @@ class StoreController:
             generation = store.seen.generation
             current = store.generation == generation and not store.outdated
             # What is wrong with a spec does not mend by itself; a credential that lacks may come.
-            final = store.newest is not None or (store.verdict and store.verdict.reason is StoreReason.INVALID_SPEC)
+            final = store.newest is not None or (store.verdict and store.verdict.reason in OF_THE_SPEC)
             if current and final:
                 return
             store.outdated = False
@@ -261,7 +275,7 @@ class StoreController:
         if (newest := store.newest) is None:
             return
         store.verdict = await self._probe(store, newest)
-        if store.verdict.serves and store.opened is not newest and self.stores.get(key) is store:
+        if not store.verdict.down and store.opened is not newest and self.stores.get(key) is store:
             former = store.opened
             self._read_from_newest(store)
             if former is not None:
@@ -279,7 +293,9 @@ class StoreController:
 
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
-        if opened is store.opened and started - store.worked < opened.spec.health_check.interval:
+        check = opened.spec.health_check
+        # That some key was read says nothing of the critical ones.
+        if opened is store.opened and started - store.worked < check.interval and not check.critical_keys:
             return SERVING
         try:
             with opened.use() as chain:
@@ -303,10 +319,8 @@ class StoreController:
         )
         if new == old:
             return
-        path = paths.resources(KINDS[key.kind].plural, key.namespace, key.name, "status")
-        await self._client.merge_patch(
-            path, {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
-        )
+        patch = {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
+        await self._client.merge_patch(_path(key, "status"), patch)
         store.status = new
         before = ready(old).get("reason")
         if before == verdict.reason:
@@ -319,10 +333,21 @@ class StoreController:
             self._events.normal(key, store.seen.uid, verdict.reason, verdict.message)
 
 
+def _path(key: Key, subresource: str = "") -> str:
+    return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
+
+
+def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
+    # Who is served says the newest spec, also where the former one is still read from.
+    newest = store.newest or store.opened
+    allowed = newest.spec.namespaces if newest is not None else None
+    return allowed is None or allowed.serve(namespace, labels)
+
+
 def _pause(store: Store, verdict: Verdict) -> float:
     """Return the seconds until the next look."""
-    if verdict.serves and store.opened is not None:
+    if store.opened is not None and not verdict.down:
         return store.opened.spec.health_check.interval
-    if verdict.reason is StoreReason.INVALID_SPEC:
+    if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
         return CHECKED_TOLD
     return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing

@@ -17,6 +17,8 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.model.names import Kind
 
@@ -37,11 +39,15 @@ class Keeper(Protocol):
 
 
 class Sweep:
-    """Compares what `keepers` keep with what the API server has. `missed` names what the watch has not brought."""
+    """Compares what `keepers` keep with what the API server has in `namespaces` ("" stands for all).
 
-    def __init__(self, client: KubeClient, keepers: dict[Kind, Keeper]) -> None:
+    `missed` names what the watch has not brought.
+    """
+
+    def __init__(self, client: KubeClient, keepers: dict[Kind, Keeper], namespaces: Sequence[str] = ("",)) -> None:
         self._client = client
         self._keepers = keepers
+        self._namespaces = namespaces
         self._late: set[tuple[Key, int]] = set()
         self.missed: set[tuple[Key, int]] = set()
 
@@ -61,11 +67,12 @@ class Sweep:
         # A keeper may keep several kinds; what is not of this one cannot be in this listing.
         before = {key: seen for key, seen in keeper.known().items() if key.kind == kind.name}
         there: dict[Key, int] = {}
-        async for page in self._client.pages(paths.resources(kind.plural), metadata=True):
-            for item in page["items"] or []:
-                metadata = item["metadata"]
-                key = Key(kind.name, metadata.get("namespace", ""), metadata["name"])
-                there[key] = metadata.get("generation", 0)
+        for namespace in self._namespaces:
+            async for page in self._client.pages(paths.resources(kind.plural, namespace), metadata=True):
+                for item in page["items"] or []:
+                    metadata = item["metadata"]
+                    key = Key(kind.name, metadata.get("namespace", ""), metadata["name"])
+                    there[key] = metadata.get("generation", 0)
         after = keeper.known()
         for key in before.keys() - there.keys():
             # One that came back meanwhile is another object by now.

@@ -1,4 +1,4 @@
-"""The native Secret: what it shall be, whether one that is there is ours, and the patch between the two. No I/O."""
+"""The native Secret: what it shall be, and the patch from what is there. No I/O."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.model.names import (
-    API_VERSION,
+    ADOPT_ANNOTATION,
     CONTENT_VERSION_ANNOTATION,
     FIELD_MANAGER,
-    GROUP,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     OWNER_LABEL,
     OWNER_NAME_ANNOTATION,
-    SECRET,
 )
 
 if TYPE_CHECKING:
@@ -35,12 +34,12 @@ _PROCESS_KEY = secrets.token_bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The Secret that a resource asks for. `owner` and `owner_uid` are the resource's; `owned`: it goes with it."""
+    """The Secret that a resource asks for. `owned`: it goes with the resource; `immutable`: data is written once."""
 
     name: str
-    owner: str
-    owner_uid: str
+    owner: Owner
     owned: bool
+    immutable: bool
     type: str
     data: Mapping[str, bytes]
     labels: Mapping[str, str]
@@ -52,18 +51,16 @@ class Desired:
 
     def digest(self) -> bytes:
         """Return what tells one Secret from another, in memory."""
-        return _digest([self.name, self.owned, self.type, self.encoded(), dict(self.labels), dict(self.annotations)])
-
-    def content(self) -> bytes:
-        """Return what tells one content from another, in memory."""
-        return _digest(self.encoded())
+        flags = [self.name, self.owned, self.immutable, self.type]
+        return _digest([flags, self.encoded(), dict(self.labels), dict(self.annotations)])
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The Secret as it stands after a sync. `digest` and `content` are of what was desired then.
+    """The Secret as it stands after a sync. `digest` is of what was desired then, `content` of what it holds.
 
-    `former_type` is told once: the type of the Secret that had to go for this one.
+    `outdated`: it is immutable, and holds something else than what is desired.
+    `notes` are told once: reasons and messages of Events.
     """
 
     name: str
@@ -72,7 +69,8 @@ class Written:
     content_version: str
     digest: bytes
     content: bytes
-    former_type: str | None = None
+    outdated: bool = False
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desired | None:
@@ -82,9 +80,9 @@ def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desi
     template = spec.target.template
     return Desired(
         name=spec.target.name or seen.key.name,
-        owner=seen.key.name,
-        owner_uid=seen.uid,
+        owner=Owner(seen.key.name, seen.uid),
         owned=spec.target.creation_policy == "Owner",
+        immutable=spec.target.immutable,
         type=template.type,
         data=data,
         labels=template.metadata.labels,
@@ -92,47 +90,64 @@ def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desi
     )
 
 
-class NotOurs(Exception):
-    """A Secret of that name belongs to somebody else; the message says to whom."""
-
-
-def manifest(desired: Desired, version: str | None = None) -> Object:
-    """Return the Secret to create. `version` is its content version, None for a new one."""
-    return {
+def manifest(desired: Desired, last: Written | None) -> Object:
+    """Return the Secret to create."""
+    data = desired.encoded()
+    made: Object = {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": desired.type,
         "metadata": {
             "name": desired.name,
             "labels": _labels(desired),
-            "annotations": _annotations(desired, version or _new_version()),
-            "ownerReferences": _references(desired),
+            "annotations": _annotations(desired, _version(data, last) or _new_version()),
+            "ownerReferences": [desired.owner.reference()] if desired.owned else [],
         },
-        "data": desired.encoded(),
+        "data": data,
     }
+    return {**made, "immutable": True} if desired.immutable else made
 
 
-def patch(found: Object, desired: Desired, version: str | None = None) -> list[Object]:
+def is_sealed(found: Object) -> bool:
+    """Whether a Secret is immutable: data and type stay as they are until it is deleted."""
+    return found.get("immutable") is True
+
+
+def is_outdated(found: Object, desired: Desired) -> bool:
+    """Whether a Secret is immutable, shall be so, and holds something else than what is desired."""
+    differs = (found.get("data") or {}) != desired.encoded() or found["type"] != desired.type
+    return desired.immutable and is_sealed(found) and differs
+
+
+def patch(found: Object, desired: Desired, last: Written | None, *, adopt: bool = False) -> list[Object]:
     """Return the JSON Patch that makes a Secret of ours what it shall be; empty when it is that already.
 
-    `version` is that of the desired content where it is known; else it stays while the data does, or is a new one.
-
-    `data` becomes exactly ours. Of labels and annotations, ours are set and those that left the template go; which
-    those are, the API server has kept for us in managedFields. What others put there stays.
+    `data` becomes exactly ours, unless it was written once and for all. Of labels and annotations, ours are set and
+    those that left the template go; which those are, the API server has kept for us in managedFields. What others put
+    there stays, but for the controller, of which there is one. `adopt` takes away what asked for our taking it over:
+    nobody shall take it over by that again.
     """
     metadata = found["metadata"]
-    data = desired.encoded()
-    changed = (found.get("data") or {}) != data
-    if version is None and not changed:
+    present, data = found.get("data") or {}, desired.encoded()
+    if is_outdated(found, desired):
+        data = present
+    # Content that is put back, or under another name, keeps its version: to those who restart by it, nothing changed.
+    version = _version(data, last)
+    if version is None and present == data:
         version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
     operations = [
         *_map_operations(found, "labels", _labels(desired)),
         *_map_operations(found, "annotations", _annotations(desired, version or _new_version())),
     ]
-    if changed:
+    if adopt:
+        operations.append({"op": "remove", "path": f"/metadata/annotations/{_pointer(ADOPT_ANNOTATION)}"})
+    if present != data:
         operations.append({"op": "add", "path": "/data", "value": data})
+    if desired.immutable and not is_sealed(found):
+        operations.append({"op": "add", "path": "/immutable", "value": True})
     references = metadata.get("ownerReferences") or []
-    wanted = [ref for ref in references if not _names(ref, desired)] + _references(desired)
+    wanted = [ref for ref in references if not ref.get("controller") and not desired.owner.is_named_by(ref)]
+    wanted += [desired.owner.reference()] if desired.owned else []
     if references != wanted:
         operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": wanted})
     if not operations:
@@ -140,33 +155,8 @@ def patch(found: Object, desired: Desired, version: str | None = None) -> list[O
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}, *operations]
 
 
-def check_ours(found: Object, desired: Desired) -> None:
-    """Raise NotOurs for a Secret that another writer made.
-
-    Ours is one whose controller is this resource, or that carries its uid as label and has no other controller. A
-    controller reference to our own name with another uid is one to a resource that is gone (a name stands once in a
-    namespace): its Secret is taken over, as after a restored backup.
-    """
-    metadata = found["metadata"]
-    controller = next((ref for ref in metadata.get("ownerReferences") or [] if ref.get("controller")), None)
-    if controller is not None:
-        if not _names(controller, desired):
-            raise NotOurs(
-                f"Secret {desired.name} exists and belongs to {controller['kind']} {controller['name']}: "
-                "choose another target.name, or delete one of the two"
-            )
-        return
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    ours = labels.get(OWNER_LABEL) == desired.owner_uid
-    if not ours and annotations.get(OWNER_NAME_ANNOTATION) != desired.owner:
-        raise NotOurs(
-            f"Secret {desired.name} exists and was not made by this resource: "
-            "choose another target.name, or delete that Secret"
-        )
-
-
-def written(found: Object, desired: Desired) -> Written:
-    """Return what is remembered of a Secret that is as it shall be."""
+def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written:
+    """Return what is remembered of a Secret that is as it shall be, or as near to it as can be."""
     metadata = found["metadata"]
     return Written(
         name=desired.name,
@@ -174,24 +164,23 @@ def written(found: Object, desired: Desired) -> Written:
         resource_version=metadata["resourceVersion"],
         content_version=metadata["annotations"][CONTENT_VERSION_ANNOTATION],
         digest=desired.digest(),
-        content=desired.content(),
+        content=_digest(found.get("data") or {}),
+        outdated=is_outdated(found, desired),
+        notes=notes,
     )
 
 
-def made_by_us(found: Object) -> bool:
-    """Whether the data was written by us: a copy that a person made of a Secret has all of our marks."""
-    return any(
-        entry.get("manager") == FIELD_MANAGER and "f:data" in entry.get("fieldsV1", {})
-        for entry in found["metadata"].get("managedFields") or []
-    )
+def _version(data: Mapping[str, str], last: Written | None) -> str | None:
+    """Return the version of a content that was written last, None for any other."""
+    return last.content_version if last is not None and last.content == _digest(data) else None
 
 
 def _labels(desired: Desired) -> dict[str, str]:
-    return {**desired.labels, MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: desired.owner_uid}
+    return {**desired.labels, MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: desired.owner.uid}
 
 
 def _annotations(desired: Desired, version: str) -> dict[str, str]:
-    return {**desired.annotations, CONTENT_VERSION_ANNOTATION: version, OWNER_NAME_ANNOTATION: desired.owner}
+    return {**desired.annotations, CONTENT_VERSION_ANNOTATION: version, OWNER_NAME_ANNOTATION: desired.owner.name}
 
 
 def _digest(content: object) -> bytes:
@@ -200,20 +189,6 @@ def _digest(content: object) -> bytes:
 
 def _new_version() -> str:
     return secrets.token_hex(8)
-
-
-def _references(desired: Desired) -> list[Object]:
-    if not desired.owned:
-        return []
-    # Not blockOwnerDeletion: OpenShift grants that only to those who may update the resource's finalizers.
-    owner = {"apiVersion": API_VERSION, "kind": SECRET.name, "name": desired.owner, "uid": desired.owner_uid}
-    return [{**owner, "controller": True}]
-
-
-def _names(reference: Object, desired: Desired) -> bool:
-    """Whether an ownerReference is to this resource, or to one of its name that is gone."""
-    group = reference["apiVersion"].partition("/")[0]
-    return (group, reference["kind"], reference["name"]) == (GROUP, SECRET.name, desired.owner)
 
 
 def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[Object]:

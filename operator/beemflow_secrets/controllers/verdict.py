@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.controllers.conditions import Saying, said
 from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
@@ -32,6 +33,7 @@ _REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
     (AuthFailed, StoreReason.AUTHENTICATION_FAILED),
     (EndpointNotAllowed, StoreReason.ENDPOINT_NOT_ALLOWED),
     (Invalid, StoreReason.INVALID_SPEC),
+    (CriticalKeyMissing, StoreReason.CRITICAL_KEY_MISSING),
     # A backend that answers "denied" or "not found" serves; no probe may need a right that reading does not need.
     (Denied, StoreReason.VALID),
     (NotFound, StoreReason.VALID),
@@ -51,6 +53,14 @@ class Verdict:
         """Whether it serves."""
         return self.reason is StoreReason.VALID
 
+    @property
+    def down(self) -> bool:
+        """Whether reads cannot be answered. A store without its critical keys answers for all others."""
+        return self.reason not in {StoreReason.VALID, StoreReason.CRITICAL_KEY_MISSING}
+
+
+OF_THE_SPEC = frozenset({StoreReason.INVALID_SPEC, StoreReason.ENDPOINT_NOT_ALLOWED})
+"""Why a store is not opened at all, and what does not mend by itself."""
 
 SERVING = Verdict(StoreReason.VALID, "the store serves")
 
@@ -68,7 +78,7 @@ def store_status(
 ) -> Status:
     """Return the status of a store. `lastCheck` moves with the state, else every ten minutes."""
     ready = Saying("True" if verdict.serves else "False", verdict.reason, verdict.message)
-    provider = {"name": name, "driver": driver, "state": "Healthy" if verdict.serves else "Down"}
+    provider = {"name": name, "driver": driver, "state": _state(verdict)}
     if not verdict.serves:
         provider["lastError"] = verdict.message
     told: dict[str, str] = dict(next(iter(old.get("providers") or ()), {}))
@@ -81,3 +91,9 @@ def store_status(
         "providers": [{**provider, "lastCheck": checked}],
         "capabilities": ["Read", "List"] if opened else [],
     }
+
+
+def _state(verdict: Verdict) -> str:
+    if verdict.serves:
+        return "Healthy"
+    return "Down" if verdict.down else "Degraded"

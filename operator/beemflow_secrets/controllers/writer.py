@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import target
-from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers import ownership, target
+from beemflow_secrets.controllers.failure import Failed, refused
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
+    from beemflow_secrets.controllers.ownership import Lives, Owner
     from beemflow_secrets.controllers.target import Desired, Written
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import OwnedSecrets
@@ -23,42 +25,54 @@ RACES = 5
 class Writer:
     """Brings Secrets to what they shall be. Raises Failed with TargetConflict or WriteRefused."""
 
-    def __init__(self, client: KubeClient, owned: OwnedSecrets) -> None:
+    def __init__(self, client: KubeClient, owned: OwnedSecrets, lives: Lives) -> None:
         self._client = client
         self._owned = owned
+        self._lives = lives
 
     async def ensure(self, namespace: str, desired: Desired, last: Written | None) -> Written:
         """Make the Secret what it shall be. `last` is what this process wrote or found there before."""
         if last is not None and self._stands(namespace, desired, last):
-            return replace(last, former_type=None)
-        # Content that is put back, or put under another name, keeps its version: to those who restart by it, nothing
-        # has changed.
-        version = last.content_version if last is not None and last.content == desired.content() else None
+            return replace(last, notes=())
         try:
             # What the watch does not show is most likely not there: begin with the create that a first sync needs.
             if self._owned.seen((namespace, desired.name)) is None:
                 try:
-                    return await self._create(namespace, desired, version)
+                    return await self._create(namespace, desired, last)
                 except AlreadyExists:
                     pass
-            return await self._update(namespace, desired, version)
-        except target.NotOurs as error:
+            return await self._update(namespace, desired, last)
+        except ownership.NotOurs as error:
             raise Failed(Reason.TARGET_CONFLICT, str(error)) from None
         except ApiError as error:
-            raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name}: {error.message}") from error
+            raise refused(desired.name, error, desired.data.values()) from error
 
-    async def remove(self, namespace: str, name: str, desired: Desired) -> None:
-        """Delete a Secret that this resource made under another name, if it is still ours. A person's copy stays."""
+    async def delete(self, namespace: str, name: str, owner: Owner) -> None:
+        """Delete a Secret of ours; one of somebody else's stays."""
         path = paths.secrets(namespace, name)
         try:
             found = await self._client.get(path)
-            target.check_ours(found, desired)
-            if target.made_by_us(found):
+            if ownership.take(found, owner, self._lives) is None:
                 await self._delete(path, found)
-        except (NotFound, target.NotOurs):
+        except (NotFound, ownership.NotOurs):
             return
         except ApiError as error:
-            raise Failed(Reason.WRITE_REFUSED, f"Secret {name}, the former target: {error.message}") from error
+            raise refused(name, error) from error
+
+    async def remove_former(self, namespace: str, name: str, owner: Owner) -> None:
+        """Delete a Secret that goes with this resource and stands under a name that it has no more.
+
+        One that was made to stay (Orphan) stays, and so does a person's copy.
+        """
+        path = paths.secrets(namespace, name)
+        try:
+            found = await self._client.get(path)
+            if ownership.goes_with(found, owner):
+                await self._delete(path, found)
+        except NotFound:
+            return
+        except ApiError as error:
+            raise refused(f"{name}, the former target,", error) from error
 
     def _stands(self, namespace: str, desired: Desired, last: Written) -> bool:
         seen = self._owned.seen((namespace, desired.name))
@@ -68,30 +82,48 @@ class Writer:
             and desired.digest() == last.digest
         )
 
-    async def _create(self, namespace: str, desired: Desired, version: str | None) -> Written:
-        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, version))
-        return target.written(made, desired)
+    async def _create(self, namespace: str, desired: Desired, last: Written | None, *notes: tuple[str, str]) -> Written:
+        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last))
+        return target.written(made, desired, *notes)
 
-    async def _update(self, namespace: str, desired: Desired, version: str | None) -> Written:
+    async def _update(self, namespace: str, desired: Desired, last: Written | None) -> Written:
         path = paths.secrets(namespace, desired.name)
         for race in range(1, RACES + 1):
             try:
                 found = await self._client.get(path)
-                target.check_ours(found, desired)
-                if found["type"] != desired.type:
-                    # The type of a Secret cannot be changed. It is deleted only now, with the new content in hand.
-                    await self._delete(path, found)
-                    return replace(await self._create(namespace, desired, version), former_type=found["type"])
-                return await self._patch(path, found, desired, version)
+                whose = ownership.take(found, desired.owner, self._lives)
+                notes = (
+                    () if whose is None else (("SecretAdopted", f"Secret {desired.name} was taken over from {whose}"),)
+                )
+                if found["type"] != desired.type and not target.is_outdated(found, desired):
+                    return await self._make_anew(path, found, desired, last, notes)
+                return await self._patch(path, found, desired, last, notes)
             except NotFound:
-                return await self._create(namespace, desired, version)
+                return await self._create(namespace, desired, last)
             except Conflict:
                 if race == RACES:
                     raise
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
-    async def _patch(self, path: str, found: Object, desired: Desired, version: str | None) -> Written:
-        operations = target.patch(found, desired, version)
+    async def _make_anew(
+        self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
+    ) -> Written:
+        """Delete and create: the type of a Secret cannot be changed. Only now, with the new content in hand."""
+        namespace = found["metadata"]["namespace"]
+        if "deletionTimestamp" in found["metadata"]:
+            waits_for = ", ".join(found["metadata"].get("finalizers") or ())
+            raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} is being deleted and waits for {waits_for}")
+        # What the API server would not take must not cost the one that is there. It looks at all but the name first.
+        with suppress(AlreadyExists):
+            await self._client.create(paths.secrets(namespace), target.manifest(desired, last), dry_run=True)
+        await self._delete(path, found)
+        told = f"Secret {desired.name} was made anew: its type was {found['type']}"
+        return await self._create(namespace, desired, last, *notes, ("SecretRecreated", told))
+
+    async def _patch(
+        self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
+    ) -> Written:
+        operations = target.patch(found, desired, last, adopt=bool(notes))
         if not operations:
             return target.written(found, desired)
         try:
@@ -101,8 +133,11 @@ class Writer:
             current = await self._client.get(path)
             if current["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
                 raise Conflict(error.message) from error
+            if target.is_sealed(found) and found.get("data") != desired.encoded():
+                told = "is immutable and holds something else: delete it, and it is made again at once"
+                raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {told}; or set target.immutable") from error
             raise
-        return target.written(patched, desired)
+        return target.written(patched, desired, *notes)
 
     async def _delete(self, path: str, found: Object) -> None:
         metadata = found["metadata"]

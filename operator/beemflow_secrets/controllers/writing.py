@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers import outcome
+from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.kube import paths
@@ -13,8 +15,9 @@ from beemflow_secrets.model import names
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Observed
+    from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.ownership import Lives
     from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
@@ -25,11 +28,11 @@ if TYPE_CHECKING:
 class Writing:
     """Writes what a resource asks for, and knows whether it is still as it was left."""
 
-    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events) -> None:
+    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives) -> None:
         self._client = client
         self._owned = owned
         self._events = events
-        self._writer = Writer(client, owned)
+        self._writer = Writer(client, owned, lives)
 
     def drifted(self, item: Tracked) -> bool:
         """Whether the Secret is not as this or an earlier process left it."""
@@ -54,24 +57,29 @@ class Writing:
             return False
         return found["metadata"]["uid"] != seen.uid or "deletionTimestamp" in found["metadata"]
 
-    async def write(
-        self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status
-    ) -> Written | None:
-        """Make the Secret what it shall be; None where none is asked for. `item.written` follows. Raises Failed."""
+    async def write(self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status) -> Outcome:
+        """Make the Secret what it shall be, where one is asked for. `item.written` follows. Raises Failed."""
+        owner, former = Owner(seen.key.name, seen.uid), self._former(item, old)
+        if composed.gone and spec.target.deletion_policy == "Delete":
+            name = spec.target.name or owner.name
+            await self._writer.delete(seen.key.namespace, name, owner)
+            item.written = None
+            await self._remove(seen, former - {name}, owner)
+            return outcome.deleted(name, composed)
         wanted = desired(seen, spec, composed.data)
         if wanted is None:
             item.written = None
-            return None
-        key = seen.key
-        former = self._former(item, old) - {wanted.name}
-        written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
-        if written.former_type is not None:
-            message = f"Secret {wanted.name} was made anew: its type was {written.former_type}"
-            self._events.normal(key, seen.uid, "SecretRecreated", message)
+            return outcome.written(spec, None, composed)
+        written = item.written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
+        for reason, message in written.notes:
+            self._events.normal(seen.key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
+        await self._remove(seen, former - {wanted.name}, owner)
+        return outcome.written(spec, written, composed)
+
+    async def _remove(self, seen: Observed, former: set[str], owner: Owner) -> None:
         for name in sorted(former):
-            await self._writer.remove(key.namespace, name, wanted)
-        return written
+            await self._writer.remove_former(seen.key.namespace, name, owner)
 
     def _former(self, item: Tracked, old: Status) -> set[str]:
         """Return the names under which Secrets of this resource stand, or may stand.

@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from beemflow_secrets.kube.errors import ApiUnavailable, from_response
+from beemflow_secrets.kube.logins import LoginFailed
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ class KubeClient:
         """Return an object, its metadata alone, or any JSON answer."""
         return await self._request("GET", path, accept=METADATA if metadata else None)
 
-    async def create(self, path: str, body: Object) -> Object:
-        """POST: an object that exists is AlreadyExists, never overwritten."""
-        return await self._request("POST", path, body=body, params={"fieldManager": FIELD_MANAGER})
+    async def create(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """POST: an object that exists is AlreadyExists, never overwritten. `dry_run` only asks whether it could be."""
+        params = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
+        return await self._request("POST", path, body=body, params=params)
 
     async def json_patch(self, path: str, operations: list[Object]) -> Object:
         """Apply RFC 6902 operations. A `test` that fails is Refused (422), as is a result that is not valid."""
@@ -151,6 +153,8 @@ class KubeClient:
                 method, self._server + path, data=sent, headers=headers, params=params, timeout=_TIMEOUT
             ) as answer:
                 content = await answer.read()
+        except LoginFailed as error:
+            raise ApiUnavailable(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's errors begin here

@@ -5,24 +5,26 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yaml
 
+from beemflow_secrets.kube import logins
 from beemflow_secrets.kube.clientcert import load_client
+from beemflow_secrets.kube.proxies import BadProxy, proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yarl import URL
+
+    from beemflow_secrets.kube.logins import Token
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-TOKEN_TTL = 60.0
-"""Seconds for which a token file is not read again. The kubelet renews a token long before it ends."""
-
-Token = Callable[[], Awaitable[str | None]]
 
 
 class NoCluster(Exception):
@@ -35,7 +37,7 @@ class Connection:
 
     `trust` makes a context that trusts this server and shows nobody's certificate: for who is not us there. `own` makes
     another as `tls` is, with our certificate where we log in by one: for who wants more of the server than we do.
-    `in_pod` says that `token` is that of the pod's ServiceAccount.
+    `in_pod` says that `token` is that of the pod's ServiceAccount. `proxy` may hold a password.
     """
 
     server: str
@@ -45,6 +47,7 @@ class Connection:
     trust: Callable[[], ssl.SSLContext | None]
     own: Callable[[], ssl.SSLContext | None]
     in_pod: bool = False
+    proxy: URL | None = field(default=None, repr=False)
 
     def session(self, *middlewares: aiohttp.ClientMiddlewareType, connections: int) -> aiohttp.ClientSession:
         """Make a session that logs in by itself. The caller closes it. `connections` 0 is without a limit."""
@@ -55,6 +58,7 @@ class Connection:
             return await send(request)
 
         return aiohttp.ClientSession(
+            proxy=self.proxy,
             connector=aiohttp.TCPConnector(limit=connections, ssl=self.tls or True),
             middlewares=[log_in, *middlewares],
             cookie_jar=aiohttp.DummyCookieJar(),  # the API server sets none, and looking for some takes time
@@ -71,7 +75,7 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Co
         return from_kubeconfig([kubeconfig], context)
     if paths := os.environ.get("KUBECONFIG"):
         return from_kubeconfig([Path(path) for path in paths.split(os.pathsep) if path], context)
-    if context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+    if context is None and in_pod():
         return from_pod(SERVICE_ACCOUNT)
     default = Path.home() / ".kube" / "config"
     if default.exists():
@@ -79,17 +83,24 @@ def connect(*, kubeconfig: Path | None = None, context: str | None = None) -> Co
     raise NoCluster("no cluster: KUBECONFIG is not set, this is no pod, and there is no ~/.kube/config")
 
 
+def in_pod() -> bool:
+    """Tell whether this process runs in a pod, whichever cluster it speaks to: each is told where its own is."""
+    return bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+
+
 def from_pod(mount: Path) -> Connection:
     """Return the cluster of this pod, with its ServiceAccount's token, CA and namespace below `mount`."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ.get("KUBERNETES_SERVICE_PORT", "443")
-    trust = partial(ssl.create_default_context, cafile=str(mount / "ca.crt"))
+    trust = partial(_trusting, mount / "ca.crt")
     try:
         tls = trust()
         namespace = (mount / "namespace").read_text().strip()
     except OSError as error:
         raise NoCluster(f"this pod has no ServiceAccount token mounted at {mount}") from error
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
-    return Connection(server, tls, _file_token(mount / "token"), namespace, trust, trust, in_pod=True)
+    return Connection(
+        server, tls, logins.of_file(mount / "token"), namespace, trust, trust, in_pod=True, proxy=_proxy_for(server)
+    )
 
 
 def from_kubeconfig(paths: list[Path], context: str | None = None) -> Connection:
@@ -117,12 +128,16 @@ def _chosen(config: _Kubeconfig) -> Connection:
     own = partial(_with_client, trust, user, beside_user)
     tls = own()
     if user.keys() & {"exec", "auth-provider"}:
-        token = _plugin_token(config)
+        try:
+            token = logins.of_program(config.files, config.current)
+        except ModuleNotFoundError as error:
+            raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
     elif "tokenFile" in user:
-        token = _file_token(beside_user / user["tokenFile"])
+        token = logins.of_file(beside_user / user["tokenFile"])
     else:
-        token = _fixed_token(user.get("token"))
-    return Connection(cluster["server"].rstrip("/"), tls, token, context.get("namespace") or "default", trust, own)
+        token = logins.fixed(user.get("token"))
+    server = cluster["server"].rstrip("/")
+    return Connection(server, tls, token, context.get("namespace") or "default", trust, own, proxy=_proxy_for(server))
 
 
 class _Kubeconfig:
@@ -160,12 +175,33 @@ def _context(cluster: dict[str, Any], folder: Path) -> ssl.SSLContext | None:
     if not cluster["server"].startswith("https://"):
         return None
     authority = _material(cluster, "certificate-authority", folder)
-    context = ssl.create_default_context(cadata=authority.decode() if authority else None)
+    context = _trusting(authority.decode() if authority else None)
     if name := cluster.get("tls-server-name"):
         raise NoCluster(f"the kubeconfig's tls-server-name ({name}) is not supported: use an address of that name")
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _proxy_for(server: str) -> URL | None:
+    try:
+        return proxy_for(server)
+    except BadProxy as error:
+        raise NoCluster(str(error)) from None
+
+
+def _trusting(authority: Path | str | None) -> ssl.SSLContext:
+    """Return a context that trusts the authorities of a file or a PEM text, or those of the system where None."""
+    # Not create_default_context: that one writes session keys to the file that SSLKEYLOGFILE names.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    match authority:
+        case None:
+            context.load_default_certs()
+        case Path():
+            context.load_verify_locations(cafile=authority)
+        case _:
+            context.load_verify_locations(cadata=authority)
     return context
 
 
@@ -182,54 +218,3 @@ def _material(section: dict[str, Any], name: str, folder: Path) -> bytes | None:
     if data := section.get(f"{name}-data"):
         return base64.b64decode(data)
     return (folder / section[name]).read_bytes() if name in section else None
-
-
-def _fixed_token(token: str | None) -> Token:
-    async def read() -> str | None:
-        return token
-
-    return read
-
-
-def _file_token(path: Path) -> Token:
-    token, read_at = "", -TOKEN_TTL
-
-    async def read() -> str | None:
-        nonlocal token, read_at
-        if time.monotonic() - read_at >= TOKEN_TTL:
-            try:
-                token = path.read_text().strip()  # noqa: ASYNC240 - 1 KiB from a tmpfs
-            except OSError:
-                if not token:
-                    raise
-            read_at = time.monotonic()
-        return token
-
-    return read
-
-
-def _plugin_token(kubeconfig: _Kubeconfig) -> Token:
-    """Return the official client's login. It runs programs and cloud SDKs, so it is asked in a thread."""
-    import asyncio  # noqa: PLC0415 - with kubernetes, which is heavy and needed here alone
-
-    try:
-        from kubernetes import client, config  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
-    configuration = client.Configuration()
-    loaded = False
-
-    def log_in() -> str | None:
-        nonlocal loaded
-        if not loaded:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig.files, context=kubeconfig.current, client_configuration=configuration
-            )
-            loaded = True
-        header = configuration.get_api_key_with_prefix("authorization")  # renews what has expired
-        return str(header).removeprefix("Bearer ") if header else None
-
-    async def read() -> str | None:
-        return await asyncio.to_thread(log_in)
-
-    return read

@@ -17,7 +17,7 @@ from beemflow_secrets.kube.errors import ApiError, Expired
 from beemflow_secrets.model.names import OWNER_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from beemflow_secrets.kube.client import KubeClient, Object
 
@@ -42,15 +42,28 @@ class Seen:
 
 
 class MetadataReflector(Generic[T]):
-    """Follows the objects at `path`, of each of which `keep` takes what is kept."""
+    """Follows the objects of a kind in all of `namespaces`, of each of which `keep` takes what is kept.
 
-    def __init__(self, client: KubeClient, path: str, keep: Callable[[Object], T], *, selector: str = "") -> None:
+    `path` gives the path of a namespace's objects; the namespace "" stands for all, and for cluster kinds.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        path: Callable[[str], str],
+        keep: Callable[[Object], T],
+        *,
+        namespaces: Sequence[str] = ("",),
+        selector: str = "",
+    ) -> None:
         self._client = client
         self._path = path
+        self._namespaces = namespaces
         self._selector = selector
         self._keep = keep
         self._seen: dict[Name, T] = {}
         self._listeners: list[Callable[[Name, T | None, T | None], None]] = []
+        self._unlisted = set(namespaces)
         self.synced = asyncio.Event()
 
     def listen(self, changed: Callable[[Name, T | None, T | None], None]) -> None:
@@ -63,32 +76,41 @@ class MetadataReflector(Generic[T]):
 
     async def run(self) -> None:
         """Follow until cancelled, through every outage of the API server."""
+        async with asyncio.TaskGroup() as group:
+            for namespace in self._namespaces:
+                group.create_task(self._follow(namespace))
+
+    async def _follow(self, namespace: str) -> None:
         while True:
             try:
-                version = await self._list()
+                version = await self._list(namespace)
                 while True:
-                    version = await self._watch(version)
+                    version = await self._watch(namespace, version)
             except Expired:
                 continue
             except ApiError as error:
-                log.warning("Watch interrupted", path=self._path, error=error.message)
+                log.warning("Watch interrupted", path=self._path(namespace), error=error.message)
                 await asyncio.sleep(RECONNECT)
 
-    async def _list(self) -> str:
+    async def _list(self, namespace: str) -> str:
         found: dict[Name, T] = {}
         version = ""
-        async for page in self._client.pages(self._path, selector=self._selector, metadata=True):
+        async for page in self._client.pages(self._path(namespace), selector=self._selector, metadata=True):
             version = page["metadata"]["resourceVersion"]
             # `items` is null, not [], in an empty metadata list.
             for item in page["items"] or []:
                 found[_name(item["metadata"])] = self._keep(item["metadata"])
-        for name in dict.fromkeys((*self._seen, *found)):
+        before = [name for name in self._seen if namespace in {"", name[0]}]
+        for name in dict.fromkeys((*before, *found)):
             self._set(name, found.get(name))
-        self.synced.set()
+        self._unlisted.discard(namespace)
+        if not self._unlisted:
+            self.synced.set()
         return version
 
-    async def _watch(self, version: str) -> str:
-        async for event in self._client.watch_metadata(self._path, version=version, selector=self._selector):
+    async def _watch(self, namespace: str, version: str) -> str:
+        path = self._path(namespace)
+        async for event in self._client.watch_metadata(path, version=version, selector=self._selector):
             metadata = event["object"]["metadata"]
             version = metadata["resourceVersion"]
             if event["type"] == "DELETED":
@@ -109,8 +131,8 @@ class MetadataReflector(Generic[T]):
 class OwnedSecrets(MetadataReflector[Seen]):
     """The Secrets that carry our label."""
 
-    def __init__(self, client: KubeClient) -> None:
-        super().__init__(client, paths.secrets(), _seen, selector=OWNER_LABEL)
+    def __init__(self, client: KubeClient, namespaces: Sequence[str] = ("",)) -> None:
+        super().__init__(client, paths.secrets, _seen, namespaces=namespaces, selector=OWNER_LABEL)
         self._by_owner: dict[str, set[Name]] = {}
 
     def owned_by(self, owner: str) -> frozenset[Name]:
@@ -130,7 +152,7 @@ class OwnedSecrets(MetadataReflector[Seen]):
 
 def namespaces(client: KubeClient) -> MetadataReflector[dict[str, str]]:
     """Follow the labels of all namespaces."""
-    return MetadataReflector(client, paths.namespaces(), lambda metadata: metadata.get("labels") or {})
+    return MetadataReflector(client, lambda _: paths.namespaces(), lambda metadata: metadata.get("labels") or {})
 
 
 def _seen(metadata: Object) -> Seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -35,8 +35,7 @@ class SecretsConfig(Section):
     def __init__(self, **section: object) -> None:
         expanded, found = _expanded(section)
         expanded = _without_resources_only(expanded, (), found)
-        driver = expanded.get("driver") if isinstance(expanded, dict) else None
-        form = FileForm(frozenset() if driver is None or driver in OWN_DRIVERS else frozenset(added_drivers()))
+        form = FileForm(frozenset(added_drivers()) if set(_drivers_in(expanded)) - OWN_DRIVERS else frozenset())
         try:
             self.__pydantic_validator__.validate_python(
                 expanded, self_instance=self, context=form, by_alias=False, by_name=True
@@ -106,6 +105,17 @@ def _expanded(section: Mapping[str, object]) -> tuple[object, _Found]:
         return expand(section, os.environ)
     except RecursionError:
         raise Invalid(f"{document.SECTION}: it is nested too deep") from None
+
+
+def _drivers_in(section: object) -> Iterator[str]:
+    """Yield the drivers that a section names, wherever it is right."""
+    match section:
+        case {"driver": str(driver), **others}:
+            yield driver
+            yield from _drivers_in(others)
+        case {"multi": {"providers": list(links)}}:
+            for link in links:
+                yield from _drivers_in(link)
 
 
 def _without_resources_only(written: object, place: tuple[int | str, ...], found: _Found) -> object:

@@ -7,7 +7,6 @@ from typing import Any
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.document import SECTION
 from beemflow_secrets.model.form import RESOURCES_ONLY
-from beemflow_secrets.model.section import OWN_DRIVERS
 from beemflow_secrets.providers.registry import added_drivers
 
 Schema = dict[str, Any]
@@ -24,7 +23,8 @@ def file_schema() -> Schema:
     section = SecretsConfig.model_json_schema(by_alias=False)
     known = section.pop("$defs")
     section["description"] = "Where BeemFlow's secrets come from."
-    section["properties"]["driver"]["enum"] = sorted({*OWN_DRIVERS, *added_drivers()})
+    for driver in (section["properties"]["driver"], known["SectionLink"]["properties"]["driver"]):
+        driver["enum"] = sorted({*driver["enum"], *added_drivers()})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "flow.config.json",

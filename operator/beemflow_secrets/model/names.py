@@ -37,6 +37,9 @@ OWNER_LABEL = f"{GROUP}/owner"
 CONTENT_VERSION_ANNOTATION = f"{GROUP}/content-version"
 OWNER_NAME_ANNOTATION = f"{GROUP}/owner-name"
 
+# On a Secret, set by a person: the BeemFlowSecret that shall take it over.
+ADOPT_ANNOTATION = f"{GROUP}/adopt"
+
 # On resources, set by people.
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
@@ -45,5 +48,6 @@ SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 READY = "Ready"
 STALE = "Stale"
 EXPIRING = "Expiring"
+OUTDATED = "Outdated"
 
 FIELD_MANAGER = "beemflow-secrets"

@@ -9,6 +9,7 @@ from pydantic_core import core_schema
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import HIDDEN
+from beemflow_secrets.model.multi import MOST_LINKS, Link, Multi
 from beemflow_secrets.model.store import OwnDriver, StoreSpec
 
 OWN_DRIVERS = frozenset(get_args(OwnDriver))
@@ -53,20 +54,39 @@ class Cache(Model):
     enabled: Literal[False] = Field(default=False, description="Always false: every read asks the backend.")
 
 
+_OPTIONS = Field(default=Options(), description="For a driver that an installed package adds: what it asks for.")
+
+_OPTIONS_OF_OTHERS: Rule[Any] = Rule(
+    "",  # no resource has it
+    lambda backend: not backend.options or backend.driver not in OWN_DRIVERS,
+    "options belong to a driver that an installed package adds",
+    path=("options",),
+)
+
+
+class SectionLink(Link):
+    """One backend of a chain, and what a file alone may hold."""
+
+    options: Options = _OPTIONS
+
+    rules: ClassVar[tuple["Rule[Any]", ...]] = (*Link.rules, _OPTIONS_OF_OTHERS)
+
+
+class SectionMulti(Multi):
+    """A chain in a file."""
+
+    providers: list[SectionLink] = Field(  # type: ignore[assignment]  # a list of links, which nobody writes to
+        min_length=1, max_length=MOST_LINKS, description="The links, from 1 to 8, the most wanted first."
+    )
+
+
 class Section(StoreSpec):
-    """One backend, how to reach it, and what a file alone may hold."""
+    """One backend or a chain, how to reach it, and what a file alone may hold."""
 
+    multi: SectionMulti | None = Field(
+        default=None, description="For driver multi: the backends of the chain, and how they are asked."
+    )
     cache: Cache = Field(default=Cache(), description="Whether values are kept in memory.")
-    options: Options = Field(
-        default=Options(), description="For a driver that an installed package adds: what it asks for."
-    )
+    options: Options = _OPTIONS
 
-    rules: ClassVar[tuple["Rule[Any]", ...]] = (
-        *StoreSpec.rules,
-        Rule(
-            "",  # no resource has it
-            lambda section: not section.options or section.driver not in OWN_DRIVERS,
-            "options belong to a driver that an installed package adds",
-            path=("options",),
-        ),
-    )
+    rules: ClassVar[tuple["Rule[Any]", ...]] = (*StoreSpec.rules, _OPTIONS_OF_OTHERS)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from beemflow_secrets.model.address import Origin
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -15,5 +17,9 @@ class Settings:
 
     http_address: str = "0.0.0.0:8080"
     concurrency: int = 128
+    namespaces: tuple[str, ...] = ()
     env_allowed_prefixes: tuple[str, ...] = ()
     file_allowed_roots: tuple[Path, ...] = ()
+    allowed_endpoints: frozenset[Origin] = frozenset()
+    store_ambient_credentials: bool = False
+    cluster_store_ambient_credentials: bool = True

@@ -28,18 +28,27 @@ def _check_key(text: str) -> str:
     return text
 
 
+_Key = Annotated[
+    str,
+    Field(min_length=1, max_length=2048),
+    Matches(CONTROL, "must hold no control character", never=True),
+    Matches("^/|/$", "must neither begin nor end with '/'", never=True),
+    Matches(r"^([^#]*/)?\.\.?(/|#|$)", "must have no segment '.' or '..'", never=True),
+]
+_EMPTY_PROPERTY = r"must name a property behind its '#'; a '#' of the name is written '\#'"
+
+SecretKey = Annotated[
+    _Key,
+    Matches(DIVIDED, r"must name a secret without a property; a '#' of the name is written '\#'", never=True),
+    AfterValidator(_check_key),
+]
+"""A secret as a whole."""
+
+
 class Extract(Model):
     """A secret of the backend, or one property of it."""
 
-    key: Annotated[
-        str,
-        Field(min_length=1, max_length=2048),
-        Matches(CONTROL, "must hold no control character", never=True),
-        Matches("^/|/$", "must neither begin nor end with '/'", never=True),
-        Matches(r"^([^#]*/)?\.\.?(/|#|$)", "must have no segment '.' or '..'", never=True),
-        Matches(f"{DIVIDED}$", r"must name a property behind its '#'; a '#' of the name is written '\#'", never=True),
-        AfterValidator(_check_key),
-    ] = Field(
+    key: Annotated[_Key, Matches(f"{DIVIDED}$", _EMPTY_PROPERTY, never=True), AfterValidator(_check_key)] = Field(
         description="Name of the secret below the store's prefix, as slack/bot; or name and property, "
         r"as slack/bot#token. A # that belongs to the name is written \#."
     )

@@ -1,30 +1,34 @@
 """How a backend is reached: spec and status of BeemFlowSecretStore and BeemFlowClusterSecretStore."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
-from beemflow_secrets.model.address import LOOPBACK, is_plaintext
+from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
-from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
-from beemflow_secrets.model.duration import Between, Duration
+from beemflow_secrets.model.duration import Between
+from beemflow_secrets.model.encryption import encryption
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.form import OrAdded
-from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
+from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.sources import SecretKey
 from beemflow_secrets.model.tls import Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
+    "Backend",
     "CredentialRef",
     "FileSpec",
     "HealthCheck",
     "KubernetesSpec",
+    "Multi",
     "ProviderStatus",
     "Retry",
     "SecretKeyRef",
@@ -40,23 +44,18 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store takes credentials of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["env", "file", "kubernetes", "vault"]
+OwnDriver = Literal["env", "file", "kubernetes", "multi", "vault"]
+
+MOST_CRITICAL_KEYS = 100
 
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
-
-class Retry(Model):
-    """When a failed attempt is made again: only where the backend was away or asked for patience."""
-
-    attempts: int = Field(default=4, ge=1, le=20, description="All attempts; 1 means none after the first. Default 4.")
-    base_delay: Duration = Field(
-        default=0.2,
-        description="The first pause takes up to this long, and each further one up to twice as long. Default 200ms.",
-    )
-    max_delay: Duration = Field(
-        default=10.0, description="No pause takes longer, unless the backend asks for it. Default 10s."
-    )
+# Of a namespaced store, and of a cluster store.
+_NOT_LENT = (
+    "no identity is lent to a namespaced store (a BeemFlowClusterSecretStore has it, or --store-ambient-credentials)",
+    "--no-cluster-store-ambient-credentials lends no identity to a cluster store",
+)
 
 
 class HealthCheck(Model):
@@ -65,123 +64,90 @@ class HealthCheck(Model):
     interval: Annotated[float, Between(shortest="1s")] = Field(
         default=60.0, description="How often the backend is asked how it is, from 1s. Default 1m."
     )
-
-
-def _block(driver: str) -> "tuple[Rule[StoreSpec], Rule[StoreSpec]]":
-    """Tie a block to the driver that it is called after."""
-    return (
-        Rule(
-            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
-            lambda store: store.driver != driver or getattr(store, driver) is not None,
-            f"driver {driver} needs the block {driver}",
-        ),
-        Rule(
-            f"!has(self.{driver}) || (has(self.driver) && self.driver == '{driver}')",
-            lambda store: getattr(store, driver) is None or store.driver == driver,
-            f"the block {driver} belongs to driver {driver}",
-            path=(driver,),
-        ),
+    critical_keys: list[SecretKey] = Field(
+        default=[],
+        max_length=MOST_CRITICAL_KEYS,
+        description="Secrets without which the store is not ready, as slack/bot. They are read each interval. "
+        "Default: none.",
     )
 
 
-def _encrypted(driver: str, field: str) -> "Rule[StoreSpec]":
-    """Demand https:// of an address in a driver's block, but for loopback and where plaintext is allowed."""
-    block, address = f"self.{driver}", f"self.{driver}.{field}"
+class Backend(NamedTuple):
+    """One backend of a store. `path` leads from the store's spec to it: empty, or `multi.providers[1].`."""
 
-    def holds(store: "StoreSpec") -> bool:
-        found: str | None = getattr(getattr(store, driver), field, None)
-        return found is None or store.tls.allow_plaintext or not is_plaintext(found)
-
-    return Rule(
-        f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || "
-        "(has(self.tls) && has(self.tls.allowPlaintext) && self.tls.allowPlaintext) || "
-        f"{address}.matches({quoted(LOOPBACK)})",
-        holds,
-        "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext",
-        path=(driver, field),
-    )
+    path: str
+    name: str
+    spec: "StoreSpec"
 
 
-def _needs_tls(driver: str, field: str) -> "Rule[StoreSpec]":
-    """Refuse what holds in a TLS handshake alone beside an address that has none."""
-    block, address = f"self.{driver}", f"self.{driver}.{field}"
-
-    def holds(store: "StoreSpec") -> bool:
-        found: str | None = getattr(getattr(store, driver), field, None)
-        return found is None or not found.startswith("http://") or store.tls.pinned_certificates is None
-
-    return Rule(
-        f"!has({block}) || !has({address}) || !{address}.startsWith('http://') || !has(self.tls) || "
-        "!has(self.tls.pinnedCertificates)",
-        holds,
-        "pinnedCertificates need an https:// address",
-        path=("tls",),
-    )
-
-
-class StoreSpec(Model):
-    """One backend and how to reach it."""
+class StoreSpec(BackendSpec):
+    """One backend, or a chain of them, and how to reach it."""
 
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. kubernetes: native Secrets, of "
-        "this cluster or of another one. env: environment variables of the operator. file: files that the operator "
-        "has. These two are for a BeemFlowClusterSecretStore only. Default env.",
+        "this cluster or of another one. multi: a chain of several. env: environment variables of the operator. "
+        "file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. Default env.",
     )
-    prefix: Annotated[
-        str,
-        Field(max_length=1024),
-        Matches(CONTROL, "must hold no control character", never=True),
-        Matches("^/", "must not begin with '/'", never=True),
-        Matches(r"(^|/)\.\.?(/|$)", "must have no segment '.' or '..'", never=True),
-    ] = Field(default="", description="Put before every key that is read. Default: nothing.")
-    timeout: Annotated[float, Between(shortest="1ms")] = Field(
+    timeout: Timeout = Field(
         default=30.0,
         description="Bounds one attempt. A read with all its attempts ends within twice this. Default 30s.",
     )
     retry: Retry = Field(default=Retry(), description="When a failed attempt is made again.")
     tls: Tls = Field(default=Tls(), description="How the connection to the backend is secured.")
     health_check: HealthCheck = Field(default=HealthCheck(), description="How the store is watched.")
-    vault: VaultSpec | None = Field(
-        default=None, description="For driver vault: how the server is reached, and how to log in there."
+    multi: Multi | None = Field(
+        default=None, description="For driver multi: the backends of the chain, and how they are asked."
     )
-    file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
-    kubernetes: KubernetesSpec | None = Field(
-        default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
-    )
-
     namespaces: Namespaces | None = Field(
         default=None,
         description="For a BeemFlowClusterSecretStore: the namespaces that may read from it. Default: all.",
     )
 
-    rules: ClassVar[tuple["Rule[StoreSpec]", ...]] = (
-        *_block("vault"),
-        *_block("file"),
-        *_block("kubernetes"),
-        _encrypted("vault", "address"),
-        _encrypted("kubernetes", "server"),
-        _needs_tls("vault", "address"),
-        _needs_tls("kubernetes", "server"),
+    rules: ClassVar[tuple[Rule[Any], ...]] = (
+        *BackendSpec.rules,
+        *block_of("multi"),
+        *encryption("vault", "address"),
+        *encryption("kubernetes", "server"),
     )
+
+    @property
+    def backends(self) -> list[Backend]:
+        """The backends, each with a spec as if it were the store's only one: itself, or the links of a chain.
+
+        What a link leaves out is the store's. The store's prefix is not in it: it belongs to the chain.
+        """
+        if self.multi is None:
+            return [Backend("", self.driver, self)]
+        return [
+            Backend(f"multi.providers[{index}].", link.called, self.model_copy(update={"multi": None, **link.given}))
+            for index, link in enumerate(self.multi.providers)
+        ]
 
     @property
     def credentials(self) -> dict[str, CredentialRef]:
         """The credentials that are referred to, by the path of the field."""
-        block = self.vault or self.kubernetes
-        return {f"{self.driver}.{field}": ref for field, ref in block.credentials.items()} if block else {}
+        return {
+            f"{path}{spec.driver}.{field}": ref
+            for path, _, spec in self.backends
+            if spec.block
+            for field, ref in spec.block.credentials.items()
+        }
 
     @property
-    def service_account(self) -> ServiceAccountRef | None:
-        """The ServiceAccount that is referred to."""
-        block = self.vault or self.kubernetes
-        return block.service_account_ref if block else None
+    def service_accounts(self) -> dict[str, ServiceAccountRef]:
+        """The ServiceAccounts that are referred to, by the path of the field."""
+        return {
+            f"{path}{spec.driver}.serviceAccountRef": spec.block.service_account_ref
+            for path, _, spec in self.backends
+            if spec.block and spec.block.service_account_ref
+        }
 
 
 class ProviderStatus(StatusModel):
     """How one backend of a store stands."""
 
-    name: str = Field(max_length=253, description="The store's name.")
+    name: str = Field(max_length=253, description="The store's name, or the link's.")
     driver: str = Field(max_length=63, description="The kind of backend.")
     state: Literal["Healthy", "Degraded", "Down"] = Field(description="Healthy, Degraded or Down.")
     last_error: str | None = Field(default=None, max_length=1024, description="What went wrong last.")
@@ -195,20 +161,23 @@ class StoreStatus(StatusModel):
 
     observed_generation: ObservedGeneration = None
     conditions: Conditions = Field(default=[])
-    providers: list[ProviderStatus] = Field(default=[], max_length=8, description="How its backend stands.")
+    providers: list[ProviderStatus] = Field(default=[], max_length=MOST_LINKS, description="How its backends stand.")
     capabilities: list[Literal["Read", "List"]] = Field(default=[], max_length=2, description="What it can do.")
 
 
-def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
+def check_scope(spec: StoreSpec, *, cluster: bool, ambient: bool) -> str | None:
     """Say what a spec, right by itself, may not do in its kind of store; None when it may do it all.
 
-    No identity is lent: a namespaced store logs in with what its own namespace holds, never as the operator.
+    `ambient` says whether the operator's own identity is lent to this kind of store. To a namespaced one it is not,
+    unless an administrator says so: it logs in with what its own namespace holds.
     """
-    if not cluster and (problem := _lent(spec)):
-        return problem
+    if not cluster and spec.namespaces is not None:
+        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
+    used = next((used for path, _, backend in spec.backends if (used := _ambient(backend, f"spec.{path}"))), None)
+    if used and not ambient:
+        return f"{used}, and {_NOT_LENT[cluster]}"
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
-    if spec.service_account is not None:
-        namespaces[f"{spec.driver}.serviceAccountRef"] = spec.service_account.namespace
+    namespaces |= {path: account.namespace for path, account in spec.service_accounts.items()}
     for path, namespace in namespaces.items():
         if cluster and namespace is None:
             return f"spec.{path}.namespace: is required in a cluster store"
@@ -217,23 +186,14 @@ def check_scope(spec: StoreSpec, *, cluster: bool) -> str | None:
     return None
 
 
-def _lent(spec: StoreSpec) -> str | None:
-    """Say what a namespaced store may not do, since no identity is lent to it; None when it asks for none."""
+def _ambient(spec: StoreSpec, path: str) -> str | None:
+    """Say what of the operator's own a backend uses, and where; None when it brings all that it needs."""
     if own := _OPERATORS_OWN.get(spec.driver):
-        return (
-            f"spec.driver: {spec.driver} reads {own}, and no identity is lent to a namespaced store; "
-            "use a BeemFlowClusterSecretStore"
-        )
-    if spec.namespaces is not None:
-        return f"spec.namespaces: {LEAVE_NAMESPACES_OUT}"
+        return f"{path}driver: {spec.driver} reads {own}"
     if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
-        return (
-            "spec.kubernetes: needs token or serviceAccountRef: without them the operator itself would read, and no "
-            "identity is lent to a namespaced store"
-        )
+        return f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
     if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
         return (
-            "spec.vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in, "
-            "and no identity is lent to a namespaced store"
+            f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"
         )
     return None

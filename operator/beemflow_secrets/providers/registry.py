@@ -7,7 +7,7 @@ import importlib
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
-from beemflow_secrets.model.section import Section
+from beemflow_secrets.model.section import OWN_DRIVERS, Section
 from beemflow_secrets.providers.added import AddedDriver
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Invalid, SecretsError
@@ -33,7 +33,7 @@ GROUP = "beemflow_secrets.drivers"
 
 def added_drivers() -> dict[str, EntryPoint]:
     """Return the drivers that installed packages add, by name. One that is called as one of ours is not there."""
-    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in DRIVERS}
+    return {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in OWN_DRIVERS}
 
 
 async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:

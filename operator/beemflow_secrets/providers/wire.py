@@ -6,26 +6,25 @@ are bounded, and of the process's environment only the proxies take part: no net
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from beemflow_secrets.providers.errors import Unavailable
-from beemflow_secrets.providers.pins import WrongKey
+from beemflow_secrets.kube.proxies import BadProxy, proxy_for
+from beemflow_secrets.providers.endpoints import EVERYWHERE
+from beemflow_secrets.providers.errors import Invalid, Unavailable
+from beemflow_secrets.providers.resolver import JudgingResolver
+from beemflow_secrets.providers.unanswered import PROXY, fault_of
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
-
-    from aiohttp.abc import ResolveResult
 
     from beemflow_secrets.providers.endpoints import Endpoints
 
@@ -36,14 +35,6 @@ WHOLE = re.compile("[0-9]{1,9}")
 """A number of seconds, up to 31 years."""
 
 _CONNECTIONS = 32
-
-# X509_V_ERR_…: of openssl/x509_vfy.h.
-_CERTIFICATES = {
-    9: "the server's certificate is not valid yet",
-    10: "the server's certificate has expired",
-    62: "the server's certificate is for another host name",
-    64: "the server's certificate is for another address",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +63,19 @@ class Wire:
     """A pool of connections to `address`, which may have a path. It is opened by the first request.
 
     `tls` says whom to trust where the address is https://; `headers` go with every request; `endpoints` says whether
-    the store may connect there. Raises EndpointNotAllowed where the address itself says that it may not.
+    the store may connect there. Raises EndpointNotAllowed where the address itself says that it may not, and Invalid
+    where the environment names a proxy that is none. A proxy resolves the server's name by itself.
     """
 
     def __init__(
         self, address: str, tls: ssl.SSLContext | None, headers: Mapping[str, str], *, endpoints: Endpoints
     ) -> None:
         endpoints.check(address)
-        self._endpoints = endpoints
+        try:
+            self._proxy = proxy_for(address)
+        except BadProxy as error:
+            raise Invalid(str(error)) from None
+        self._endpoints = endpoints if self._proxy is None else EVERYWHERE  # the proxy's own address is nobody's choice
         self._address = address.rstrip("/")
         self._ssl = tls or True
         # A compressed answer could be small here and grow beyond all bounds.
@@ -101,15 +97,10 @@ class Wire:
         """
         try:
             return await self._exchange(method, path, headers, params, json)
-        except aiohttp.ClientOSError as error:
-            raise Unavailable(_unconnected(error)) from error
-        except aiohttp.ClientConnectionError:
-            fault = "the server closed the connection without an answer"
-        except aiohttp.ClientPayloadError:
-            fault = "the server's answer was cut off"
-        except aiohttp.ClientError:
-            fault = "the server's answer is not HTTP"
-        # Raised out here, so that the original is not even the context: it holds the token, or pieces of the answer.
+        except aiohttp.ClientError as error:
+            fault = fault_of(error, proxied=self._proxy is not None)
+        # Raised out here, so that the original is not even the context: it holds the token, the proxy's password, or
+        # pieces of the answer.
         raise Unavailable(fault)
 
     async def close(self) -> None:
@@ -134,6 +125,8 @@ class Wire:
             headers=headers,
             allow_redirects=False,
         ) as response:
+            if self._proxy is not None and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+                raise Unavailable(f"{PROXY} refuses the request ({response.status})")
             body = await _bounded(response)
             return Answer(response.status, body, response.headers.get("Retry-After"))
 
@@ -143,7 +136,7 @@ class Wire:
                 connector=aiohttp.TCPConnector(
                     limit=_CONNECTIONS,
                     ssl=self._ssl,
-                    resolver=_Resolver(self._endpoints),
+                    resolver=JudgingResolver(self._endpoints),
                     use_dns_cache=False,  # resolved and judged at every connection; connections are kept
                 ),
                 headers=self._headers,
@@ -151,31 +144,9 @@ class Wire:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=False,
+                proxy=self._proxy,
             )
         return self._session
-
-
-class _Resolver(AbstractResolver):
-    """Resolves names as the system does. What it answers is connected to, and nothing else is.
-
-    A name that leads to a forbidden address beside others is refused as a whole: nobody has one by accident.
-    """
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._system = aiohttp.ThreadedResolver()
-        self._endpoints = endpoints
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Resolve. Raises OSError, and EndpointNotAllowed."""
-        found = await self._system.resolve(host, port, family)
-        for one in found:
-            self._endpoints.check_resolved(host, one["host"])
-        return found
-
-    async def close(self) -> None:
-        """Do nothing: nothing is open."""
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -192,39 +163,3 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
         response.close()  # else the rest would be read before the connection is used again
         raise Unavailable(f"the server's answer is larger than {LARGEST // 1024**2} MiB")
     return b"".join(parts)
-
-
-def _unconnected(error: aiohttp.ClientOSError) -> str:
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"TLS handshake failed: {_certificate_fault(error.certificate_error)}"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "the server's name does not resolve"
-    cause: BaseException = error.__cause__ or error
-    if isinstance(error, aiohttp.ClientConnectorError):
-        cause = error.os_error
-        if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
-            return "TLS handshake failed: the server broke it off"  # without TLS nothing is reset that early
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS handshake failed: {_tls_fault(cause)}"
-    if isinstance(cause, ConnectionRefusedError):
-        return "connection refused"
-    # The system's words for it: those of the exception name addresses.
-    number = getattr(cause, "errno", None)
-    return f"the connection failed ({os.strerror(number) if number else type(cause).__name__})"
-
-
-def _certificate_fault(error: Exception) -> str:
-    if isinstance(error, WrongKey):
-        return "the server's key is none of tls.pinnedCertificates"
-    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
-    return _CERTIFICATES.get(code, "the server's certificate is signed by no authority that this store trusts")
-
-
-def _tls_fault(error: ssl.SSLError) -> str:
-    match error.reason:
-        case "TLSV1_ALERT_PROTOCOL_VERSION" | "UNSUPPORTED_PROTOCOL":
-            return "the server offers no TLS version that is new enough for tls.minVersion"
-        case "WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE" | "HTTP_REQUEST":
-            return "the server does not speak TLS at this address"
-        case _:
-            return "server and client found no common ground"

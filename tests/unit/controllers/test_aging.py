@@ -9,12 +9,13 @@ import pytest
 
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.aging import aged, next_turn
-from beemflow_secrets.controllers.conditions import find, ready
+from beemflow_secrets.controllers.conditions import Saying, find, ready
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.outcome import Outcome
 from beemflow_secrets.controllers.times import timestamp
 from beemflow_secrets.controllers.timing import UNREADABLE, Terms
 from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.render.compose import Entry
+from beemflow_secrets.render.compose import Composed, Entry
 
 HOUR, DAY = 3600.0, 86400.0
 START = 1_800_000_000.0
@@ -32,7 +33,9 @@ def read(name: str, expires_at: float | None = None) -> Entry:
 
 def synced(*entries: Entry, terms: Terms = TOLERANT, old: dict[str, Any] | None = None) -> dict[str, Any]:
     found = entries or (read("token"),)
-    return status.synced(old or {}, generation=1, now=START, entries=found, target=None, terms=terms)
+    outcome = Outcome(None, {"Ready": Saying("True", "Synced", "read")})
+    composed = Composed({}, list(found))
+    return status.synced(old or {}, generation=1, now=START, composed=composed, outcome=outcome, terms=terms)
 
 
 def failed(

@@ -145,3 +145,45 @@ async def test_an_owner_that_changes_is_told_to_both() -> None:
     assert heard == [("x", None, "a"), ("x", "a", "b")]
     assert reflector.owned_by("a") == frozenset()
     assert reflector.owned_by("b") == {("ns", "x")}
+
+
+async def test_each_namespace_has_a_listing_and_a_watch_of_its_own() -> None:
+    def found(name: str, namespace: str) -> dict[str, Any]:
+        thing = item(name)
+        return {"metadata": {**thing["metadata"], "namespace": namespace}}
+
+    class TwoNamespaces:
+        def __init__(self) -> None:
+            self.lists: list[str] = []
+
+        async def pages(self, path: str, *, selector: str, metadata: bool) -> AsyncIterator[dict[str, Any]]:
+            assert (selector, metadata) == (LABEL, True)
+            namespace = path.split("/")[4]
+            self.lists.append(namespace)
+            if namespace == "b":
+                await asyncio.sleep(5)
+            names = ["x", "y"] if self.lists.count(namespace) == 1 else ["x"]
+            yield {"metadata": {"resourceVersion": "1"}, "items": [found(name, namespace) for name in names]}
+
+        async def watch_metadata(self, path: str, *, version: str, selector: str) -> AsyncIterator[dict[str, Any]]:
+            assert (version, selector) == ("1", LABEL)
+            if path.split("/")[4] == "a" and self.lists.count("a") == 1:
+                await asyncio.sleep(10)
+                raise Expired("too old")
+            await asyncio.Event().wait()
+            yield {}
+
+    client = TwoNamespaces()
+    reflector = OwnedSecrets(cast("KubeClient", client), ("a", "b"))
+    task = asyncio.create_task(reflector.run())
+    await asyncio.sleep(2)
+    assert reflector.seen(("a", "x"))
+    assert not reflector.synced.is_set()  # b has not been listed yet
+    await asyncio.sleep(10)
+    assert reflector.synced.is_set()
+    # A new listing of a tells nothing of b.
+    assert client.lists == ["a", "b", "a"]
+    assert reflector.seen(("a", "y")) is None
+    assert reflector.seen(("b", "y"))
+    task.cancel()
+    await asyncio.wait({task})

@@ -207,13 +207,13 @@ def test_ten_mistakes_are_told_at_once() -> None:
         f"tls.ca_ref: belongs to resources alone: {RESOURCES_ONLY['ca_ref']}",
         f"namespaces: belongs to resources alone: {RESOURCES_ONLY['namespaces']}",
         f"driver: must be {drivers()} (got a string); did you mean vault?",
+        "vault.token: must be a string: in a file the credential itself stands there (got an object)",
+        "vault.auth_metod: is not a known field (it holds a string); did you mean auth_method?",
         "timeout: must be a duration with its unit, such as 90s or 1h30m, from 1ms to 87600h (got a number)",
         "retry.attempts: must be a valid integer (got a string)",
         "retry.max_dely: is not a known field (it holds a string); did you mean max_delay?",
         "retry.baseDelay: is not a known field (it holds a string); did you mean base_delay?",
         "tls.min_version: must be '1.2' or '1.3' (got a number)",
-        "vault.token: must be a string: in a file the credential itself stands there (got an object)",
-        "vault.auth_metod: is not a known field (it holds a string); did you mean auth_method?",
         "access_policies: is not a known field (it holds a list)",
     ]
 
@@ -241,6 +241,12 @@ def drivers() -> str:
         ({"options": {"a": CANARY}}, "secrets.options: options belong to a driver that an installed package adds"),
         ({"cache": {"enabled": True}}, "secrets.cache.enabled: must be false (got a boolean)"),
         ({"retry": {"base_delay": "x"}}, "secrets.retry.base_delay: must be a duration with"),
+        ({"driver": "multi", "multi": {"strategy": "merge", "providers": [{"driver": "multi"}]}},
+         "secrets.multi.providers[0].driver: must not be multi: a chain holds no chain"),
+        ({"driver": "multi", "multi": {"strategy": "failover", "conflict_policy": "First", "providers": [{}]}},
+         "secrets.multi.conflict_policy: conflict_policy belongs to strategy merge"),
+        ({"driver": "multi", "multi": {"strategy": "merge", "providers": [{"driver": "file"}, {"options": {"a": 1}}]}},
+         "secrets.multi.providers[0]: driver file needs the block file; secrets.multi.providers[1].options: options"),
         ({"drvier": "env"}, "secrets.drvier: is not a known field (it holds a string); did you mean driver?"),
         ({"secrets": {1: 2}}, "secrets.1: is not a known field (it holds a number)"),
     ],
@@ -249,13 +255,13 @@ def test_a_mistake_is_told_in_the_files_spelling(section: dict[str, Any], messag
     assert message in fault(section)
 
 
-@pytest.mark.parametrize("driver", ["aws-sm", "azure-kv", "gcp-sm", "1password", "multi", "no-such"])
+@pytest.mark.parametrize("driver", ["aws-sm", "azure-kv", "gcp-sm", "1password", "no-such"])
 def test_a_driver_of_later_is_unknown_as_any(driver: str) -> None:
     assert fault({"driver": driver}).startswith(f"secrets.driver: must be {drivers()} (got a string)")
 
 
 def test_the_model_and_the_registry_know_the_same_drivers() -> None:
-    assert set(DRIVERS) == OWN_DRIVERS
+    assert {*DRIVERS, "multi"} == OWN_DRIVERS
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.json")), ids=lambda path: path.name)

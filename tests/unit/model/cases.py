@@ -15,6 +15,8 @@ CANARY = "canary-3f9a1c"
 
 PIN = f"sha256/{'A' * 43}="
 
+KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
+NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -66,6 +68,10 @@ def account(**fields: Any) -> Spec:
     return {"name": "reader", **fields}
 
 
+def chain(*links: Spec, strategy: str = "failover", **fields: Any) -> Spec:
+    return {"driver": "multi", "multi": {"strategy": strategy, "providers": list(links) or [vault(), {}], **fields}}
+
+
 def secret(*data: Spec, **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
 
@@ -91,6 +97,7 @@ STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "B
 RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
     (CLUSTER, {"driver": "env", "prefix": "FALLBACK_", "timeout": "1ms", "healthCheck": {"interval": "1s"}}),
+    (STORE, vault() | {"batchSize": 1000, "healthCheck": {"criticalKeys": ["slack/bot", r"c\#"]}}),
     (STORE, {}),  # the schema takes it: that env is not lent here is for the condition to say
     (CLUSTER, files("/etc/beemflow/secrets.yaml")),
     (STORE, files("/etc/beemflow")),  # as env
@@ -116,6 +123,13 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, kubernetes(serviceAccountRef=account(audiences=["other"]), server="https://cluster")),
     (CLUSTER, kubernetes()),
     (CLUSTER, kubernetes(serviceAccountRef=account(namespace="x", audiences=["a", "https://b"]))),
+    (CLUSTER, chain(vault(token=token(namespace="x")), {"prefix": "FALLBACK_"})),
+    (STORE, chain(vault(), {**vault(), "name": "spare", "timeout": "1s", "retry": {"attempts": 1}})),
+    (STORE, chain(*[{**vault(), "name": f"v{number}"} for number in range(8)], failoverAfter=0)),
+    (STORE, chain(vault(), strategy="merge", conflictPolicy="Error")),
+    (STORE, chain(vault(), kubernetes(token=token()), strategy="priority", failoverAfter="5m")),
+    (STORE, chain(vault(address="http://v"), vault() | {"name": "b"}) | {"tls": {"allowPlaintext": True}}),
+    (STORE, chain(vault(address="http://v") | {"tls": {"allowPlaintext": True}}, vault() | {"name": "b"})),
     (SECRET, secret()),
     (SECRET, secret(refreshInterval=0, suspend=True)),
     (SECRET, secret(refreshInterval="0")),
@@ -130,6 +144,12 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(refreshPolicy="Periodic", staleness={"maxAge": "24h"}, expiry={"warnBefore": "168h"})),
     (SECRET, secret(refreshPolicy="OnChange", staleness={"maxAge": "1s"}, expiry={"warnBefore": 0})),
     (SECRET, secret(refreshPolicy="CreatedOnce", expiry={})),
+    (SECRET, secret(target={"immutable": True})),
+    *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
+    (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
+    (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
     (SECRET, {**secret(), **extracting()}),
     (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
@@ -177,6 +197,22 @@ WRONG: list[Wrong] = [
     Wrong("past Go", SECRET, secret(refreshInterval="9999999999h"), "from 0s to 87600h", "spec.refreshInterval"),
     Wrong("no timeout", STORE, {"timeout": 0}, "from 1ms to 87600h", "from 1ms to 87600h"),
     Wrong("no time between probes", STORE, {"healthCheck": {"interval": "10ms"}}, "from 1s to", "from 1s to 87600h"),
+    Wrong("a batch of none", STORE, {"batchSize": 0}, "spec.batchSize", "spec.batchSize"),
+    Wrong("a batch too large", STORE, {"batchSize": 1001}, "spec.batchSize", "spec.batchSize"),
+    Wrong(
+        "a critical property",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack#token"]}},
+        "spec.healthCheck.criticalKeys[0]: must name a secret without a property",
+        "must name a secret without a property",
+    ),
+    Wrong(
+        "a critical folder",
+        STORE,
+        {"healthCheck": {"criticalKeys": ["slack/"]}},
+        "spec.healthCheck.criticalKeys[0]: must neither begin nor end with '/'",
+        "must neither begin nor end with '/'",
+    ),
     # addresses
     Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),
     Wrong("nearly loopback", STORE, vault(address="http://localhost.evil.com"), "http:// sends", "http:// sends"),
@@ -252,6 +288,45 @@ WRONG: list[Wrong] = [
     Wrong(
         "plaintext cluster", STORE, kubernetes(server="http://c", token=token()), "kubernetes.server: http", "http:// s"
     ),
+    # chains
+    Wrong("no block multi", STORE, {"driver": "multi"}, "spec: driver multi needs the block multi", "needs the block"),
+    Wrong("block multi alone", STORE, {"multi": chain()["multi"]}, "the block multi belongs", "belongs to driver"),
+    Wrong(
+        "a chain in a chain",
+        STORE,
+        chain({}, {"driver": "multi"}),
+        "spec.multi.providers[1].driver: must not be multi: a chain holds no chain",
+        'spec.multi.providers[1].driver: Unsupported value: "multi"',
+    ),
+    Wrong("no links", STORE, chain() | {"multi": {"strategy": "merge", "providers": []}}, "at least 1", "providers"),
+    Wrong("nine links", STORE, chain(*[{"name": f"l{n}"} for n in range(9)]), "at most 8", "at most 8"),
+    Wrong("no strategy", STORE, {"driver": "multi", "multi": {"providers": [{}]}}, "strategy: is required", "strategy"),
+    Wrong("no such strategy", STORE, chain(strategy="fallback"), "multi.strategy: must be", "multi.strategy"),
+    Wrong("two of a name", STORE, chain({"name": "a"}, {"name": "a"}), "different names", "different names"),
+    Wrong("two of a driver", STORE, chain(vault(), vault()), "spec.multi.providers: must have l", "different names"),
+    Wrong("named as a driver", STORE, chain({}, vault() | {"name": "env"}), "different names", "different names"),
+    Wrong("bad name", STORE, chain({"name": "a b"}), "spec.multi.providers[0].name", "spec.multi.providers[0].name"),
+    Wrong(
+        "link without block",
+        STORE,
+        chain({}, {"driver": "vault"}),
+        "spec.multi.providers[1]: driver vault needs the block vault",
+        "driver vault needs the block vault",
+    ),
+    Wrong("foreign block in a link", STORE, chain({"vault": vault()["vault"]}), "[0].vault: the block", "belongs to"),
+    Wrong("misspelt driver", STORE, chain({"driver": "vualt"}), "did you mean vault?", "providers[0].driver"),
+    Wrong("misspelt in a link", STORE, chain(vault(adress="x")), "did you mean address?", "vault.adress"),
+    Wrong("conflicts of failover", STORE, chain(conflictPolicy="First"), "conflictPolicy belongs", "conflictPolicy be"),
+    Wrong("merge waits", STORE, chain(strategy="merge", failoverAfter="1s"), "failoverAfter belongs", "failoverAfter"),
+    Wrong("no such policy", STORE, chain(strategy="merge", conflictPolicy="first"), "mean First?", "conflictPolicy"),
+    Wrong("plaintext link", STORE, chain(vault(address="http://v")), "spec.multi.providers: http:// s", "http:// se"),
+    Wrong(
+        "plaintext where the link's tls stands",
+        STORE,
+        chain(vault(address="http://v") | {"tls": {}}) | {"tls": {"allowPlaintext": True}},
+        "http:// sends",
+        "http:// sends",
+    ),
     # certificates
     Wrong("no PEM", STORE, vault() | {"tls": {"caBundle": CANARY}}, "spec.tls.caBundle: holds no PEM block", None),
     Wrong(
@@ -320,6 +395,9 @@ WRONG: list[Wrong] = [
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
+    Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
+    Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
     Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),
@@ -365,6 +443,22 @@ WRONG_SCOPE: list[Wrong] = [
         kubernetes_login(serviceAccountRef=account()),
         "spec.vault.serviceAccountRef.namespace: is required",
         "serviceAccountRef.namespace",
+    ),
+    Wrong(
+        "namespace in a link",
+        STORE,
+        chain(vault(), vault(token=token(namespace="x")) | {"name": "b"}),
+        "spec.multi.providers[1].vault.token.secretKeyRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong("no namespace in a link", CLUSTER, chain(), "providers[0].vault.token.sec", "providers[0].vault.token.sec"),
+    Wrong("env as a link", STORE, chain(), "spec.multi.providers[1].driver: env reads the operator's own", None),
+    Wrong(
+        "the operator's eyes in a link",
+        STORE,
+        chain(vault(), kubernetes()),
+        "spec.multi.providers[1].kubernetes: needs token",
+        None,
     ),
     Wrong("the operator's eyes", STORE, kubernetes(), "no identity is lent", None),
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),

@@ -98,10 +98,10 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "maxAge"}
+    required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
-    by_choice |= {"kubernetes", "serviceAccountRef"}
+    by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith("[]"):
@@ -145,9 +145,13 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
     assert stores[0].keys() == stores[1].keys()
     references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef"))}
     assert references == {
-        *(f"spec.vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
-        "spec.kubernetes.token.secretKeyRef",
-        "spec.vault.serviceAccountRef",
-        "spec.kubernetes.serviceAccountRef",
+        f"spec.{link}{reference}"
+        for link in ("", "multi.providers[].")
+        for reference in (
+            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+            "kubernetes.token.secretKeyRef",
+            "vault.serviceAccountRef",
+            "kubernetes.serviceAccountRef",
+        )
     }
     assert all(any(reference.startswith(path) for reference in references) for path in differing)

@@ -19,7 +19,9 @@ from tests.unit.model.cases import (
     Spec,
     Wrong,
     approle,
+    chain,
     entry,
+    kubernetes_login,
     secret,
     vault,
 )
@@ -53,14 +55,34 @@ def test_a_mistake_is_answered_with_its_place_and_never_with_a_value(case: Wrong
 
 @pytest.mark.parametrize("case", WRONG_SCOPE, ids=str)
 def test_what_a_kind_of_store_may_not_do(case: Wrong) -> None:
-    assert case.model in str(check_scope(StoreSpec.model_validate(case.spec), cluster=case.kind == CLUSTER))
+    cluster = case.kind == CLUSTER
+    assert case.model in str(check_scope(StoreSpec.model_validate(case.spec), cluster=cluster, ambient=cluster))
 
 
 @pytest.mark.parametrize(
     ("kind", "spec"), [(kind, spec) for kind, spec in RIGHT if kind == CLUSTER or (kind == STORE and "vault" in spec)]
 )
 def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
-    assert check_scope(StoreSpec.model_validate(spec), cluster=kind == CLUSTER) is None
+    cluster = kind == CLUSTER
+    assert check_scope(StoreSpec.model_validate(spec), cluster=cluster, ambient=cluster) is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        {"driver": "file", "file": {"path": "/a"}},
+        {"driver": "kubernetes", "kubernetes": {}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
+    ],
+    ids=str,
+)
+def test_the_operators_identity_is_lent_as_the_administrator_says(spec: Spec) -> None:
+    store = StoreSpec.model_validate(spec)
+    refusal = {cluster: check_scope(store, cluster=cluster, ambient=False) or "" for cluster in (False, True)}
+    assert "--store-ambient-credentials" in refusal[False]
+    assert "--no-cluster-store-ambient-credentials" in refusal[True]
+    assert [check_scope(store, cluster=cluster, ambient=True) for cluster in (False, True)] == [None, None]
 
 
 def test_defaults_are_the_contracts() -> None:
@@ -84,6 +106,25 @@ def test_credentials_are_found_by_their_field() -> None:
     spec = StoreSpec.model_validate(approle(roleId=None, roleIdRef={"secretKeyRef": {"name": "a", "key": "b"}}))
     assert spec.vault is not None
     assert list(spec.vault.credentials) == ["roleIdRef", "secretId"]
+
+
+def test_a_chain_is_its_links_each_as_a_store_of_its_own() -> None:
+    written = chain(
+        vault() | {"prefix": "a/", "timeout": "1s"}, {"name": "spare", **approle(), "tls": {"minVersion": "1.2"}}
+    )
+    store = StoreSpec.model_validate(written | {"prefix": "p/", "timeout": "2s", "retry": {"attempts": 2}})
+    (first_path, first_name, first), (path, name, second) = store.backends
+    assert (first_path, first_name, path, name) == ("multi.providers[0].", "vault", "multi.providers[1].", "spare")
+    assert (first.driver, first.prefix, first.timeout, first.retry.attempts) == ("vault", "a/", 1.0, 2)
+    assert (second.prefix, second.timeout, second.tls.min_version, first.tls.min_version) == ("", 2.0, "1.2", "1.3")
+    assert (first.multi, first.vault) == (None, store.multi and store.multi.providers[0].vault)
+    assert list(store.credentials) == ["multi.providers[0].vault.token", "multi.providers[1].vault.secretId"]
+
+
+def test_a_plain_store_is_its_only_backend() -> None:
+    store = StoreSpec.model_validate(kubernetes_login(serviceAccountRef={"name": "a"}))
+    assert store.backends == [("", "vault", store)]
+    assert list(store.service_accounts) == ["vault.serviceAccountRef"]
 
 
 def test_a_nested_misspelling_names_the_nearest_field() -> None:
@@ -120,7 +161,7 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'env', 'file', 'kubernetes' or 'vault' (got a number)"
+        "secrets.driver: must be 'env', 'file', 'kubernetes', 'multi' or 'vault' (got a number)"
     )
 
 

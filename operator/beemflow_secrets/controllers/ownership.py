@@ -1,0 +1,99 @@
+"""Whose a Secret is: this resource's, that of one that is gone, or somebody else's. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.model.names import (
+    ADOPT_ANNOTATION,
+    API_VERSION,
+    FIELD_MANAGER,
+    GROUP,
+    OWNER_LABEL,
+    OWNER_NAME_ANNOTATION,
+    SECRET,
+)
+
+if TYPE_CHECKING:
+    from beemflow_secrets.kube.client import Object
+
+Lives = Callable[[str], bool]
+"""Whether a BeemFlowSecret of this uid is there, in whatever namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The resource for which a Secret is written."""
+
+    name: str
+    uid: str
+
+    def reference(self) -> Object:
+        """Return the controller reference to it."""
+        # Not blockOwnerDeletion: OpenShift grants that only to those who may update the resource's finalizers.
+        return {"apiVersion": API_VERSION, "kind": SECRET.name, "name": self.name, "uid": self.uid, "controller": True}
+
+    def is_named_by(self, reference: Object) -> bool:
+        """Whether an ownerReference is to this resource, or to another one of its name."""
+        group = reference["apiVersion"].partition("/")[0]
+        return (group, reference["kind"], reference["name"]) == (GROUP, SECRET.name, self.name)
+
+
+class NotOurs(Exception):
+    """A Secret of that name belongs to somebody else; the message says to whom, and what can be done."""
+
+
+def take(found: Object, owner: Owner, lives: Lives) -> str | None:
+    """Return None for a Secret that is ours, or whose it was until now where a person says that it shall be ours.
+
+    Ours is one whose controller is this resource, or that carries its uid as label and has no other controller. One
+    that names this resource with the uid of one that is gone is taken over: a backup was restored, or the resource was
+    made anew. (A name stands once in a namespace; a uid that lives is one of another namespace, and this is a copy.)
+    Raises NotOurs.
+    """
+    metadata = found["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    controller = controller_of(found)
+    if controller is not None:
+        uid, named = controller["uid"], owner.is_named_by(controller)
+        whose = f"{controller['kind']} {controller['name']}"
+    else:
+        uid = labels.get(OWNER_LABEL, "")
+        named = uid == owner.uid or annotations.get(OWNER_NAME_ANNOTATION) == owner.name
+        maker = annotations.get(OWNER_NAME_ANNOTATION)
+        whose = f"{SECRET.name} {maker}" if uid and maker else ""
+    if named and (uid == owner.uid or not lives(uid)):
+        return None
+    adopter = annotations.get(ADOPT_ANNOTATION)
+    if adopter == owner.name:
+        return whose or "nobody"
+    belongs = f"belongs to {whose}" if whose else "was not made by this resource"
+    named_other = f" (its annotation {ADOPT_ANNOTATION} names {adopter})" if adopter else ""
+    raise NotOurs(
+        f"Secret {metadata['name']} exists and {belongs}{named_other}: choose another target.name, delete that Secret, "
+        f"or let it be taken over by annotating it {ADOPT_ANNOTATION}={owner.name}"
+    )
+
+
+def controller_of(found: Object) -> Object | None:
+    """Return the ownerReference to the controller, None where there is none."""
+    references: list[Object] = found["metadata"].get("ownerReferences") or []
+    return next((reference for reference in references if reference.get("controller")), None)
+
+
+def goes_with(found: Object, owner: Owner) -> bool:
+    """Whether the Secret was made for this resource, to go when it goes.
+
+    A copy that a person made has all of our marks: that the data was written by us, managedFields say.
+    """
+    controller = controller_of(found)
+    return (
+        controller is not None
+        and controller["uid"] == owner.uid
+        and any(
+            entry.get("manager") == FIELD_MANAGER and "f:data" in entry.get("fieldsV1", {})
+            for entry in found["metadata"].get("managedFields") or []
+        )
+    )

@@ -1,0 +1,79 @@
+"""What a store and each link of a chain have in common: a driver, its block, a prefix, and how it is reached."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cel import Matches, Rule
+from beemflow_secrets.model.duration import Between, Duration
+from beemflow_secrets.model.file import FileSpec
+from beemflow_secrets.model.keys import CONTROL
+from beemflow_secrets.model.kubernetes import KubernetesSpec
+from beemflow_secrets.model.vault import VaultSpec
+
+Timeout = Annotated[float, Between(shortest="1ms")]
+
+
+class Retry(Model):
+    """When a failed attempt is made again: only where the backend was away or asked for patience."""
+
+    attempts: int = Field(default=4, ge=1, le=20, description="All attempts; 1 means none after the first. Default 4.")
+    base_delay: Duration = Field(
+        default=0.2,
+        description="The first pause takes up to this long, and each further one up to twice as long. Default 200ms.",
+    )
+    max_delay: Duration = Field(
+        default=10.0, description="No pause takes longer, unless the backend asks for it. Default 10s."
+    )
+
+
+def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
+    """Tie a block to the driver that it is called after."""
+    return (
+        Rule(
+            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
+            lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
+            f"driver {driver} needs the block {driver}",
+        ),
+        Rule(
+            f"!has(self.{driver}) || (has(self.driver) && self.driver == '{driver}')",
+            lambda backend: getattr(backend, driver) is None or backend.driver == driver,
+            f"the block {driver} belongs to driver {driver}",
+            path=(driver,),
+        ),
+    )
+
+
+class BackendSpec(Model):
+    """One backend: its driver, the driver's block, and what stands before its keys."""
+
+    driver: str
+    prefix: Annotated[
+        str,
+        Field(max_length=1024),
+        Matches(CONTROL, "must hold no control character", never=True),
+        Matches("^/", "must not begin with '/'", never=True),
+        Matches(r"(^|/)\.\.?(/|$)", "must have no segment '.' or '..'", never=True),
+    ] = Field(default="", description="Put before every key that is read. Default: nothing.")
+    batch_size: int = Field(
+        default=50,
+        ge=1,
+        le=1000,
+        description="The most keys that one call to the backend carries; fewer where the backend takes no more. "
+        "Default 50.",
+    )
+    vault: VaultSpec | None = Field(
+        default=None, description="For driver vault: how the server is reached, and how to log in there."
+    )
+    file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
+    kubernetes: KubernetesSpec | None = Field(
+        default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
+    )
+
+    rules: ClassVar[tuple[Rule[Any], ...]] = (*block_of("vault"), *block_of("file"), *block_of("kubernetes"))
+
+    @property
+    def block(self) -> VaultSpec | KubernetesSpec | None:
+        """The driver's block, where it may hold credentials."""
+        return self.vault or self.kubernetes

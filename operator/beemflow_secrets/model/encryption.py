@@ -1,0 +1,73 @@
+"""What must hold between the address in a driver's block and `tls`, of a store and of each link of a chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from beemflow_secrets.model.address import LOOPBACK, is_plaintext
+from beemflow_secrets.model.cel import Rule, quoted
+
+if TYPE_CHECKING:
+    from beemflow_secrets.model.tls import Tls
+
+_ALLOWED = "has({0}.tls) && has({0}.tls.allowPlaintext) && {0}.tls.allowPlaintext"
+_PINNED = "has({0}.tls) && has({0}.tls.pinnedCertificates)"
+
+
+def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
+    """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone."""
+
+    def plain(address: str, tls: Tls) -> bool:
+        return is_plaintext(address) and not tls.allow_plaintext
+
+    def pinned(address: str, tls: Tls) -> bool:
+        return address.startswith("http://") and tls.pinned_certificates is not None
+
+    def in_store(store: Any, fault: Any) -> bool:  # noqa: ANN401 - a store, whose module imports this one
+        address = getattr(getattr(store, driver), field, None)
+        return address is not None and fault(address, store.tls)
+
+    def in_link(store: Any, fault: Any) -> bool:  # noqa: ANN401 - as above
+        return any(
+            fault(address, link.tls or store.tls)
+            for link in (store.multi.providers if store.multi else ())
+            if (address := getattr(getattr(link, driver), field, None)) is not None
+        )
+
+    def http(subject: str) -> str:
+        block, address = f"{subject}.{driver}", f"{subject}.{driver}.{field}"
+        return f"has({block}) && has({address}) && {address}.startsWith('http://')"
+
+    def links(holds: str) -> str:
+        return f"!has(self.multi) || self.multi.providers.all(link, !({http('link')}) || {holds})"
+
+    def of_link(tls: str) -> str:
+        return f"(has(link.tls) ? {tls.format('link')} : {tls.format('self')})"
+
+    def loopback(subject: str) -> str:
+        return f"{subject}.{driver}.{field}.matches({quoted(LOOPBACK)})"
+
+    unencrypted = "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext"
+    unpinned = "pinnedCertificates need an https:// address"
+    in_links = ("multi", "providers")
+    return (
+        Rule(
+            f"!({http('self')}) || ({_ALLOWED.format('self')}) || {loopback('self')}",
+            lambda store: not in_store(store, plain),
+            unencrypted,
+            path=(driver, field),
+        ),
+        Rule(
+            links(f"{of_link(_ALLOWED)} || {loopback('link')}"),
+            lambda store: not in_link(store, plain),
+            unencrypted,
+            path=in_links,
+        ),
+        Rule(
+            f"!({http('self')}) || !({_PINNED.format('self')})",
+            lambda store: not in_store(store, pinned),
+            unpinned,
+            path=("tls",),
+        ),
+        Rule(links(f"!{of_link(_PINNED)}"), lambda store: not in_link(store, pinned), unpinned, path=in_links),
+    )

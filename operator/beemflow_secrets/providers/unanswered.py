@@ -1,0 +1,74 @@
+"""Why there is no answer, in words that are safe to show: those of the exceptions name addresses and headers."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+import aiohttp
+
+from beemflow_secrets.providers.pins import WrongKey
+
+PROXY = "the proxy that the environment names"
+
+# X509_V_ERR_…: of openssl/x509_vfy.h.
+_CERTIFICATES = {
+    9: "the server's certificate is not valid yet",
+    10: "the server's certificate has expired",
+    62: "the server's certificate is for another host name",
+    64: "the server's certificate is for another address",
+}
+
+
+def fault_of(error: aiohttp.ClientError, *, proxied: bool) -> str:
+    """Say why a request was not answered. Where it goes through a proxy, say what that one has to do with it."""
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return f"{PROXY} refuses the connection ({error.status})"
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientConnectorDNSError() if proxied:
+            return f"{PROXY} cannot be reached: {_unconnected(error)}"
+        case aiohttp.ClientOSError():
+            fault = _unconnected(error)
+        case aiohttp.ClientConnectionError():
+            fault = "the server closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            fault = "the server's answer was cut off"
+        case _:
+            fault = "the server's answer is not HTTP"
+    return f"{fault} (through {PROXY})" if proxied else fault
+
+
+def _unconnected(error: aiohttp.ClientOSError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"TLS handshake failed: {_certificate_fault(error.certificate_error)}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the host's name does not resolve"
+    cause: BaseException = error.__cause__ or error
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        if isinstance(cause, ConnectionResetError | ConnectionAbortedError):
+            return "TLS handshake failed: the server broke it off"  # without TLS nothing is reset that early
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS handshake failed: {_tls_fault(cause)}"
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    # The system's words for it.
+    number = getattr(cause, "errno", None)
+    return f"the connection failed ({os.strerror(number) if number else type(cause).__name__})"
+
+
+def _certificate_fault(error: Exception) -> str:
+    if isinstance(error, WrongKey):
+        return "the server's key is none of tls.pinnedCertificates"
+    code = error.verify_code if isinstance(error, ssl.SSLCertVerificationError) else 0
+    return _CERTIFICATES.get(code, "the server's certificate is signed by no authority that this store trusts")
+
+
+def _tls_fault(error: ssl.SSLError) -> str:
+    match error.reason:
+        case "TLSV1_ALERT_PROTOCOL_VERSION" | "UNSUPPORTED_PROTOCOL":
+            return "the server offers no TLS version that is new enough for tls.minVersion"
+        case "WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE" | "HTTP_REQUEST":
+            return "the server does not speak TLS at this address"
+        case _:
+            return "server and client found no common ground"
