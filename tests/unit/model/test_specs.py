@@ -102,6 +102,12 @@ def test_the_property_is_found_wherever_it_was_written() -> None:
     assert [item.remote_ref.parts() for item in spec.data] == [("a", "b"), ("a", "b"), ("a", None)]
 
 
+def test_the_budget_of_a_chain_is_not_that_of_each_link() -> None:
+    links = [vault() | {"requestBudget": {"perSecond": 2}}, vault() | {"name": "spare"}]
+    store = StoreSpec.model_validate(chain(*links) | {"requestBudget": {"perSecond": 1}})
+    assert [backend.spec.request_budget for backend in store.backends] == [RequestBudget(per_second=2.0), None]
+
+
 def test_credentials_are_found_by_their_field() -> None:
     spec = StoreSpec.model_validate(approle(roleId=None, roleIdRef={"secretKeyRef": {"name": "a", "key": "b"}}))
     assert spec.vault is not None
