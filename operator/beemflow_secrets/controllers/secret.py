@@ -11,6 +11,7 @@ from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
+from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.reading import read
 from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
 from beemflow_secrets.controllers.timing import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.controllers.tracked import Tracked
@@ -40,11 +42,14 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.providers.errors import Held
 
 log = structlog.get_logger(__name__)
 
 KIND = names.SECRET
+
+HELD_LONGER = 0.1
+"""Seconds beyond failoverAfter, so that the link has surely been down for that long."""
 
 
 class SecretController:
@@ -107,6 +112,12 @@ class SecretController:
             if changed or item.unread:
                 self._wake(key, item, loop_time())
 
+    def link_returned(self, store: Key, later: frozenset[str]) -> None:
+        """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
+        for key, item in self.registry.users(store):
+            if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
+                self._wake(key, item, loop_time())
+
     def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
         """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
         if after is None:  # it went, and all that was in it before it
@@ -146,27 +157,41 @@ class SecretController:
                 return
             interval = interval_of(spec)
             known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
-            composed = await read(self._stores, spec, key.namespace, since, known)
+            former = self._provenance(item, spec)
+            reading = await read(self._stores, spec, key.namespace, since=since, known=known, former=former)
         except Failed as failure:
             item.unread = True
-            await self._finish(self._report_failed(key, item, seen, failure, interval))
+            if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
+                await self._finish(self._hold(key, item, seen, failure.held))
+            else:
+                await self._finish(self._report_failed(key, item, seen, failure, interval))
         else:
             item.unread = False
-            await self._finish(self._write(key, item, seen, spec, composed, interval))
+            await self._finish(self._write(key, item, seen, spec, reading, interval))
+
+    def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
+        if self._writing.lacks(item, spec):
+            return Provenance()
+        return item.provenance or as_told(spec, orjson.loads(item.status), item.seen.key.namespace)
+
+    async def _hold(self, key: Key, item: Tracked, seen: Observed, held: Held) -> None:
+        """Leave all as it is until the link that served a value has been down for failoverAfter, or is back."""
+        if await self._report(key, item, seen, orjson.loads(item.status)):
+            self._await(key, item, self._now() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
 
     async def _write(
-        self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
+        self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, reading: Reading, interval: float
     ) -> None:
         # Deleted while it was read, or about to be: its Secret must not come back.
         if self.registry.get(key) is not item or (self._writing.drifted(item) and await self._writing.leaving(seen)):
             return
-        old = orjson.loads(item.status)
+        old, composed = orjson.loads(item.status), reading.composed
         try:
             outcome = await self._writing.write(item, seen, spec, composed, old)
         except Failed as failure:
             await self._report_failed(key, item, seen, failure, interval)
             return
-        item.failures = 0
+        item.failures, item.provenance = 0, reading.provenance
         now = self._now()
         new = status.synced(old, generation=seen.generation, now=now, composed=composed, outcome=outcome)
         if await self._report(key, item, seen, new):
@@ -213,7 +238,8 @@ class SecretController:
         """Begin with a resource: sync it now, or when the process that synced it last would have."""
         item = self.registry.add(seen, told)
         due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=self._now())
-        if due is None:
+        spares = frozenset().union(*map(self._stores.spares, item.stores))
+        if due is None or came_from(None, told, spares):  # the first link may be back, and nobody would tell
             # What was listed has been there for a while: a value that was read just now is new enough for it.
             self._wake(seen.key, item, loop_time() - (KEPT if listed else 0.0))
         else:

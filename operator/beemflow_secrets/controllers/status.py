@@ -60,6 +60,11 @@ def suspended(old: Status, *, generation: int, now: float) -> Status:
     return _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
 
 
+def is_current(status: Status, generation: int) -> bool:
+    """Whether the Secret is what this generation of the spec asks for."""
+    return ready(status).get("status") == "True" and status.get("observedGeneration") == generation
+
+
 def is_suspended(status: Status) -> bool:
     """Whether the status tells of a resource whose writes are stopped."""
     return ready(status).get("reason") == Reason.SUSPENDED

@@ -42,6 +42,12 @@ class Writing:
         seen = self._owned.seen((item.seen.key.namespace, name))
         return seen is None or [seen.uid, seen.resource_version] != version
 
+    def lacks(self, item: Tracked, spec: SecretSpec) -> bool:
+        """Whether there is no Secret of ours that could keep its values."""
+        left = item.left()
+        own = spec.target.creation_policy in {"Owner", "Orphan"}
+        return own and (left is None or self._owned.seen((item.seen.key.namespace, left[0])) is None)
+
     async def leaving(self, seen: Observed) -> bool:
         """Whether the resource is being deleted, or is gone, and the watch is about to tell.
 

@@ -45,6 +45,7 @@ REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
 READY = "Ready"
+DEGRADED = "Degraded"  # of a store that is a chain
 OUTDATED = "Outdated"
 
 FIELD_MANAGER = "beemflow-secrets"
