@@ -170,6 +170,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, secret(refreshPolicy="Periodic", staleness={"maxAge": "24h"}, expiry={"warnBefore": "168h"})),
+    (SECRET, secret(refreshPolicy="OnChange", staleness={"maxAge": "1s"}, expiry={"warnBefore": 0})),
+    (SECRET, secret(refreshPolicy="CreatedOnce", expiry={})),
     (SECRET, secret(target={"immutable": True})),
     *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
     (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
@@ -439,6 +442,13 @@ WRONG: list[Wrong] = [
         "pinnedCertificates and clientCertificate need",
     ),
     # what to read
+    Wrong("refreshPolicy", SECRET, secret(refreshPolicy="Never"), "spec.refreshPolicy: must be", "spec.refreshPolicy"),
+    Wrong("no maxAge", SECRET, secret(staleness={}), "staleness.maxAge: is required", "spec.staleness.maxAge"),
+    Wrong("maxAge 0", SECRET, secret(staleness={"maxAge": 0}), "from 1s to 87600h", "from 1s to 87600h"),
+    Wrong("maxAge too short", SECRET, secret(staleness={"maxAge": "999ms"}), "from 1s to", "from 1s to"),
+    Wrong(
+        "warnBefore", SECRET, secret(expiry={"warnBefore": "-1h"}), "spec.expiry.warnBefore: must be", "with its unit"
+    ),
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
     Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),
     Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, NOTHING_TO_READ, NOTHING_TO_READ),

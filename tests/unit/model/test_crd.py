@@ -96,9 +96,9 @@ def test_kubectl_explain_has_a_text_for_every_field() -> None:
 def test_the_texts_name_every_default() -> None:
     told = [path for path, field in ALL_FIELDS if "Default" in field.get("description", "")]
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
-    objects |= {"matchLabels", "matchExpressions", "selector", "file"}
+    objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "strategy", "providers", "certificate"}
+    required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
