@@ -93,7 +93,8 @@ def goes_with(found: Object, owner: Owner) -> bool:
         controller is not None
         and controller["uid"] == owner.uid
         and any(
-            entry.get("manager") == FIELD_MANAGER and "f:data" in entry.get("fieldsV1", {})
+            entry.get("manager") in {FIELD_MANAGER, f"{FIELD_MANAGER}:{owner.uid}"}
+            and "f:data" in entry.get("fieldsV1", {})
             for entry in found["metadata"].get("managedFields") or []
         )
     )

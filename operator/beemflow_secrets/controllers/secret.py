@@ -67,7 +67,9 @@ class SecretController:
         self._now = now
         self._finish = finish
         self.registry = Registry()
-        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
+        lives = self.registry.lives
+        self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
+        self.merged = self._writing.merged
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -90,6 +92,7 @@ class SecretController:
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._queue.forget(key)
+        self.merged.drop(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -100,6 +103,10 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._wake(key, item, loop_time(), drift=True)
+
+    def _merged_changed(self, key: Key) -> None:
+        if (item := self.registry.get(key)) is not None:
+            self._wake(key, item, loop_time())
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where the store is another."""
@@ -212,6 +219,7 @@ class SecretController:
     def _meet(self, seen: Observed, told: Status, *, listed: bool) -> None:
         """Begin with a resource: sync it now, or when the process that synced it last would have."""
         item = self.registry.add(seen, told)
+        self._writing.follow(item)
         due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=self._now())
         if due is None:
             # What was listed has been there for a while: a value that was read just now is new enough for it.
