@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.controllers.ownership import MANAGER_PREFIX
 from beemflow_secrets.controllers.target import OURS_IN_ANNOTATIONS, OURS_IN_LABELS, set_by_us
 from beemflow_secrets.model.names import FIELD_MANAGER
 
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.ownership import Owner
     from beemflow_secrets.kube.client import Object
-
-_OF_ONE = f"{FIELD_MANAGER}:"
-
-
-def manager_of(owner: Owner) -> str:
-    """Return the field manager under which a resource writes keys into Secrets that are not its own."""
-    return f"{_OF_ONE}{owner.uid}"
 
 
 def keys_of(found: Object, manager: str) -> frozenset[str]:
@@ -38,13 +32,17 @@ def holders(found: Object, key: str) -> list[tuple[str, str]]:
 
 def resources_in(found: Object) -> set[str]:
     """Return the uids of the resources that hold keys."""
-    return {entry["manager"].removeprefix(_OF_ONE) for entry in _entries(found) if entry["manager"].startswith(_OF_ONE)}
+    return {
+        entry["manager"].removeprefix(MANAGER_PREFIX)
+        for entry in _entries(found)
+        if entry["manager"].startswith(MANAGER_PREFIX)
+    }
 
 
 def without_gone(found: Object, is_gone: Callable[[str], bool]) -> list[Object]:
     """Return the operations that make keys nobody's which resources hold that are gone: they stayed, and are free."""
     entries = _entries(found)
-    gone = {_OF_ONE + uid for uid in resources_in(found) if is_gone(uid)}
+    gone = {MANAGER_PREFIX + uid for uid in resources_in(found) if is_gone(uid)}
     kept = [entry for entry in entries if entry["manager"] not in gone]
     # An empty list would leave them as they are; this is how the API server is told that there are none.
     return [] if len(kept) == len(entries) else [_set_entries(kept or [{}])]
@@ -56,7 +54,7 @@ def handed_over(found: Object, owner: Owner) -> list[Object]:
     All marks go with it: it no longer goes with the resource, and nobody shall take it for ours.
     """
     metadata = found["metadata"]
-    operations = [
+    operations: list[Object] = [
         {"op": "remove", "path": f"/metadata/{field}/{name.replace('~', '~0').replace('/', '~1')}"}
         for field, marks in (("labels", OURS_IN_LABELS), ("annotations", OURS_IN_ANNOTATIONS))
         for name in sorted((set_by_us(found, field) | marks) & (metadata.get(field) or {}).keys())
@@ -73,7 +71,7 @@ def _as_applied(entry: Object, owner: Owner) -> Object | None:
     """Return what our own writes hold as if it had been applied under the resource's manager, the keys alone."""
     if (data := entry["fieldsV1"].get("f:data")) is None:
         return None
-    return {**entry, "manager": manager_of(owner), "operation": "Apply", "fieldsV1": {"f:data": data}}
+    return {**entry, "manager": owner.manager, "operation": "Apply", "fieldsV1": {"f:data": data}}
 
 
 def _set_entries(entries: list[Object]) -> Object:

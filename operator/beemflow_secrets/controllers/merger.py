@@ -2,8 +2,8 @@
 
 By server-side apply under a field manager of the resource's own, from the first write. The API server then knows which
 keys are ours: one that somebody else holds is a conflict, one that is no longer applied goes, and one that others hold
-too, with the same value, stays theirs. The body always has `data`, since an apply without it can empty a Secret that was
-made with stringData; and the Secret's uid, without which it would make a Secret that is missing.
+too, with the same value, stays theirs. The body always has `data`, since an apply without it can empty a Secret that
+was made with stringData; and the Secret's uid, without which it would make a Secret that is missing.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Merger:
         path = paths.secrets(namespace, name)
         try:
             found = await self._client.get(path, metadata=True)
-            if managed.keys_of(found, managed.manager_of(owner)):
+            if managed.keys_of(found, owner.manager):
                 await self._apply(path, found, owner, {})
         except NotFound:
             return
@@ -66,7 +66,7 @@ class Merger:
 
     async def held_by(self, namespace: str, owner: Owner) -> set[str]:
         """Return the names of all Secrets in which the resource holds keys: no label tells, so it takes a listing."""
-        manager = managed.manager_of(owner)
+        manager = owner.manager
         try:
             return {
                 item["metadata"]["name"]
@@ -83,7 +83,7 @@ class Merger:
         found = await self._client.get(path) if not known else await self._client.get(path, metadata=True)
         if _is_all_ours(found, owner, self._lives):
             found = await self._patch(path, found, managed.handed_over(found, owner))
-        held = managed.keys_of(found, managed.manager_of(owner)) == desired.data.keys()
+        held = managed.keys_of(found, owner.manager) == desired.data.keys()
         if known and last is not None:
             stands = held and last.uid == found["metadata"]["uid"] and last.content == desired.content()
         else:
@@ -113,7 +113,7 @@ class Merger:
                 return await self._write(path, found, desired, last, left)
             adopted = (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name
             for key in taken:
-                others = [one for one in managed.holders(found, key) if one[0] != managed.manager_of(desired.owner)]
+                others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
                 if not (adopted or (key in ours and _by_hand(others))):
                     raise Failed(Reason.TARGET_CONFLICT, _held(desired, key, others)) from None
             return await self._apply(path, found, desired.owner, data, force=True)
@@ -132,7 +132,7 @@ class Merger:
     ) -> Object:
         metadata = {"name": found["metadata"]["name"], "uid": found["metadata"]["uid"]}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
-        return await self._client.apply(path, body, manager=managed.manager_of(owner), force=force)
+        return await self._client.apply(path, body, manager=owner.manager, force=force)
 
     async def _patch(self, path: str, found: Object, operations: list[Object]) -> Object:
         test = {"op": "test", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}

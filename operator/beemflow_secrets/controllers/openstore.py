@@ -11,7 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.credentials import Authorities, Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.marks import place_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
@@ -110,6 +110,7 @@ class Opener:
         surroundings = Surroundings(
             credential=credentials,
             service_account_token=ServiceAccountTokens(self._client, key.namespace),
+            authorities=Authorities(self._client, key.namespace, versions),
             cluster=self._cluster,
             endpoints=scope.endpoints,
             env_prefixes=self._settings.env_allowed_prefixes,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.objects import Moment
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -91,7 +92,7 @@ class StoreController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key],
+        queue: KeyedQueue[Key | Moment],
         events: Events,
         *,
         opener: Opener,
@@ -237,7 +238,7 @@ class StoreController:
             return  # deleted, or deleted and made anew: the watch tells
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
-        self._queue.add_at(key, self._now() + _pause(store, verdict), lane=key)
+        self._queue.add_at(key, loop_time() + _pause(store, verdict), lane=key)
         # Not `changed` by what this call opened: a user's read may have opened the first before it.
         changed, store.announced = store.announced not in {NEVER_OPENED, store.serving}, store.serving
         if changed or (verdict.serves and (before is None or not before.serves)):

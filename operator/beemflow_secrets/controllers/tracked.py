@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tracked:
-    """What is kept of one resource. `status` is JSON, `due` seconds since the epoch (0: never).
+    """What is kept of one resource. `status` is JSON. Times are the event loop's, infinite where there are none.
 
     `stores` are all that it reads from, its own first; they are its lane in the queue too, so that one that reads from
     two stores, of which one hangs, holds up nobody who reads from the other alone.
-    `since` is when somebody last asked for a sync, on the event loop's clock; None when only the schedule does.
+    `since` is when somebody last asked for a sync, None when only the schedule does; `due` when that does, `read` when
+    the values were read last, and `paced` holds up who is asked for too often (`Agenda`).
     `unread`: the last attempt came to no values, so that a store that comes back is of use.
     `drift_only`: all that is known is that somebody touched the Secret.
     """
@@ -38,7 +40,9 @@ class Tracked:
     status: bytes
     stores: tuple[Key, ...]
     since: float | None = None
-    due: float = 0.0
+    due: float = math.inf
+    read: float = -math.inf
+    paced: float = -math.inf
     failures: int = 0
     unread: bool = False
     drift_only: bool = False

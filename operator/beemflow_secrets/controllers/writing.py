@@ -45,20 +45,30 @@ class Writing:
         self._events = events
         self._writer = Writer(client, owned, lives)
         self._merger = Merger(client, lives)
-        self.merged = References(client, tell, every=LOOK_EVERY)
+        self._tell = tell
+        self._touched: set[Key] = set()
+        self.merged = References(client, self._hear, every=LOOK_EVERY)
+
+    def _hear(self, key: Key) -> None:
+        self._touched.add(key)
+        self._tell(key)
+
+    def forget(self, key: Key) -> None:
+        """Follow nothing for a resource any more."""
+        self._touched.discard(key)
+        self.merged.drop(key)
 
     def follow(self, item: Tracked) -> None:
         """Follow the Secret into which keys were written: nothing on it says that they are ours, so no watch does."""
+        self.forget(item.seen.key)
         if is_merged(item.seen) and (left := item.left()) is not None:
             name, _, version = left
             self.merged.follow(item.seen.key, {paths.secrets(item.seen.key.namespace, name): version})
-        else:
-            self.merged.drop(item.seen.key)
 
     def drifted(self, item: Tracked) -> bool:
-        """Whether the Secret, where it is all ours, is not as this or an earlier process left it."""
+        """Whether the Secret is not as this or an earlier process left it."""
         if is_merged(item.seen):
-            return False
+            return item.seen.key in self._touched
         if (left := item.left()) is None:
             return False
         name, *version = left
@@ -93,7 +103,7 @@ class Writing:
         wanted = desired(seen, spec, composed.data)
         if wanted is None:
             item.written = None
-            self.merged.drop(seen.key)
+            self.forget(seen.key)
             return outcome.written(spec, None, composed)
         if spec.target.creation_policy == "Merge":
             written = await self._merger.ensure(seen.key.namespace, wanted, item.written, _left(old, wanted.name))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.tokens import AccountToken
-    from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
+    from beemflow_secrets.model.store import CaRef, CredentialRef, ServiceAccountRef
     from beemflow_secrets.providers.endpoints import Endpoints
 
 
@@ -239,6 +239,10 @@ class ServiceAccountTokens(Protocol):
         """
 
 
+async def _no_objects(ref: CaRef) -> str:
+    raise Invalid(f"tls.caRef: {ref.kind} {ref.name} is an object of a cluster, which the operator alone reads")
+
+
 async def _no_accounts(ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
     del own_audience
     raise Invalid(f"ServiceAccount {ref.name}: tokens are made by the operator alone")
@@ -250,15 +254,17 @@ class Surroundings:
 
     `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
     AuthFailed when the credential is not there. `service_account_token` makes tokens of the ServiceAccounts that the
-    store names. `cluster` is the cluster that the operator runs in. `endpoints` says which servers may be connected to:
-    a driver asks before it does (`Wire` does so by itself). `env_prefixes`: the environment variables that the
-    env driver may read begin with one of these; None means all of them (outside the operator). `file_roots`: the
-    folders below which the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose
-    variables the env driver has beside those of the environment.
+    store names. `authorities` reads the text of a `caRef`, which raises Invalid where it is not there. `cluster` is the
+    cluster that the operator runs in. `endpoints` says which servers may be connected to: a driver asks before it does
+    (`Wire` does so by itself). `env_prefixes`: the environment variables that the env driver may read begin with one
+    of these; None means all of them (outside the operator). `file_roots`: the folders below which the file driver may
+    read; None means everywhere (outside the operator). `dotenv`: a file whose variables the env driver has beside those
+    of the environment.
     """
 
     credential: Callable[[CredentialRef], Awaitable[str]]
     service_account_token: ServiceAccountTokens = _no_accounts
+    authorities: Callable[[CaRef], Awaitable[str]] = _no_objects
     cluster: Connection | None = None
     endpoints: Endpoints = EVERYWHERE
     env_prefixes: tuple[str, ...] | None = None

@@ -8,11 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.certs import CertificateAuthority
+
 Spec = dict[str, Any]
 
 # Stands where a value could be taken for a secret: no answer of ours may ever hold it.
 CANARY = "canary-3f9a1c"
 
+CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
 
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
@@ -46,6 +49,19 @@ def vault(**fields: Any) -> Spec:
 
 def pinned(*pins: str, **fields: Any) -> Spec:
     return vault(**fields) | {"tls": {"pinnedCertificates": list(pins)}}
+
+
+def secured(**tls: Any) -> Spec:
+    return vault() | {"tls": tls}
+
+
+def ca_ref(**fields: Any) -> Spec:
+    return {"kind": "ConfigMap", "name": "trust", "key": "ca.crt", **fields}
+
+
+def client(**fields: Any) -> Spec:
+    shown = {"certificate": token("tls"), "key": token("tls"), **fields}
+    return {name: part for name, part in shown.items() if part is not None}
 
 
 def files(path: Any) -> Spec:
@@ -110,6 +126,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, vault(address="http://vault") | {"tls": {"allowPlaintext": True, "minVersion": "1.2"}}),
     (STORE, vault() | {"retry": {"attempts": 1, "baseDelay": 0, "maxDelay": "1h30m"}}),
     (STORE, vault() | {"tls": {"pinnedCertificates": [PIN, PIN.replace("/", "//", 1), f"sha256//{'/' * 43}="]}}),
+    (STORE, secured(caRef=ca_ref(), clientCertificate=client())),
+    (STORE, secured(caRef=ca_ref(kind="Secret"))),
+    (CLUSTER, {"tls": {"caRef": ca_ref(namespace="trust")}}),
     (STORE, approle()),
     (STORE, approle(roleId=None, roleIdRef=token(), mountPath="team/approle")),
     (CLUSTER, vault(token=token(namespace="vault"))),
@@ -141,6 +160,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, secret(refreshPolicy="Periodic", staleness={"maxAge": "24h"}, expiry={"warnBefore": "168h"})),
+    (SECRET, secret(refreshPolicy="OnChange", staleness={"maxAge": "1s"}, expiry={"warnBefore": 0})),
+    (SECRET, secret(refreshPolicy="CreatedOnce", expiry={})),
     (SECRET, secret(target={"immutable": True})),
     (SECRET, secret(target={"name": "theirs", "creationPolicy": "Merge", "deletionPolicy": "Merge"})),
     *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
@@ -330,6 +352,22 @@ WRONG: list[Wrong] = [
     Wrong(
         "no pin", STORE, pinned(f"sha256/{CANARY}="), "pinnedCertificates[0]: must be sha256/ and", "must be sha256/"
     ),
+    Wrong("both", STORE, secured(caRef=ca_ref(), caBundle=CA), "spec.tls: takes one of caBundle", "takes one of caBun"),
+    Wrong("kind", STORE, secured(caRef=ca_ref(kind="configmap")), "caRef.kind: must be 'ConfigMap' or", "caRef.kind"),
+    Wrong(
+        "trust, no key", STORE, secured(caRef={"kind": "Secret", "name": "a"}), "caRef.key: is required", "caRef.key"
+    ),
+    Wrong("no key", STORE, secured(clientCertificate=client(key=None)), "Certificate.key: is required", "icate.key"),
+    Wrong(
+        "plain key", STORE, secured(clientCertificate=client(key=CANARY)), "key: must be an object", "Certificate.key"
+    ),
+    Wrong(
+        "certificate without TLS",
+        STORE,
+        vault(address="http://localhost:8200") | {"tls": {"clientCertificate": client()}},
+        "spec.tls: pinnedCertificates and clientCertificate need an https",
+        "pinnedCertificates and clientCertificate need an https",
+    ),
     Wrong("hex pin", STORE, pinned("ab" * 32), "pinnedCertificates[0]: String should have", "pinnedCertificates[0]"),
     Wrong("SHA-1 pin", STORE, pinned(f"sha1/{'A' * 43}="), "must be sha256/ and the base64", "must be sha256/"),
     Wrong("no pins", STORE, vault() | {"tls": {"pinnedCertificates": []}}, "tls.pinnedCertificates: ", "pinnedCert"),
@@ -337,17 +375,24 @@ WRONG: list[Wrong] = [
         "pins without TLS",
         STORE,
         pinned(PIN, address="http://localhost:8200"),
-        "spec.tls: pinnedCertificates need an https",
-        "pinnedCertificates need an https",
+        "spec.tls: pinnedCertificates and client",
+        "pinnedCertificates and clientCertificate need",
     ),
     Wrong(
         "pins without TLS to a cluster",
         STORE,
         kubernetes(server="http://[::1]", token=token()) | {"tls": {"pinnedCertificates": [PIN]}},
-        "spec.tls: pinnedCertificates need an https",
-        "pinnedCertificates need an https",
+        "spec.tls: pinnedCertificates and client",
+        "pinnedCertificates and clientCertificate need",
     ),
     # what to read
+    Wrong("refreshPolicy", SECRET, secret(refreshPolicy="Never"), "spec.refreshPolicy: must be", "spec.refreshPolicy"),
+    Wrong("no maxAge", SECRET, secret(staleness={}), "staleness.maxAge: is required", "spec.staleness.maxAge"),
+    Wrong("maxAge 0", SECRET, secret(staleness={"maxAge": 0}), "from 1s to 87600h", "from 1s to 87600h"),
+    Wrong("maxAge too short", SECRET, secret(staleness={"maxAge": "999ms"}), "from 1s to", "from 1s to"),
+    Wrong(
+        "warnBefore", SECRET, secret(expiry={"warnBefore": "-1h"}), "spec.expiry.warnBefore: must be", "with its unit"
+    ),
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
     Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),
     Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, NOTHING_TO_READ, NOTHING_TO_READ),
@@ -438,6 +483,34 @@ WRONG_SCOPE: list[Wrong] = [
         kubernetes_login(serviceAccountRef=account()),
         "spec.vault.serviceAccountRef.namespace: is required",
         "serviceAccountRef.namespace",
+    ),
+    Wrong(
+        "trust of elsewhere",
+        STORE,
+        secured(caRef=ca_ref(namespace="x")),
+        "spec.tls.caRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "trust of nowhere",
+        CLUSTER,
+        {"tls": {"caRef": ca_ref()}},
+        "spec.tls.caRef.namespace: is required",
+        "caRef.namespace",
+    ),
+    Wrong(
+        "trust of elsewhere in a link",
+        STORE,
+        chain(vault(), secured(caRef=ca_ref(namespace="x")) | {"name": "b"}),
+        "spec.multi.providers[1].tls.caRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "certificate of nowhere",
+        CLUSTER,
+        {"tls": {"clientCertificate": client()}},
+        "spec.tls.clientCertificate.certificate.secretKeyRef.namespace: is required",
+        "namespace",
     ),
     Wrong(
         "namespace in a link",
