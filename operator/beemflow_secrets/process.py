@@ -179,6 +179,7 @@ class Process:
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
+            self._secrets.merged.run(),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"

@@ -79,7 +79,9 @@ class SecretController:
         self._reporter = Reporter(client, events, now=now)
         self._finish = finish
         self.registry = Registry()
-        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
+        lives = self.registry.lives
+        self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
+        self.merged = self._writing.merged
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -103,6 +105,7 @@ class SecretController:
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._agenda.forget(key)
+        self._writing.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -113,6 +116,10 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
+
+    def _merged_changed(self, key: Key) -> None:
+        if (item := self.registry.get(key)) is not None:
+            self._agenda.wake(item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
@@ -148,6 +155,7 @@ class SecretController:
     def _meet(self, seen: Observed, told: Status, *, listed: bool) -> None:
         """Begin with a resource: sync it now, or when the process that synced it last would have."""
         item = self.registry.add(seen, told)
+        self._writing.follow(item)
         now = self._clock.now()
         if read_at := seconds(told.get("lastSyncTime", "")):
             item.read = self._clock.loop(min(read_at, now))

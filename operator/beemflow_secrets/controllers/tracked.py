@@ -97,6 +97,10 @@ class Registry:
         key = self._by_uid.get(uid)
         return (key, self._items[key]) if key is not None else None
 
+    def lives(self, uid: str) -> bool:
+        """Whether a resource with this uid is tracked."""
+        return uid in self._by_uid
+
     def users(self, store: Key) -> list[tuple[Key, Tracked]]:
         """Return the resources that read from a store."""
         return [(key, self._items[key]) for key in self._users.get(store, ())]
@@ -139,6 +143,11 @@ def stores_of(seen: Observed) -> tuple[Key, ...]:
     others = (reference["storeRef"] for source in sources if (reference := source.get("sourceRef")))
     refs = (spec.get("secretStoreRef") or {}, *others)
     return tuple(dict.fromkeys(_key(ref.get("kind"), ref.get("name"), seen.key.namespace) for ref in refs))
+
+
+def is_merged(seen: Observed) -> bool:
+    """Whether keys are written into a Secret of others. Without a model: this is asked at every change of a Secret."""
+    return b'"Merge"' in seen.spec and (orjson.loads(seen.spec).get("target") or {}).get("creationPolicy") == "Merge"
 
 
 def store_key(source: DataEntry | DataFrom, spec: SecretSpec, namespace: str) -> Key:

@@ -52,10 +52,12 @@ class Target(Model):
     """The Secret that is written."""
 
     name: ObjectName | None = Field(default=None, description="Name of the Secret. Default: the resource's own name.")
-    creation_policy: Literal["Owner", "Orphan", "None"] = Field(
+    creation_policy: Literal["Owner", "Orphan", "Merge", "None"] = Field(
         default="Owner",
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
-        "goes. None: values are read and reported on, and nothing is written. Default Owner.",
+        "goes. Merge: keys are written into a Secret that exists, of which nothing else is touched; they go when their "
+        "entry goes, and stay when the resource goes. None: values are read and reported on, and nothing is written. "
+        "Default Owner.",
     )
     deletion_policy: Literal["Retain", "Delete", "Merge"] = Field(
         default="Retain",
