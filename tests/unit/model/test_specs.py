@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.explain import LONGEST, explain
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import Retry, StoreSpec, check_scope
