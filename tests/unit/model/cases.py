@@ -209,8 +209,12 @@ WRONG: list[Wrong] = [
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
     Wrong("too many attempts", STORE, {"retry": {"attempts": 21}}, "less than or equal to 20", "spec.retry.attempts"),
-    Wrong("no rate", STORE, {"requestBudget": {"burst": 5}}, "spec.requestBudget.perSecond: is req", "perSecond: Required"),
-    Wrong("a rate of nothing", STORE, {"requestBudget": {"perSecond": 0}}, "must be more than 0", "must be more than 0"),
+    Wrong(
+        "no rate", STORE, {"requestBudget": {"burst": 5}}, "spec.requestBudget.perSecond: is req", "perSecond: Required"
+    ),
+    Wrong(
+        "a rate of nothing", STORE, {"requestBudget": {"perSecond": 0}}, "must be more than 0", "must be more than 0"
+    ),
     Wrong("negative rate", STORE, {"requestBudget": {"perSecond": -0.5}}, "must be more than 0", "must be more than 0"),
     Wrong("text for a rate", STORE, {"requestBudget": {"perSecond": "1"}}, "(got a string)", "requestBudget.perSecond"),
     Wrong("absurd rate", STORE, {"requestBudget": {"perSecond": 10001}}, "spec.requestBudget.perSecond", "perSecond"),

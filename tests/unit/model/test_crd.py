@@ -132,6 +132,8 @@ def check(path: str, field: Schema) -> None:
         case "object":
             assert "properties" in field or "maxProperties" in field, path
             assert field.get("additionalProperties") is not False
+        case "number":
+            assert "maximum" in field, path
         case other:
             assert other in {"integer", "boolean"}, path
 
