@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.tracked import store_key
@@ -82,7 +83,8 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     opened = store.opened
     with opened.use() as chain:
         answers = await chain.fetch(refs)
-    if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
+    heard = [answer for answer in answers.values() if not isinstance(answer, NotAllowed)]
+    if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in heard):
         stores.worked(key)
     elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
         stores.failed(key)

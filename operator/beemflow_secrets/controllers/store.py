@@ -35,9 +35,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector
-
-    Labels = Mapping[str, str]
+    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +84,7 @@ class Store:
 class StoreController:
     """Keeps stores open and their statuses true.
 
-    With `scope`, it serves these namespaces, and no cluster stores.
+    With `scope`, it serves these namespaces, and no cluster stores; `roles` are then those that each of them holds.
     """
 
     def __init__(
@@ -96,14 +94,16 @@ class StoreController:
         events: Events,
         *,
         opener: Opener,
-        namespaces: MetadataReflector[dict[str, str]],
+        namespaces: MetadataReflector[Namespace],
         now: Callable[[], float],
         scope: tuple[str, ...] = (),
+        roles: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
         self._scope = scope
+        self._roles = roles or {}
         self._opener = opener
         self._namespaces = namespaces
         self._now = now
@@ -197,12 +197,19 @@ class StoreController:
         """Tell whether resources of a namespace may read from a store that is open."""
         return _serves(store, namespace, self._namespaces.seen(("", namespace)))
 
-    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
-        """Return the stores that serve a namespace with one set of labels, and not with the other."""
+    def roles(self, namespace: str) -> frozenset[str]:
+        """Return the roles that the resources of a namespace hold."""
+        if self._scope:
+            return self._roles.get(namespace, frozenset())
+        return _roles(self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Namespace | None, after: Namespace | None) -> list[Key]:
+        """Return the stores that may answer a namespace otherwise, now that it is another."""
         return [
             key
             for key, store in self.stores.items()
             if _serves(store, namespace, before) != _serves(store, namespace, after)
+            or (_asks_for_roles(store) and _roles(before) != _roles(after))
         ]
 
     def worked(self, key: Key) -> None:
@@ -337,11 +344,19 @@ def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
 
 
-def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
+def _roles(namespace: Namespace | None) -> frozenset[str]:
+    return namespace.roles if namespace is not None else frozenset()
+
+
+def _asks_for_roles(store: Store) -> bool:
+    return any(policy.required_roles for opened in store.all_open() for policy in opened.spec.access_policies)
+
+
+def _serves(store: Store, namespace: str, seen: Namespace | None) -> bool:
     # Who is served says the newest spec, also where the former one is still read from.
     newest = store.newest or store.opened
     allowed = newest.spec.namespaces if newest is not None else None
-    return allowed is None or allowed.serve(namespace, labels)
+    return allowed is None or allowed.serve(namespace, seen.labels if seen is not None else None)
 
 
 def _pause(store: Store, verdict: Verdict) -> float:
