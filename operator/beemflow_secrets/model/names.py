@@ -49,6 +49,7 @@ ROLES_ANNOTATION = f"{GROUP}/roles"
 
 # Conditions.
 READY = "Ready"
+DEGRADED = "Degraded"
 STALE = "Stale"
 EXPIRING = "Expiring"
 OUTDATED = "Outdated"
