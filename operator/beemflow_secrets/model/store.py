@@ -10,7 +10,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
 from beemflow_secrets.model.duration import Between
-from beemflow_secrets.model.encryption import encryption
+from beemflow_secrets.model.encryption import certificate_login, encryption
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.form import OrAdded
 from beemflow_secrets.model.kubernetes import KubernetesSpec
@@ -111,6 +111,7 @@ class StoreSpec(BackendSpec):
         *block_of("multi"),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
+        *certificate_login(),
     )
 
     @property

@@ -76,6 +76,10 @@ def kubernetes_login(**fields: Any) -> Spec:
     return vault(**{"authMethod": "kubernetes", "token": None, **fields})
 
 
+def by(method: str, **fields: Any) -> Spec:
+    return vault(**{"authMethod": method, "token": None, **fields})
+
+
 def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
 
@@ -135,6 +139,12 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, kubernetes_login(serviceAccountRef=account(audiences=["vault"]), role="a", mountPath="k8s/one")),
     (CLUSTER, kubernetes_login(serviceAccountRef=account(namespace="x"))),
     (CLUSTER, kubernetes_login()),
+    (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
+    (STORE, by("jwt", serviceAccountRef=account())),
+    (STORE, by("userpass", username="ann@example.com", password=token())),
+    (STORE, by("cert", role="web") | {"tls": {"clientCertificate": client()}}),
+    (STORE, chain(by("cert")) | {"tls": {"clientCertificate": client()}}),
+    (STORE, chain(by("cert") | {"tls": {"clientCertificate": client()}})),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
@@ -277,10 +287,57 @@ WRONG: list[Wrong] = [
     Wrong("no such method", STORE, vault(authMethod="oidc"), "spec.vault.authMethod: must be", "authMethod"),
     Wrong("empty Secret name", STORE, vault(token=token("")), "secretKeyRef.name", "secretKeyRef.name"),
     Wrong(
-        "account beside token", STORE, vault(serviceAccountRef=account()), "belong to authMethod k", "belong to auth"
+        "account beside token", STORE, vault(serviceAccountRef=account()), "belongs to authMethod k", "belongs to auth"
     ),
     Wrong(
         "secret id beside account", STORE, kubernetes_login(secretId=token()), "belong to authMethod ap", "belong to"
+    ),
+    Wrong("no JWT", STORE, by("jwt"), "authMethod jwt needs one of jwt and service", "jwt needs one of jwt and"),
+    Wrong("two JWTs", STORE, by("jwt", jwt=token(), serviceAccountRef=account()), "needs one of jwt", "one of jwt and"),
+    Wrong("plain JWT", STORE, by("jwt", jwt=CANARY), "spec.vault.jwt: must be an object", "spec.vault.jwt"),
+    Wrong("no user", STORE, by("userpass", password=token()), "needs username and password", "needs username and pas"),
+    Wrong("no password", STORE, by("userpass", username="u"), "needs username and password", "needs username and pass"),
+    Wrong("plain password", STORE, by("userpass", username="u", password=CANARY), "password: must be", "ault.password"),
+    Wrong(
+        "path for a user", STORE, by("userpass", username="a/b", password=token()), "username: must", "must hold no '/'"
+    ),
+    Wrong(
+        "dots for a user", STORE, by("userpass", username="..", password=token()), "username: must", "must hold no '/'"
+    ),
+    Wrong(
+        "role beside password",
+        STORE,
+        by("userpass", username="u", password=token(), role="r"),
+        "role belongs to authMethod kubernetes, jwt or cert",
+        "role belongs to authMethod kubernetes, jwt or cert",
+    ),
+    Wrong(
+        "user beside JWT",
+        STORE,
+        by("jwt", jwt=token(), username="u"),
+        "username and password belong to authMethod userpass",
+        "username and password belong to authMethod userpass",
+    ),
+    Wrong(
+        "JWT beside kubernetes",
+        CLUSTER,
+        kubernetes_login(jwt=token(namespace="x")),
+        "jwt belongs to authMethod jwt",
+        "jwt belongs",
+    ),
+    Wrong(
+        "certificate that is not there",
+        STORE,
+        by("cert"),
+        "spec.tls: vault.authMethod cert needs tls.clientCertificate",
+        "vault.authMethod cert needs tls.clientCertificate",
+    ),
+    Wrong(
+        "certificate that a link does not have",
+        STORE,
+        chain(by("cert") | {"tls": {}}) | {"tls": {"clientCertificate": client()}},
+        "spec.multi.providers: vault.authMethod cert needs",
+        "vault.authMethod cert needs tls.clientCertificate",
     ),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),

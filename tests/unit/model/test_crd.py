@@ -99,7 +99,7 @@ def test_the_texts_name_every_default() -> None:
     objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
     required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers", "certificate"}
-    by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
+    by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
     for path, _ in ALL_FIELDS:
@@ -148,7 +148,7 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
-            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
