@@ -128,6 +128,7 @@ class Process:
         self._owned.listen(self._secrets.secret_changed)
         self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
+        self._stores.listen_to_links(self._secrets.link_returned)
         self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
         if not scope:
             self._keepers[names.CLUSTER_STORE] = self._stores
@@ -178,6 +179,7 @@ class Process:
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
+            self._secrets.merged.run(),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"

@@ -86,6 +86,11 @@ def answered(new: Status, request: str | None) -> Status:
     return {**new, "lastHandledRefresh": request} if request else new
 
 
+def is_current(status: Status, generation: int) -> bool:
+    """Whether the Secret is what this generation of the spec asks for."""
+    return ready(status).get("status") == "True" and status.get("observedGeneration") == generation
+
+
 def is_suspended(status: Status) -> bool:
     """Whether the status tells of a resource whose writes are stopped."""
     return ready(status).get("reason") == Reason.SUSPENDED

@@ -46,6 +46,7 @@ SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
 # Conditions.
 READY = "Ready"
+DEGRADED = "Degraded"
 STALE = "Stale"
 EXPIRING = "Expiring"
 OUTDATED = "Outdated"

@@ -52,10 +52,12 @@ class Target(Model):
     """The Secret that is written."""
 
     name: ObjectName | None = Field(default=None, description="Name of the Secret. Default: the resource's own name.")
-    creation_policy: Literal["Owner", "Orphan", "None"] = Field(
+    creation_policy: Literal["Owner", "Orphan", "Merge", "None"] = Field(
         default="Owner",
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
-        "goes. None: values are read and reported on, and nothing is written. Default Owner.",
+        "goes. Merge: keys are written into a Secret that exists, of which nothing else is touched; they go when their "
+        "entry goes, and stay when the resource goes. None: values are read and reported on, and nothing is written. "
+        "Default Owner.",
     )
     deletion_policy: Literal["Retain", "Delete", "Merge"] = Field(
         default="Retain",
@@ -175,7 +177,9 @@ class Entry(StatusModel):
     """Where one key of the Secret came from."""
 
     secret_key: str = Field(max_length=253, description="Key in the Secret's data.")
-    provider: str | None = Field(default=None, max_length=253, description="The store that it was read from.")
+    provider: str | None = Field(
+        default=None, max_length=1024, description="The link of a chain that served it, or those; else the store."
+    )
     remote_key: str = Field(max_length=2048, description="The key that was read, as written in the spec.")
     version: str | None = Field(default=None, max_length=256, description="Its version there.")
     created_at: datetime | None = Field(default=None, description="When that version was made.")

@@ -174,6 +174,7 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(refreshPolicy="OnChange", staleness={"maxAge": "1s"}, expiry={"warnBefore": 0})),
     (SECRET, secret(refreshPolicy="CreatedOnce", expiry={})),
     (SECRET, secret(target={"immutable": True})),
+    (SECRET, secret(target={"name": "theirs", "creationPolicy": "Merge", "deletionPolicy": "Merge"})),
     *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
     (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
     (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
@@ -490,7 +491,11 @@ WRONG: list[Wrong] = [
     Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
     Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
     Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
-    Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
+    Wrong("no policy", SECRET, secret(target={"creationPolicy": "merge"}), "did you mean Merge?", "creationPolicy"),
+    Wrong(
+        "deletes others'", SECRET, secret(target={"creationPolicy": "Merge", "deletionPolicy": "Delete"}), KEPT, KEPT
+    ),
+    Wrong("seals others'", SECRET, secret(target={"creationPolicy": "Merge", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
     Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),
     Wrong(
