@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
+from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.agenda import Agenda
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
+    from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.errors import Held
 
@@ -133,8 +134,8 @@ class SecretController:
             if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
                 self._hear(item)
 
-    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
-        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+    def namespace_changed(self, name: Name, before: Namespace | None, after: Namespace | None) -> None:
+        """Hear that a namespace has other labels or roles: who a store may answer otherwise now reads anew."""
         if after is None:  # it went, and all that was in it before it
             return
         namespace = name[1]
@@ -183,7 +184,8 @@ class SecretController:
         elif item.since is None and item.due > loop_time():
             self._agenda.wait(item, item.due)
         else:
-            with metrics.sync_duration_seconds.time():
+            flow = f"{key.namespace}/{key.name}"
+            with metrics.sync_duration_seconds.time(), access(flow=flow, roles=self._stores.roles(key.namespace)):
                 await self._sync(item, item.seen, self._agenda.begin(item))
 
     async def turn(self, key: Key) -> None:
