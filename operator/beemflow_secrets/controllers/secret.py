@@ -126,13 +126,13 @@ class SecretController:
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
         for _, item in self.registry.users(store):
             if changed or item.unread:
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
     def link_returned(self, store: Key, later: frozenset[str]) -> None:
         """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
         for _, item in self.registry.users(store):
             if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
     def namespace_changed(self, name: Name, before: Namespace | None, after: Namespace | None) -> None:
         """Hear that a namespace has other labels or roles: who a store may answer otherwise now reads anew."""
@@ -142,12 +142,7 @@ class SecretController:
         for store in self._stores.turned(namespace, before, after):
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
-                    self._hear(item)
-
-    def _hear(self, item: Tracked) -> None:
-        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
-        if item.unread or item.due != NEVER:
-            self._agenda.wake(item, loop_time())
+                    self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
