@@ -37,7 +37,7 @@ class Access(Layer):
                     "Secret retrieved successfully",
                     provider=answer.provider or self._driver,
                     key=ref.key,
-                    cache_hit=False,
+                    cache_hit=answer.kept is not None,
                     duration_ms=duration,
                 )
         return answers

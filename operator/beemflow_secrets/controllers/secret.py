@@ -98,11 +98,12 @@ class SecretController:
             self.forget(seen.key)
             self._meet(seen, body.get("status") or {}, listed=event is None)
             return
-        anew = asks_anew(item.seen, seen)
+        former = item.seen
+        anew = asks_anew(former, seen)
         self.registry.update(item, seen)
         if anew:
             item.failures = 0
-            self._agenda.wake(item, loop_time())
+            self._agenda.wake(item, loop_time(), kept=not requests_refresh(former, seen))
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
@@ -161,7 +162,7 @@ class SecretController:
         # Where a spare has served, the first link may be back, and nobody would tell.
         if due is None or (due != NEVER and came_from(None, told, spares)):
             # What was listed has been there for a while: a value that was read just now is new enough for it.
-            self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0))
+            self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0), kept=seen.refresh_requested in {None, told.get("lastHandledRefresh")})
         else:
             self._agenda.wait(item, self._clock.loop(due))
         if find(told, names.EXPIRING) or is_stale(told):
@@ -213,7 +214,8 @@ class SecretController:
                 return
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
-            reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)
+            wish = partial(Ref, since=demand.since, patient=demand.patient, max_age=demand.max_age(terms.interval))
+            reading = await read(self._stores, spec, seen.key.namespace, wish=wish, known=known, former=former)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
@@ -221,7 +223,7 @@ class SecretController:
             else:
                 await self._finish(self._fail(item, seen, terms, failure))
         else:
-            item.unread = False
+            item.unread = reading.outage is not None
             await self._finish(self._write(item, seen, spec, reading))
 
     def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
@@ -241,17 +243,33 @@ class SecretController:
         except Failed as failure:
             await self._fail(item, seen, terms, failure)
             return
-        item.failures, item.read, item.provenance = 0, loop_time(), reading.provenance
-        now = self._clock.now()
+        item.read, item.provenance = loop_time() - reading.age, reading.provenance
+        now, read_at = self._clock.now(), self._clock.wall(item.read)
 
         def change(old: Status) -> Status:
             new = status.synced(
-                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
+                old,
+                generation=seen.generation,
+                now=now,
+                read_at=read_at,
+                composed=composed,
+                outcome=outcome,
+                terms=terms,
             )
+            if reading.outage is not None:
+                new = status.stood_in(new, self._failed(item, seen, terms, reading.outage)(old))
             return status.answered(new, seen.refresh_requested)
 
-        if await self._report(item, seen, terms, change):
-            self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
+        if not await self._report(item, seen, terms, change):
+            return
+        if reading.outage is not None:
+            self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
+        else:
+            item.failures = 0
+            due = due_after(now, spec, item.stores[0])
+            # What was kept for a while is not kept for another interval.
+            kept_until = read_at + terms.interval if due != NEVER and reading.age else due
+            self._agenda.wait(item, self._clock.loop(min(due, kept_until)))
 
     async def _fail(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
         log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)

@@ -48,12 +48,6 @@ class Options(Mapping[str, object]):
         )
 
 
-class Cache(Model):
-    """Whether values are kept in memory."""
-
-    enabled: Literal[False] = Field(default=False, description="Always false: every read asks the backend.")
-
-
 _OPTIONS = Field(default=Options(), description="For a driver that an installed package adds: what it asks for.")
 
 _OPTIONS_OF_OTHERS: Rule[Any] = Rule(
@@ -86,7 +80,6 @@ class Section(StoreSpec):
     multi: SectionMulti | None = Field(
         default=None, description="For driver multi: the backends of the chain, and how they are asked."
     )
-    cache: Cache = Field(default=Cache(), description="Whether values are kept in memory.")
     options: Options = _OPTIONS
 
     rules: ClassVar[tuple["Rule[Any]", ...]] = (*StoreSpec.rules, _OPTIONS_OF_OTHERS)
