@@ -115,6 +115,7 @@ class Process:
             namespaces=self._namespaces,
             now=time.time,
             scope=scope,
+            roles=settings.namespace_roles,
         )
         self._secrets = SecretController(
             self._client,
@@ -128,6 +129,7 @@ class Process:
         self._owned.listen(self._secrets.secret_changed)
         self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
+        self._stores.listen_to_links(self._secrets.link_returned)
         self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
         if not scope:
             self._keepers[names.CLUSTER_STORE] = self._stores

@@ -29,15 +29,10 @@ FINALIZER = "example.com/held"
 
 
 @pytest.fixture
-def write(bao: OpenBao, folder: str, canary: str) -> Callable[[str], None]:
-    return lambda key: bao.write_kv2("secret", f"{folder}/{key}", {"token": canary}) and None
-
-
-@pytest.fixture
-def synced(ns: Namespace, store: str, write: Callable[[str], None]) -> Object:
+def synced(ns: Namespace, store: str, bao: OpenBao, folder: str, canary: str) -> Object:
     """A resource `slack` in sync; its Secret. Ask for an operator before it."""
     ns.store_ready(store)
-    write("slack")
+    bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
     ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack")
     return secret_as_it_is(ns, "slack")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
+from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.agenda import Agenda
@@ -16,6 +17,7 @@ from beemflow_secrets.controllers.aging import aged, is_stale, next_turn
 from beemflow_secrets.controllers.conditions import find
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
+from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.reading import read
 from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
 from beemflow_secrets.controllers.times import seconds
@@ -40,18 +42,22 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
+    from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.providers.errors import Held
 
 log = structlog.get_logger(__name__)
 
 KIND = names.SECRET
+
+HELD_LONGER = 0.1
+"""Seconds beyond failoverAfter, so that the link has surely been down for that long."""
 
 
 class SecretController:
@@ -123,22 +129,23 @@ class SecretController:
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
         for _, item in self.registry.users(store):
             if changed or item.unread:
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
-    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
-        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+    def link_returned(self, store: Key, later: frozenset[str]) -> None:
+        """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
+        for _, item in self.registry.users(store):
+            if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
+                self._agenda.wake(item, loop_time())
+
+    def namespace_changed(self, name: Name, before: Namespace | None, after: Namespace | None) -> None:
+        """Hear that a namespace has other labels or roles: who a store may answer otherwise now reads anew."""
         if after is None:  # it went, and all that was in it before it
             return
         namespace = name[1]
         for store in self._stores.turned(namespace, before, after):
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
-                    self._hear(item)
-
-    def _hear(self, item: Tracked) -> None:
-        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
-        if item.unread or item.due != NEVER:
-            self._agenda.wake(item, loop_time())
+                    self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -152,7 +159,9 @@ class SecretController:
         if read_at := seconds(told.get("lastSyncTime", "")):
             item.read = self._clock.loop(min(read_at, now))
         due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=now)
-        if due is None:
+        spares = frozenset().union(*map(self._stores.spares, item.stores))
+        # Where a spare has served, the first link may be back, and nobody would tell.
+        if due is None or (due != NEVER and came_from(None, told, spares)):
             # What was listed has been there for a while: a value that was read just now is new enough for it.
             self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0))
         else:
@@ -173,7 +182,8 @@ class SecretController:
         elif item.since is None and item.due > loop_time():
             self._agenda.wait(item, item.due)
         else:
-            with metrics.sync_duration_seconds.time():
+            flow = f"{key.namespace}/{key.name}"
+            with metrics.sync_duration_seconds.time(), access(flow=flow, roles=self._stores.roles(key.namespace)):
                 await self._sync(item, item.seen, self._agenda.begin(item))
 
     async def turn(self, key: Key) -> None:
@@ -205,27 +215,36 @@ class SecretController:
                 return
             await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
-            composed = await read(self._stores, spec, seen.key.namespace, since, known)
+            former = self._provenance(item, spec)
+            reading = await read(self._stores, spec, seen.key.namespace, since=since, known=known, former=former)
         except Failed as failure:
             item.unread = True
-            await self._finish(self._fail(item, seen, terms, failure))
+            if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
+                await self._finish(self._hold(item, seen, terms, failure, failure.held))
+            else:
+                await self._finish(self._fail(item, seen, terms, failure))
         else:
             item.unread = False
-            await self._finish(self._write(item, seen, spec, composed))
+            await self._finish(self._write(item, seen, spec, reading))
 
-    async def _write(self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed) -> None:
+    def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
+        if self._writing.lacks(item, spec):
+            return Provenance()
+        return item.provenance or as_told(spec, orjson.loads(item.status), item.seen.key.namespace)
+
+    async def _write(self, item: Tracked, seen: Observed, spec: SecretSpec, reading: Reading) -> None:
         # Deleted while it was read, or about to be: its Secret must not come back.
         if self.registry.get(seen.key) is not item or (
             self._writing.drifted(item) and await self._writing.leaving(seen)
         ):
             return
-        terms = terms_of(spec)
+        terms, composed = terms_of(spec), reading.composed
         try:
             outcome = await self._writing.write(item, seen, spec, composed, orjson.loads(item.status))
         except Failed as failure:
             await self._fail(item, seen, terms, failure)
             return
-        item.failures, item.read = 0, loop_time()
+        item.failures, item.read, item.provenance = 0, loop_time(), reading.provenance
         now = self._clock.now()
 
         def change(old: Status) -> Status:
@@ -238,6 +257,22 @@ class SecretController:
             self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
 
     async def _fail(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
+        log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
+        if await self._report(item, seen, terms, self._failed(item, seen, terms, failure)):
+            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
+
+    async def _hold(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed, held: Held) -> None:
+        """Leave all as it is until the link that served a value has been down for failoverAfter, or is back.
+
+        Who cares for the age of values is told that they age.
+        """
+        change = self._failed(item, seen, terms, failure)
+        if terms.max_age is None:
+            change = partial(status.answered, request=seen.refresh_requested)
+        if await self._report(item, seen, terms, change):
+            self._agenda.wait(item, loop_time() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
+
+    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Callable[[Status], Status]:
         def change(old: Status) -> Status:
             new = status.failed(
                 old,
@@ -249,9 +284,7 @@ class SecretController:
             )
             return status.answered(new, seen.refresh_requested)
 
-        log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
-        if await self._report(item, seen, terms, change):
-            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
+        return change
 
     async def _pause(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[..., Status]) -> None:
         """Report on a resource for which nothing is to be read until somebody asks."""

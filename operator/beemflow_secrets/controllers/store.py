@@ -9,17 +9,27 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
 
-from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers import status, tenancy
 from beemflow_secrets.controllers.conditions import ready
+from beemflow_secrets.controllers.links import degraded, providers_of
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.verdict import (
+    CHECKED_TOLD,
+    OF_THE_SPEC,
+    SERVING,
+    Verdict,
+    judge,
+    plain_provider,
+    store_status,
+)
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -30,14 +40,15 @@ from beemflow_secrets.providers.errors import SecretsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from beemflow_secrets.controllers.conditions import Saying
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.links import Provider
     from beemflow_secrets.controllers.objects import Moment
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector
-
-    Labels = Mapping[str, str]
+    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
+    from beemflow_secrets.model.store import StoreSpec
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +97,7 @@ class Store:
 class StoreController:
     """Keeps stores open and their statuses true.
 
-    With `scope`, it serves these namespaces, and no cluster stores.
+    With `scope`, it serves these namespaces, and no cluster stores; `roles` are then those that each of them holds.
     """
 
     def __init__(
@@ -96,24 +107,31 @@ class StoreController:
         events: Events,
         *,
         opener: Opener,
-        namespaces: MetadataReflector[dict[str, str]],
+        namespaces: MetadataReflector[Namespace],
         now: Callable[[], float],
         scope: tuple[str, ...] = (),
+        roles: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
         self._scope = scope
+        self._roles = roles or {}
         self._opener = opener
         self._namespaces = namespaces
         self._now = now
         self.references = References(client, self._outdate)
         self._listeners: list[Callable[[Key, bool], None]] = []
+        self._link_listeners: list[Callable[[Key, frozenset[str]], None]] = []
         self.stores: dict[Key, Store] = {}
 
     def listen(self, returned: Callable[[Key, bool], None]) -> None:
         """Call `returned(key, changed)` whenever a store can be read again, or is another (changed)."""
         self._listeners.append(returned)
+
+    def listen_to_links(self, returned: Callable[[Key, frozenset[str]], None]) -> None:
+        """Call `returned(key, later)` whenever a link of a chain can be read again; `later` are the links after it."""
+        self._link_listeners.append(returned)
 
     def _returned(self, key: Key, changed: bool) -> None:  # noqa: FBT001 - the listeners' own signature
         for returned in self._listeners:
@@ -173,7 +191,7 @@ class StoreController:
                 "reason": store.verdict.reason if store.verdict else None,
                 "message": store.verdict.message if store.verdict else None,
                 "latencyMs": round(store.latency * 1000, 1),
-                "providers": store.status.get("providers", []),
+                "providers": [provider.shown() for provider in _providers(key, store)] if store.verdict else [],
             }
             for key, store in self.stores.items()
         ]
@@ -195,15 +213,24 @@ class StoreController:
 
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        return _serves(store, namespace, self._namespaces.seen(("", namespace)))
+        return tenancy.serves(_spec(store), namespace, self._namespaces.seen(("", namespace)))
 
-    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
-        """Return the stores that serve a namespace with one set of labels, and not with the other."""
-        return [
-            key
-            for key, store in self.stores.items()
-            if _serves(store, namespace, before) != _serves(store, namespace, after)
-        ]
+    def roles(self, namespace: str) -> frozenset[str]:
+        """Return the roles that the resources of a namespace hold."""
+        if self._scope:
+            return self._roles.get(namespace, frozenset())
+        return tenancy.roles_of(self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Namespace | None, after: Namespace | None) -> list[Key]:
+        """Return the stores that may answer a namespace otherwise, now that it is another."""
+        return [key for key, store in self.stores.items() if tenancy.turned(_spec(store), namespace, before, after)]
+
+    def spares(self, key: Key) -> tuple[str, ...]:
+        """Return the links of a store that are read from only while the first cannot be."""
+        store = self.stores.get(key)
+        multi = store.opened.spec.multi if store is not None and store.opened is not None else None
+        failover = multi is not None and multi.strategy == "failover"
+        return store.opened.links[1:] if failover and store is not None and store.opened is not None else ()
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
@@ -260,6 +287,9 @@ class StoreController:
                 store.newest = await self._opener.open(key, store.seen.spec, versions)
             except SecretsError as error:
                 store.newest, store.verdict = None, judge(error)
+            else:
+                if store.newest.multi is not None:
+                    store.newest.multi.listen(partial(self._link_changed, key, store.newest))
             store.generation = generation
             if superseded is not None:
                 superseded.retire()
@@ -285,6 +315,21 @@ class StoreController:
         store.opened, store.serving = store.newest, store.generation
         store.worked = float("-inf")  # what worked was the former one
 
+    def _link_changed(self, key: Key, opened: OpenStore, link: str, up: bool) -> None:  # noqa: FBT001 - as Multi has it
+        """Hear that a link of a chain is down, or back."""
+        if up:
+            opened.down_since.pop(link, None)
+        else:
+            opened.down_since[link] = self._now()
+        store = self.stores.get(key)
+        if store is None or opened not in store.all_open():
+            return
+        self._queue.add(key, lane=key)
+        if up and opened is store.opened:
+            later = frozenset(opened.links[opened.links.index(link) + 1 :])
+            for returned in self._link_listeners:
+                returned(key, later)
+
     def _outdate(self, key: Key) -> None:
         """Hear that an object which a store refers to has changed."""
         if store := self.stores.get(key):
@@ -294,8 +339,9 @@ class StoreController:
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
         check = opened.spec.health_check
-        # That some key was read says nothing of the critical ones.
-        if opened is store.opened and started - store.worked < check.interval and not check.critical_keys:
+        # That some key was read says nothing of the critical ones, nor of the other links of a chain.
+        one = opened.multi is None and opened is store.opened
+        if one and started - store.worked < check.interval and not check.critical_keys:
             return SERVING
         try:
             with opened.use() as chain:
@@ -311,8 +357,8 @@ class StoreController:
         new = store_status(
             old,
             verdict,
-            name=key.name,
-            driver=orjson.loads(store.seen.spec).get("driver", "env"),
+            providers=_providers(key, store),
+            degraded=_degraded(store),
             opened=store.opened is not None,
             generation=store.generation,
             now=self._now(),
@@ -337,11 +383,23 @@ def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
 
 
-def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
-    # Who is served says the newest spec, also where the former one is still read from.
+def _providers(key: Key, store: Store) -> list[Provider]:
+    """Return how the backends of a store stand, which the verdict speaks of."""
+    if store.newest is not None and store.newest.multi is not None:
+        return providers_of(store.newest.multi)
+    driver = orjson.loads(store.seen.spec).get("driver", "env")
+    return [plain_provider(key.name, driver, store.verdict or SERVING, store.latency)]
+
+
+def _degraded(store: Store) -> Saying | None:
+    newest = store.newest
+    return degraded(newest.multi, newest.down_since) if newest is not None and newest.multi is not None else None
+
+
+def _spec(store: Store) -> StoreSpec | None:
+    """Return the newest spec, also where the former one is still read from: that is what says who is served."""
     newest = store.newest or store.opened
-    allowed = newest.spec.namespaces if newest is not None else None
-    return allowed is None or allowed.serve(namespace, labels)
+    return newest.spec if newest is not None else None
 
 
 def _pause(store: Store, verdict: Verdict) -> float:

@@ -19,6 +19,7 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
+    from beemflow_secrets.controllers.provenance import Provenance
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
@@ -33,7 +34,8 @@ class Tracked:
     `since` is when somebody last asked for a sync, None when only the schedule does; `due` when that does, `read` when
     the values were read last, and `paced` holds up who is asked for too often (`Agenda`).
     `unread`: the last attempt came to no values, so that a store that comes back is of use.
-    `drift_only`: all that is known is that somebody touched the Secret.
+    `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
+    came from, None until this process has read them.
     """
 
     seen: Observed
@@ -47,6 +49,7 @@ class Tracked:
     unread: bool = False
     drift_only: bool = False
     written: Written | None = None
+    provenance: Provenance | None = None
 
     def left(self) -> tuple[str, str, str] | None:
         """Return name, uid and resourceVersion of the Secret as this or an earlier process left it."""

@@ -82,6 +82,13 @@ class Writing:
             owned = spec.target.creation_policy == "Owner"
             await self._writer.claim(seen.key.namespace, name, owner, owned=owned)
 
+    def lacks(self, item: Tracked, spec: SecretSpec) -> bool:
+        """Whether there is no Secret of ours that could keep its values."""
+        left = item.left()
+        return spec.target.writes_whole and (
+            left is None or self._owned.seen((item.seen.key.namespace, left[0])) is None
+        )
+
     async def leaving(self, seen: Observed) -> bool:
         """Whether the resource is being deleted, or is gone, and the watch is about to tell.
 

@@ -177,7 +177,9 @@ class Entry(StatusModel):
     """Where one key of the Secret came from."""
 
     secret_key: str = Field(max_length=253, description="Key in the Secret's data.")
-    provider: str | None = Field(default=None, max_length=253, description="The store that it was read from.")
+    provider: str | None = Field(
+        default=None, max_length=1024, description="The link of a chain that served it, or those; else the store."
+    )
     remote_key: str = Field(max_length=2048, description="The key that was read, as written in the spec.")
     version: str | None = Field(default=None, max_length=256, description="Its version there.")
     created_at: datetime | None = Field(default=None, description="When that version was made.")
