@@ -125,6 +125,7 @@ class Process:
             finish=self._workers.finish,
         )
         self._owned.listen(self._secrets.secret_changed)
+        self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
         self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
         if not scope:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from beemflow_secrets.chain.factory import open_chain
+from beemflow_secrets.kube.clientcert import load_client
+from beemflow_secrets.kube.connection import Connection
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Ref, Surroundings
-from beemflow_secrets.providers.endpoints import Endpoints
+from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from tests.contract.conftest import secret_ref
+from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, redirect
 from tests.support.names import Names
 
@@ -46,15 +51,18 @@ def named(proxy: FaultProxy, name: str = "vault.test") -> str:
     return proxy.address.replace("127.0.0.1", name)
 
 
-def kubernetes(address: str, **surroundings: Any) -> KubernetesDriver:
-    """A driver that reads the cluster at `address` with a token."""
+def kubernetes(
+    address: str | None, *, cluster: Connection | None = None, endpoints: Endpoints = EVERYWHERE, **block: Any
+) -> KubernetesDriver:
+    """A driver that reads the cluster at `address` with a token; without an address, `cluster` as the operator."""
 
     async def lend(_: object) -> str:
         return "t"
 
-    block = {"server": address, "token": secret_ref("token")}
+    if address is not None:
+        block |= {"server": address, "token": secret_ref("token")}
     spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block, **PLAIN})
-    return KubernetesDriver(spec, Surroundings(credential=lend, **surroundings))
+    return KubernetesDriver(spec, Surroundings(credential=lend, cluster=cluster, endpoints=endpoints))
 
 
 async def test_a_name_that_turns_to_a_forbidden_address_is_not_connected_to(
@@ -121,7 +129,7 @@ async def test_a_refusal_is_not_tried_again(names: Names, proxy: FaultProxy) -> 
     block = {"address": named(proxy), "path": "secret", "token": secret_ref("token")}
     spec = StoreSpec.model_validate({"driver": "vault", "vault": block, "retry": {"attempts": 5}, **PLAIN})
     bounds = Counting(link_local=False, loopback=False)
-    chain = await open_chain(spec, Surroundings(credential=lend, endpoints=bounds))
+    chain = (await open_chain(spec, Surroundings(credential=lend, endpoints=bounds))).reader
     assert isinstance((await chain.fetch([Ref("a")]))[Ref("a")], EndpointNotAllowed)
     assert tried == ["127.0.0.1"]
     await chain.close()
@@ -145,6 +153,37 @@ async def test_only_what_is_listed_is_connected_to(stores: Stores, proxy: FaultP
     for opened in (stores.open, lambda address, endpoints: kubernetes(address, endpoints=endpoints)):
         with pytest.raises(EndpointNotAllowed, match="--allowed-endpoint"):
             opened(address=stores.bao.address, endpoints=listed)
+
+
+async def test_the_operators_client_certificate_is_shown_to_its_own_api_server_alone() -> None:
+    authority = CertificateAuthority()
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority.pem)
+    served.verify_mode = ssl.CERT_OPTIONAL
+    load_client(served, *_pair(authority.issue()))
+    own = ssl.create_default_context(cadata=authority.pem)
+    load_client(own, *_pair(authority.issue(client=True)))
+    shown: list[object] = []
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        shown.append(writer.get_extra_info("peercert"))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=served) as server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def token() -> str:
+            return "t"
+
+        cluster = Connection(address, own, token, "default", lambda: own, lambda: own)
+        for driver in (kubernetes(address, cluster=cluster, caBundle=authority.pem), kubernetes(None, cluster=cluster)):
+            await driver.fetch([Ref("a")])
+            await driver.close()
+    assert not shown[0]
+    assert shown[-1]
+
+
+def _pair(made: ServerCert) -> tuple[bytes, bytes]:
+    return made.certificate.encode(), made.key.encode()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

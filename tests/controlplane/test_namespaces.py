@@ -1,111 +1,142 @@
-"""`--namespaces`: rights in some namespaces are all that is needed, and nothing is done elsewhere."""
+"""Whom a cluster store serves: followed when the labels of a namespace change, and not otherwise."""
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
+from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from tests.controlplane.conftest import entry, spec
-from tests.support.api import Namespace, condition
+from tests.support.api import condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Object
+    from tests.support.api import Api, Namespace, Object
     from tests.support.operator import Operator
 
-TOKEN = entry("token", "slack#token")
-RBAC = "rbac.authorization.k8s.io"
-OF_CLUSTERS = {"namespaces", names.CLUSTER_STORE.plural, f"{names.CLUSTER_STORE.plural}/status"}
+AT_ONCE = 3.0
+"""Seconds. A busy machine takes its time; the refreshInterval here is an hour."""
 
 
-def rules() -> list[Object]:
-    """Return the rules that the operator is shipped with, without those for what lies in no namespace."""
-    documents = yaml.safe_load_all(Path("manifests/rbac.yaml").read_text())
-    shipped = next(document for document in documents if document["kind"] == "ClusterRole")["rules"]
-    kept = [{**rule, "resources": sorted(set(rule["resources"]) - OF_CLUSTERS)} for rule in shipped]
-    return [rule for rule in kept if rule["resources"]]
+def label(ns: Namespace, **labels: str | None) -> None:
+    ns.api.patch(f"/api/v1/namespaces/{ns.name}", {"metadata": {"labels": labels}})
 
 
 @pytest.fixture
-def beside(api: Api, ns: Namespace) -> Iterator[Namespace]:
-    """Another namespace."""
-    name = f"{ns.name}-{secrets.token_hex(2)}"
-    api.create("/api/v1/namespaces", {"metadata": {"name": name}})
-    yield Namespace(api, name)
-    api.delete(f"/api/v1/namespaces/{name}")
+def cluster_store(operator: Operator, api: Api, ns: Namespace, store_spec: Object, login: str) -> Iterator[str]:
+    """A cluster store that serves what is labelled `team: <the test's namespace>`."""
+    store_spec["vault"]["secretId"]["secretKeyRef"]["namespace"] = ns.name
+    body = {
+        "apiVersion": names.API_VERSION,
+        "kind": names.CLUSTER_STORE.name,
+        "metadata": {"name": ns.name},
+        "spec": {**store_spec, "namespaces": {"selector": {"matchLabels": {"team": ns.name}}}},
+    }
+    path = paths.resources(names.CLUSTER_STORE.plural)
+    api.create(path, body)
+    api.wait(f"{path}/{ns.name}", lambda found: found and condition(found).get("status") == "True")
+    yield ns.name
+    api.delete(f"{path}/{ns.name}")
 
 
-@pytest.fixture
-def scoped(control_plane: ControlPlane, ns: Namespace, beside: Namespace) -> Path:
-    """A kubeconfig with rights in these two namespaces alone."""
-    ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "scoped"}})
-    account = {"kind": "ServiceAccount", "name": "scoped", "namespace": ns.name}
-    for namespace in (ns, beside):
-        path = f"/apis/{RBAC}/v1/namespaces/{namespace.name}"
-        ns.api.create(f"{path}/roles", {"metadata": {"name": "scoped"}, "rules": rules()})
-        role = {"apiGroup": RBAC, "kind": "Role", "name": "scoped"}
-        binding = {"metadata": {"name": "scoped"}, "roleRef": role, "subjects": [account]}
-        ns.api.create(f"{path}/rolebindings", binding)
-    return control_plane.kubeconfig_for("scoped", ns.name)
+def reading(store: str, *entries: Any, **fields: Any) -> Object:
+    ref = {"name": store, "kind": names.CLUSTER_STORE.name}
+    return spec(*entries, secretStoreRef=ref, refreshInterval="1h", **fields)
 
 
-def test_it_serves_these_namespaces_with_rights_in_them_alone(
-    control_plane: ControlPlane,
-    start_operator: Callable[..., Operator],
-    ns: Namespace,
-    beside: Namespace,
-    scoped: Path,
-    store_spec: Object,
-    login: str,
-    put: Callable[..., int],
-    canary: str,
+def turned_at_once(ns: Namespace, name: str, status: str, reason: str) -> None:
+    began = time.monotonic()
+    ns.ready(name, status, reason=reason)
+    assert time.monotonic() - began < AT_ONCE
+
+
+def test_a_label_gives_a_store_and_takes_it_at_once(
+    ns: Namespace, cluster_store: str, put: Callable[..., int], reads: Callable[[str], int], canary: str
 ) -> None:
     put("slack", token=canary)
-    credential = ns.api.get(ns.secret_path(login))
-    assert credential is not None
-    beside.api.create(f"/api/v1/namespaces/{beside.name}/secrets", {**credential, "metadata": {"name": login}})
-    for namespace in (ns, beside):
-        namespace.add_store("prod", store_spec)
-        namespace.add("early", spec(TOKEN))
-    running = start_operator("--namespaces", f"{ns.name},{beside.name}", config=scoped)
-    for namespace in (ns, beside):
-        namespace.ready("early")
-        namespace.add("late", spec(TOKEN))
-        namespace.ready("late")
-        # Drift is seen in each of them.
-        namespace.api.patch(namespace.secret_path("late"), {"data": {"foreign": "eA=="}})
-        namespace.wait_data("late", {"token": canary})
-        namespace.api.delete(namespace.path("late"))
-        namespace.api.wait(namespace.secret_path("late"), lambda found: found is None)
-    assert running.get("/readyz")[0] == 200
-    mine = f"system:serviceaccount:{ns.name}:scoped"
-    refused = [event["requestURI"] for event in control_plane.requests(mine) if event["responseStatus"]["code"] == 403]
-    assert refused == []
+    ns.add("slack", reading(cluster_store, entry("token", "slack#token")))
+    refused = ns.ready("slack", "False", reason="AccessDenied")
+    assert f"does not serve namespace {ns.name}" in condition(refused)["message"]
+    assert reads("slack") == 0
+    for _ in range(2):
+        label(ns, team=ns.name)
+        turned_at_once(ns, "slack", "True", "Synced")
+        assert ns.data("slack") == {"token": canary}
+        seen = reads("slack")
+        label(ns, team="another")
+        turned_at_once(ns, "slack", "False", "AccessDenied")
+        assert reads("slack") == seen  # refused before the backend is asked
+        assert ns.data("slack") == {"token": canary}  # what is there stays
 
 
-def test_other_namespaces_and_cluster_stores_are_left_alone(
-    start_operator: Callable[..., Operator],
+def test_a_store_beside_the_resources_own_is_followed_too(
+    ns: Namespace, cluster_store: str, store: str, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    label(ns, team=ns.name)
+    source = {"sourceRef": {"storeRef": {"name": cluster_store, "kind": names.CLUSTER_STORE.name}}}
+    one, other = entry("one", "slack#token"), {**entry("two", "slack#token"), **source}
+    ns.add("both", spec(one, other, store=store, refreshInterval="1h"))
+    ns.ready("both")
+    label(ns, team=None)
+    turned_at_once(ns, "both", "False", "AccessDenied")
+
+
+def test_other_labels_and_other_namespaces_disturb_nobody(
+    control_plane: ControlPlane,
     ns: Namespace,
-    beside: Namespace,
+    cluster_store: str,
     store: str,
     put: Callable[..., int],
+    reads: Callable[[str], int],
     canary: str,
 ) -> None:
     put("slack", token=canary)
-    start_operator(env={"BEEMFLOW_SECRETS_NAMESPACES": beside.name})
-    ns.add("slack", spec(TOKEN, store=store))
-    cluster_store = {"name": "company", "kind": names.CLUSTER_STORE.name}
-    beside.add("slack", {**spec(TOKEN), "secretStoreRef": cluster_store})
-    found = beside.ready("slack", "False", reason="StoreNotFound")
-    assert "--namespaces" in condition(found)["message"]
-    untouched = ns.api.get(ns.path("slack"))
-    assert untouched is not None
-    assert "status" not in untouched
-    assert ns.data("slack") is None
+    put("own", token=canary)
+    label(ns, team=ns.name)
+    ns.add("slack", reading(cluster_store, entry("token", "slack#token")))
+    ns.add("own", spec(entry("token", "own#token"), store=store, refreshInterval="1h"))
+    for name in ("slack", "own"):
+        ns.ready(name)
+    before = {name: reads(name) for name in ("slack", "own")}
+    control_plane.kubectl("label", "namespace", "default", f"team={ns.name}", "--overwrite")
+    for number in range(20):
+        label(ns, unrelated=f"v{number}")
+    label(ns, team=None)  # the mark: when this has been seen, all before it has
+    turned_at_once(ns, "slack", "False", "AccessDenied")
+    assert {name: reads(name) for name in ("slack", "own")} == before
+    control_plane.kubectl("label", "namespace", "default", "team-")
+
+
+def test_a_namespace_that_is_made_again_is_judged_anew(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    cluster_store: str,
+    put: Callable[..., int],
+    reads: Callable[[str], int],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    other = type(ns)(api, f"{ns.name}-b")
+    control_plane.kubectl("create", "namespace", other.name)
+    try:
+        label(other, team=ns.name)
+        other.add("slack", reading(cluster_store, entry("token", "slack#token")))
+        other.ready("slack")
+        control_plane.kubectl("delete", "namespace", other.name, "--wait=false")
+        api.wait(f"/api/v1/namespaces/{other.name}", lambda found: found is None, patience=60)
+        seen = reads("slack")
+        control_plane.kubectl("create", "namespace", other.name)
+        other.add("slack", reading(cluster_store, entry("token", "slack#token")))
+        other.ready("slack", "False", reason="AccessDenied")
+        assert (reads("slack"), other.data("slack")) == (seen, None)
+        label(other, team=ns.name)
+        turned_at_once(other, "slack", "True", "Synced")
+    finally:
+        control_plane.kubectl("delete", "namespace", other.name, "--wait=false", "--ignore-not-found")

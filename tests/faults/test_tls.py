@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.faults.conftest import message, vault_store
+from tests.faults.conftest import message, set_secret, vault_store
+from tests.support.api import condition
 from tests.support.certs import CertificateAuthority
 from tests.support.fixtures import entry, spec
 from tests.support.openbao import OpenBao
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.support.api import Namespace
+    from tests.support.certs import ServerCert
     from tests.support.operator import Operator
 
 
@@ -135,3 +137,86 @@ def test_plain_http_to_another_machine_is_refused_by_the_schema(ns: Namespace, f
     with pytest.raises(requests.HTTPError, match="unencrypted"):
         ns.add_store("prod", vault_store(ns, "http://vault.example:8200", folder, token="t"))
     assert ns.api.get(ns.store_path("prod")) is None
+
+
+# --- authorities that stand elsewhere
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_authorities_of_an_object_that_comes_and_changes(
+    operator: Operator, ns: Namespace, tls_bao: OpenBao, folder: str, canary: str, kind: str
+) -> None:
+    tls_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    store_of(ns, tls_bao, folder, caRef={"kind": kind, "name": "trust", "key": "ca.crt"})
+    found = ns.store_ready("prod", "False", reason="InvalidSpec")
+    assert message(found) == f"tls.caRef: {kind} {ns.name}/trust does not exist"
+    (ns.add_config_map if kind == "ConfigMap" else ns.add_secret)("trust", {"other": "x"})
+    told(ns, "InvalidSpec", f"tls.caRef: {kind} {ns.name}/trust has no key 'ca.crt', or nothing in it")
+    path = f"/api/v1/namespaces/{ns.name}/{kind.lower()}s/trust"
+    data = "data" if kind == "ConfigMap" else "stringData"
+    ns.api.patch(path, {data: {"ca.crt": f"{canary} no PEM"}})
+    told(ns, "InvalidSpec", f"tls.caRef: key 'ca.crt' of {kind} trust holds no PEM block")
+    ns.api.patch(path, {data: {"ca.crt": CertificateAuthority().pem}})
+    told(ns, "BackendUnavailable", "signed by no authority")
+    ns.api.patch(path, {data: {"ca.crt": CertificateAuthority().pem + ca_of(tls_bao)}})
+    ns.store_ready("prod")
+    ns.add("slack", spec(entry("token", "slack#token")))
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+
+
+def told(ns: Namespace, reason: str, text: str) -> None:
+    """Wait until the store says so: what it refers to is looked at every ten seconds."""
+    ns.api.wait(
+        ns.store_path("prod"),
+        lambda found: found and (ready := condition(found)) and ready["reason"] == reason and text in ready["message"],
+        patience=30,
+    )
+
+
+# --- certificates of clients
+
+
+@pytest.fixture(scope="module")
+def clients() -> CertificateAuthority:
+    return CertificateAuthority("clients")
+
+
+@pytest.fixture(scope="module")
+def asking_bao(clients: CertificateAuthority) -> Iterator[OpenBao]:
+    """A server that asks its clients for a certificate."""
+    with OpenBao(tls=True, clients=clients) as server:
+        yield server
+
+
+SHOWN = {
+    "certificate": {"secretKeyRef": {"name": "shown", "key": "tls.crt"}},
+    "key": {"secretKeyRef": {"name": "shown", "key": "tls.key"}},
+}
+
+
+def pair(cert: ServerCert) -> dict[str, str]:
+    return {"tls.crt": cert.certificate, "tls.key": cert.key}
+
+
+def test_a_client_certificate_that_comes_is_wrong_and_is_put_right(
+    operator: Operator, ns: Namespace, asking_bao: OpenBao, clients: CertificateAuthority, folder: str, canary: str
+) -> None:
+    asking_bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    mine, strangers = clients.issue(client=True), CertificateAuthority().issue(client=True)
+    store_of(ns, asking_bao, folder, caBundle=ca_of(asking_bao))
+    told(ns, "BackendUnavailable", "TLS handshake failed: the server asks for a certificate: tls.clientCertificate")
+    ns.api.patch(ns.store_path("prod"), {"spec": {"tls": {"clientCertificate": SHOWN}}})
+    told(ns, "CredentialNotFound", f"Secret {ns.name}/shown with the credential does not exist")
+    ns.add_secret("shown", {"tls.crt": mine.certificate})
+    told(ns, "CredentialNotFound", f"Secret {ns.name}/shown has no key 'tls.key'")
+    set_secret(ns, "shown", {"tls.key": strangers.key})
+    told(ns, "InvalidSpec", "tls.clientCertificate.key: is not that of the certificate")
+    set_secret(ns, "shown", pair(strangers))
+    told(ns, "BackendUnavailable", "the server does not accept the certificate of tls.clientCertificate")
+    set_secret(ns, "shown", pair(mine))
+    ns.store_ready("prod")
+    ns.add("slack", spec(entry("token", "slack#token")))
+    ns.ready("slack")
+    assert ns.data("slack") == {"token": canary}
+    assert mine.key.splitlines()[1] not in operator.log()

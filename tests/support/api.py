@@ -103,6 +103,10 @@ class Namespace:
         metadata = {"name": name, **fields.pop("metadata", {})}
         return self.api.create(paths.secrets(self.name), {"metadata": metadata, "data": encoded, **fields})
 
+    def add_config_map(self, name: str, data: dict[str, str]) -> Object:
+        """Make a ConfigMap."""
+        return self.api.create(f"/api/v1/namespaces/{self.name}/configmaps", {"metadata": {"name": name}, "data": data})
+
     def add_store(self, name: str, spec: Object) -> Object:
         return self.api.create(
             paths.resources(names.STORE.plural, self.name),

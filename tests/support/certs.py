@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerCert:
-    """A server's certificate and its private key, both PEM."""
+    """A certificate and its private key, both PEM."""
 
     certificate: str
     key: str
@@ -37,22 +44,37 @@ class ServerCert:
 class CertificateAuthority:
     """A CA for tests. `pem` is its own certificate."""
 
-    def __init__(self, name: str = "test CA") -> None:
+    def __init__(self, name: str = "test CA", *, above: CertificateAuthority | None = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        signing = above or self
         certificate = (
-            _builder(self._name, self._name, self._key.public_key(), timedelta(days=1))
+            _builder(self._name, signing._name, self._key.public_key(), timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(ca=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing._key.public_key()), critical=False
+            )
+            .sign(signing._key, hashes.SHA256())
         )
         self.pem = certificate.public_bytes(Encoding.PEM).decode()
 
+    def intermediate(self) -> CertificateAuthority:
+        """Make an authority that this one has signed."""
+        return CertificateAuthority("test intermediate CA", above=self)
+
     def issue(
-        self, hosts: Sequence[str] = ("localhost", "127.0.0.1", "vault.test"), *, life: timedelta = timedelta(days=1)
+        self,
+        hosts: Sequence[str] = ("localhost", "127.0.0.1", "vault.test"),
+        *,
+        life: timedelta = timedelta(days=1),
+        client: bool = False,
     ) -> ServerCert:
-        """Make a certificate for `hosts` (names and addresses). A negative `life` gives one that has expired."""
+        """Make a certificate for `hosts` (names and addresses), of a server or a client.
+
+        A negative `life` gives one that has expired.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test server")])
         certificate = (
@@ -60,7 +82,10 @@ class CertificateAuthority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
             .add_extension(_usage(ca=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH]),
+                critical=False,
+            )
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
@@ -73,8 +98,29 @@ class CertificateAuthority:
         )
 
 
+def encrypted(key: str) -> tuple[str, str]:
+    """Return a private key with a password, in both forms that OpenSSL writes."""
+    found = load_pem_private_key(key.encode(), None)
+    forms = (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL)
+    pkcs8, traditional = (
+        found.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"password")).decode() for form in forms
+    )
+    return pkcs8, traditional
+
+
+def weak() -> ServerCert:
+    """Make a certificate with a key that nobody should use any more."""
+    key = rsa.generate_private_key(65537, 1024)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak")])
+    made = _builder(name, name, key.public_key(), timedelta(days=1)).sign(key, hashes.SHA256())
+    return ServerCert(
+        certificate=made.public_bytes(Encoding.PEM).decode(),
+        key=key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+    )
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, life: timedelta
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, life: timedelta
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (

@@ -53,11 +53,18 @@ class OpenBao:
     `keep=True` stores on disk (Raft, in a temporary folder; the first start takes 2 s instead of 0.2 s), so that
     `stop` and `start` bring the same server back with its data and at the same address.
     `tls=True` serves HTTPS with a certificate for localhost, 127.0.0.1 and vault.test that `ca` signed; `tls_max`
-    "tls12" makes a server that does not know TLS 1.3.
+    "tls12" makes a server that does not know TLS 1.3; `clients` are those who sign the certificates that clients must
+    show.
     """
 
     def __init__(
-        self, *, keep: bool = False, tls: bool = False, tls_max: str = "tls13", ca: CertificateAuthority | None = None
+        self,
+        *,
+        keep: bool = False,
+        tls: bool = False,
+        tls_max: str = "tls13",
+        ca: CertificateAuthority | None = None,
+        clients: CertificateAuthority | None = None,
     ) -> None:
         self.port = free_port()
         self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
@@ -67,6 +74,8 @@ class OpenBao:
         self._unseal_key = ""
         self._keep = keep
         self._tls_max = tls_max
+        self._clients = clients
+        self._own = clients.issue(client=True) if clients is not None else None
         self._folder: Path | None = None
         self._guard: subprocess.Popen[str] | None = None
         self._pid = 0
@@ -327,6 +336,10 @@ class OpenBao:
                 "tls_min_version": "tls12",
                 "tls_max_version": self._tls_max,
             }
+        if self._clients is not None and self._own is not None:
+            (folder / "clients.pem").write_text(self._clients.pem)
+            (folder / "own.pem").write_text(self._own.certificate + self._own.key)
+            listener |= {"tls_client_ca_file": f"{folder}/clients.pem", "tls_require_and_verify_client_cert": True}
         storage: dict[str, object] = {"inmem": {}}
         if self._keep:
             (folder / "data").mkdir()
@@ -343,7 +356,10 @@ class OpenBao:
         # No proxy of the environment: the server is on loopback.
         handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
         if self.ca is not None:
-            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cadata=self.ca.pem)))
+            context = ssl.create_default_context(cadata=self.ca.pem)
+            if self._own is not None:
+                context.load_cert_chain(self.folder / "own.pem")
+            handlers.append(urllib.request.HTTPSHandler(context=context))
         return urllib.request.build_opener(*handlers)
 
     def _status(self, path: str) -> int:

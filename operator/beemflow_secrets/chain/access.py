@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Access(Layer):
-    """`driver` is what the lines call the provider."""
+    """`driver` is what the lines call the provider, where no link of a chain is named."""
 
     def __init__(self, inner: SecretsProvider, *, driver: str) -> None:
         super().__init__(inner)
@@ -35,7 +35,7 @@ class Access(Layer):
             if isinstance(answer, SecretValue):
                 log.info(
                     "Secret retrieved successfully",
-                    provider=self._driver,
+                    provider=answer.provider or self._driver,
                     key=ref.key,
                     cache_hit=False,
                     duration_ms=duration,

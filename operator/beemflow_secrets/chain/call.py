@@ -26,17 +26,21 @@ Answers = dict[Ref, SecretValue | SecretsError]
 
 
 class Call(Layer):
-    """`timeout` (seconds) bounds one attempt; an operation with all its retries ends within twice that."""
+    """`timeout` (seconds) bounds one attempt; an operation with all its retries ends within twice that.
 
-    def __init__(self, driver: Driver, *, timeout: float, retry: Retry) -> None:
+    `within` (seconds) ends it earlier: a link of a chain gets one timeout, since another backend may be asked.
+    """
+
+    def __init__(self, driver: Driver, *, timeout: float, retry: Retry, within: float | None = None) -> None:
         super().__init__(driver)
+        self._within = 2 * timeout if within is None else within
         self._name = driver.name
         self._timeout = timeout
         self._retry = retry
 
     async def fetch(self, refs: Iterable[Ref]) -> Answers:
         """Ask for all, then again for those alone that were throttled or found the backend unavailable."""
-        deadline = loop_time() + 2 * self._timeout
+        deadline = loop_time() + self._within
         answers: Answers = {}
         asked = list(refs)
         for attempt in range(1, self._retry.attempts + 1):
@@ -49,7 +53,7 @@ class Call(Layer):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List, trying again while throttled or unavailable."""
-        deadline = loop_time() + 2 * self._timeout
+        deadline = loop_time() + self._within
         attempt = 0
         while True:
             attempt += 1

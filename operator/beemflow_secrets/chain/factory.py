@@ -2,34 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.access import Access
+from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.chain.critical import Critical
 from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.chain.loader import Loader
-from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.chain.merge import Merge
+from beemflow_secrets.chain.multi import Failover, Link, Multi
+from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.registry import open_driver
 
 if TYPE_CHECKING:
+    from beemflow_secrets.model.multi import Multi as MultiSpec
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
 
 CALLS = 16
-"""Backend calls that one store may have in flight."""
+"""Backend calls that one backend of a store may have in flight."""
 
 
-async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> SecretsProvider:
-    """Open a store. Makes no call to the backend. Raises Invalid."""
-    if spec.multi is not None:
-        raise Invalid("chains are not served yet")
-    return chain(await open_driver(spec, surroundings), spec)
+class Opened(NamedTuple):
+    """What reads from a store, and in it the links of a chain; None where there is one backend."""
+
+    reader: SecretsProvider
+    multi: Multi | None
+
+
+async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
+    """Open a store. Makes no call to a backend. Raises Invalid, which names the link that is concerned."""
+    drivers: list[Driver] = []
+    try:
+        for path, _, backend in spec.backends:
+            try:
+                drivers.append(await open_driver(backend, surroundings))
+            except SecretsError as error:
+                error.message = f"{path.removesuffix('.')}: {error.message}" if path else error.message
+                raise
+    except BaseException:
+        await asyncio.gather(*(driver.close() for driver in drivers))
+        raise
+    if spec.multi is None:
+        return Opened(chain(drivers[0], spec), None)
+    links = [link(driver, name, backend) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)]
+    multi = _strategy(spec.multi, links)
+    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver), multi)
 
 
 def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
-    """Put before a driver what the configuration asks for."""
+    """Put before a driver what the configuration of a plain store asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry)
     loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
-    keys = Keys(loader, prefix=spec.prefix)
-    return Access(Critical(keys, spec.health_check.critical_keys), driver=driver.name)
+    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name)
+
+
+def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
+    """Put before a driver what stands there in a chain."""
+    call = Call(driver, timeout=spec.timeout, retry=spec.retry, within=spec.timeout)
+    breaker = Breaker(call, name=name)
+    loader = Loader(breaker, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
+    return Link(name, driver.name, Keys(loader, prefix=spec.prefix), breaker)
+
+
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:
+    """Put before one backend, or a chain of them, what every store has."""
+    return Access(Critical(inner, spec.health_check.critical_keys), driver=driver)
+
+
+def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:
+    if spec.strategy == "merge":
+        return Merge(links, policy=spec.conflict_policy)
+    return Failover(links, priority=spec.strategy == "priority", failover_after=spec.failover_after)

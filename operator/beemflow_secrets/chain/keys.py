@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.layer import Layer
@@ -31,7 +32,7 @@ class Keys(Layer):
             if fault := key_fault(ref.key):
                 answers[ref] = Invalid(f"the key {fault}", key=ref.key)
             else:
-                asked[Ref(self._prefix + ref.key, ref.version, ref.since)] = ref
+                asked[replace(ref, key=self._prefix + ref.key)] = ref
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
             answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer

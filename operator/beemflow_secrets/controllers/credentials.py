@@ -1,4 +1,4 @@
-"""Credentials of stores: out of native Secrets, and tokens of ServiceAccounts."""
+"""What stores refer to: credentials in native Secrets, authorities, and tokens of ServiceAccounts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.references import Versions
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.tokens import AccountToken
-    from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
+    from beemflow_secrets.model.store import CaRef, CredentialRef, ServiceAccountRef
 
 
 class CredentialNotFound(AuthFailed):
@@ -57,6 +57,38 @@ class Credentials:
             return b64decode(encoded).decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise CredentialNotFound(f"{secret} key {ref.key!r} is no text") from None
+
+
+class Authorities:
+    """Reads the authorities that one store trusts. `namespace` and `versions` are as in `Credentials`."""
+
+    def __init__(self, client: KubeClient, namespace: str, versions: Versions) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._versions = versions
+
+    async def __call__(self, ref: CaRef) -> str:
+        """Read a key of a ConfigMap or Secret. Raises Invalid, or Unavailable with the API server."""
+        namespace = self._namespace or ref.namespace or ""
+        title = f"tls.caRef: {ref.kind} {namespace}/{ref.name}"
+        path = (paths.secrets if ref.kind == "Secret" else paths.config_maps)(namespace, ref.name)
+        self._versions[path] = None
+        try:
+            found = await self._client.get(path)
+        except NotFound:
+            raise Invalid(f"{title} does not exist") from None
+        except Forbidden as error:
+            raise Invalid(f"{title} may not be read: {error.message}") from error
+        except ApiError as error:
+            raise Unavailable(f"{title} cannot be read: {error.message}") from error
+        self._versions[path] = found["metadata"]["resourceVersion"]
+        plain = {} if ref.kind == "Secret" else found.get("data") or {}
+        encoded = (found.get("data" if ref.kind == "Secret" else "binaryData") or {}).get(ref.key, "")
+        # What is no text holds no PEM, and that is what is said of it.
+        text: str = plain.get(ref.key) or b64decode(encoded).decode(errors="replace")
+        if not text:
+            raise Invalid(f"{title} has no key {ref.key!r}, or nothing in it")
+        return text
 
 
 class ServiceAccountTokens:

@@ -11,7 +11,8 @@ import orjson
 from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.credentials import Authorities, Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.marks import place_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
@@ -36,6 +37,7 @@ class OpenStore:
 
     def __init__(self, chain: SecretsProvider, spec: StoreSpec) -> None:
         self.spec = spec
+        self.place = place_of(spec)
         self._chain = chain
         self._users = 0
         self._retired = False
@@ -108,12 +110,13 @@ class Opener:
         surroundings = Surroundings(
             credential=credentials,
             service_account_token=ServiceAccountTokens(self._client, key.namespace),
+            authorities=Authorities(self._client, key.namespace, versions),
             cluster=self._cluster,
             endpoints=scope.endpoints,
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        chain = await open_chain(spec, surroundings)
+        chain = (await open_chain(spec, surroundings)).reader
         metrics.serve_driver(spec.driver)
         return OpenStore(chain, spec)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.conditions import Saying
+from beemflow_secrets.controllers.failure import printable
 from beemflow_secrets.model.names import OUTDATED, READY
 from beemflow_secrets.model.reasons import Reason
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.render.compose import Composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,26 @@ class Outcome:
     sayings: Mapping[str, Saying | None]
 
 
-def written(spec: SecretSpec, target: Written | None, *, keys: int) -> Outcome:
-    """Return what came of writing so many keys. `target` is None where the spec asks for no Secret."""
-    done = "synced" if target is not None else "read; creationPolicy None writes nothing"
-    ready = Saying("True", Reason.SYNCED, f"{keys} {'key' if keys == 1 else 'keys'} {done}")
+def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Outcome:
+    """Return what came of writing what was read. `target` is None where the spec asks for no Secret."""
+    message = f"{_counted(len(composed.data))} synced"
+    if target is None:
+        message = f"{_counted(len(composed.data))} read; creationPolicy None writes nothing"
+    if composed.gone:
+        message += f"; {_counted(len(composed.gone))} gone from the backend: {', '.join(composed.gone)}"
+    ready = Saying("True", Reason.SYNCED, printable(message))
     return Outcome(target, {READY: ready, OUTDATED: _outdated(target) if spec.target.immutable else None})
+
+
+def deleted(name: str, composed: Composed) -> Outcome:
+    """Return what came of keys that are all gone, and of their Secret."""
+    told = f"{_counted(len(composed.gone))} gone from the backend, and Secret {name} with them: it returns when they do"
+    ready = Saying("True", Reason.SECRET_DELETED, printable(f"{told}: {', '.join(composed.gone)}"))
+    return Outcome(None, {READY: ready, OUTDATED: None})
+
+
+def _counted(keys: int) -> str:
+    return f"{keys} {'key' if keys == 1 else 'keys'}"
 
 
 def _outdated(target: Written | None) -> Saying | None:

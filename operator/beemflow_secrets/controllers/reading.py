@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.controllers.failure import Failed, from_read
+from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
@@ -21,15 +22,27 @@ from beemflow_secrets.providers.errors import (
 from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.model.secret import SecretSpec
 
-    Answers = dict[Ref, SecretValue | SecretsError]
+
+class Answers(NamedTuple):
+    """What a store answered, and where it reads."""
+
+    place: str
+    of: dict[Ref, SecretValue | SecretsError]
 
 
-async def read(stores: StoreController, spec: SecretSpec, namespace: str, since: float) -> Composed:
-    """Read all sources of a spec. No value is from before `since` (the event loop's clock). Raises Failed."""
+async def read(
+    stores: StoreController, spec: SecretSpec, namespace: str, since: float, known: Collection[str]
+) -> Composed:
+    """Read all sources of a spec. No value is from before `since` (the event loop's clock). Raises Failed.
+
+    `known` are the marks of the sources that were read before.
+    """
     sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
     wanted: dict[Key, dict[Ref, Ref]] = {}
     for _, store, ref in sources:
@@ -40,7 +53,14 @@ async def read(stores: StoreController, spec: SecretSpec, namespace: str, since:
     )
     answers = dict(zip(wanted, read_ones, strict=True))
     try:
-        return compose([Found(source, store.name, answers[store][ref]) for source, store, ref in sources])
+        return compose(
+            [
+                Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
+                for source, store, ref in sources
+            ],
+            spec.target.deletion_policy,
+            known,
+        )
     except Unusable as unusable:
         raise from_read(unusable.error, unusable.provider) from unusable.error
 
@@ -59,10 +79,11 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
         raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
     if not stores.serves(store, namespace):
         raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
-    with store.opened.use() as chain:
+    opened = store.opened
+    with opened.use() as chain:
         answers = await chain.fetch(refs)
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
         stores.worked(key)
     elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
         stores.failed(key)
-    return answers
+    return Answers(opened.place, answers)

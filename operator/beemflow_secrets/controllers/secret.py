@@ -107,6 +107,16 @@ class SecretController:
             if changed or item.unread:
                 self._wake(key, item, loop_time())
 
+    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
+        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+        if after is None:  # it went, and all that was in it before it
+            return
+        namespace = name[1]
+        for store in self._stores.turned(namespace, before, after):
+            for key, item in self.registry.users(store):
+                if key.namespace == namespace:
+                    self._wake(key, item, loop_time())
+
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
         return self.registry.known()
@@ -135,7 +145,8 @@ class SecretController:
                 await self._finish(self._report_suspended(key, item, seen))
                 return
             interval = interval_of(spec)
-            composed = await read(self._stores, spec, key.namespace, since)
+            known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
+            composed = await read(self._stores, spec, key.namespace, since, known)
         except Failed as failure:
             item.unread = True
             await self._finish(self._report_failed(key, item, seen, failure, interval))
@@ -157,7 +168,7 @@ class SecretController:
             return
         item.failures = 0
         now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, entries=composed.entries, outcome=outcome)
+        new = status.synced(old, generation=seen.generation, now=now, composed=composed, outcome=outcome)
         if await self._report(key, item, seen, new):
             self._await(key, item, due_after(now, spec, item.stores[0]))
 

@@ -11,10 +11,10 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from beemflow_secrets.controllers.outcome import Outcome
-    from beemflow_secrets.render.compose import Entry
+    from beemflow_secrets.render.compose import Composed, Entry
 
 Status = dict[str, Any]
 
@@ -22,9 +22,9 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry], outcome: Outcome) -> Status:
+def synced(old: Status, *, generation: int, now: float, composed: Composed, outcome: Outcome) -> Status:
     """Return the status after a good sync."""
-    target = outcome.target
+    target, entries = outcome.target, composed.entries
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
     written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
@@ -43,6 +43,7 @@ def synced(old: Status, *, generation: int, now: float, entries: Sequence[Entry]
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
             "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
             "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
+            "sourcesRead": list(composed.marks) or None,
         }
     )
 

@@ -28,13 +28,15 @@ from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector
+
+    Labels = Mapping[str, str]
 
 log = structlog.get_logger(__name__)
 
@@ -192,11 +194,15 @@ class StoreController:
 
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        # Who is served says the newest spec, also where the former one is still read from.
-        newest = store.newest or store.opened
-        allowed = newest.spec.namespaces if newest is not None else None
-        labels = self._namespaces.seen(("", namespace))
-        return allowed is None or allowed.serve(namespace, labels or {})
+        return _serves(store, namespace, self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
+        """Return the stores that serve a namespace with one set of labels, and not with the other."""
+        return [
+            key
+            for key, store in self.stores.items()
+            if _serves(store, namespace, before) != _serves(store, namespace, after)
+        ]
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
@@ -328,6 +334,13 @@ class StoreController:
 
 def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
+
+
+def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
+    # Who is served says the newest spec, also where the former one is still read from.
+    newest = store.newest or store.opened
+    allowed = newest.spec.namespaces if newest is not None else None
+    return allowed is None or allowed.serve(namespace, labels)
 
 
 def _pause(store: Store, verdict: Verdict) -> float:

@@ -50,7 +50,7 @@ def pause_after(failures: int, *, interval: float, retry_after: float | None) ->
 def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> float | None:
     """Return when a resource that another process synced is due, None when it is to be synced at once."""
     in_sync = (
-        ready(told).get("reason") == Reason.SYNCED
+        ready(told).get("reason") in {Reason.SYNCED, Reason.SECRET_DELETED}
         and told.get("observedGeneration") == seen.generation
         and seen.refresh_requested in {None, told.get("lastHandledRefresh")}
         and not seen.suspended

@@ -47,6 +47,18 @@ class Writer:
         except ApiError as error:
             raise refused(desired.name, error, desired.data.values()) from error
 
+    async def delete(self, namespace: str, name: str, owner: Owner) -> None:
+        """Delete a Secret of ours; one of somebody else's stays."""
+        path = paths.secrets(namespace, name)
+        try:
+            found = await self._client.get(path)
+            if ownership.take(found, owner, self._lives) is None:
+                await self._delete(path, found)
+        except (NotFound, ownership.NotOurs):
+            return
+        except ApiError as error:
+            raise refused(name, error) from error
+
     async def remove_former(self, namespace: str, name: str, owner: Owner) -> None:
         """Delete a Secret that goes with this resource and stands under a name that it has no more.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers import outcome
+from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.controllers.target import desired
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.kube import paths
@@ -58,19 +59,27 @@ class Writing:
 
     async def write(self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status) -> Outcome:
         """Make the Secret what it shall be, where one is asked for. `item.written` follows. Raises Failed."""
+        owner, former = Owner(seen.key.name, seen.uid), self._former(item, old)
+        if composed.gone and spec.target.deletion_policy == "Delete":
+            name = spec.target.name or owner.name
+            await self._writer.delete(seen.key.namespace, name, owner)
+            item.written = None
+            await self._remove(seen, former - {name}, owner)
+            return outcome.deleted(name, composed)
         wanted = desired(seen, spec, composed.data)
         if wanted is None:
             item.written = None
-            return outcome.written(spec, None, keys=len(composed.data))
-        key = seen.key
-        former = self._former(item, old) - {wanted.name}
-        written = item.written = await self._writer.ensure(key.namespace, wanted, item.written)
+            return outcome.written(spec, None, composed)
+        written = item.written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
         for reason, message in written.notes:
-            self._events.normal(key, seen.uid, reason, message)
+            self._events.normal(seen.key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
+        await self._remove(seen, former - {wanted.name}, owner)
+        return outcome.written(spec, written, composed)
+
+    async def _remove(self, seen: Observed, former: set[str], owner: Owner) -> None:
         for name in sorted(former):
-            await self._writer.remove_former(key.namespace, name, wanted.owner)
-        return outcome.written(spec, written, keys=len(composed.data))
+            await self._writer.remove_former(seen.key.namespace, name, owner)
 
     def _former(self, item: Tracked, old: Status) -> set[str]:
         """Return the names under which Secrets of this resource stand, or may stand.

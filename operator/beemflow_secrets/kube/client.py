@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from beemflow_secrets.kube.errors import ApiUnavailable, from_response
+from beemflow_secrets.kube.logins import LoginFailed
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ class KubeClient:
                 method, self._server + path, data=sent, headers=headers, params=params, timeout=_TIMEOUT
             ) as answer:
                 content = await answer.read()
+        except LoginFailed as error:
+            raise ApiUnavailable(str(error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's errors begin here

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import yaml
 
+from beemflow_secrets.kube import logins
 from beemflow_secrets.kube.clientcert import load_client
 from beemflow_secrets.kube.proxies import BadProxy, proxy_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from yarl import URL
 
+    from beemflow_secrets.kube.logins import Token
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-TOKEN_TTL = 60.0
-"""Seconds for which a token file is not read again. The kubelet renews a token long before it ends."""
-
-Token = Callable[[], Awaitable[str | None]]
 
 
 class NoCluster(Exception):
@@ -101,7 +99,7 @@ def from_pod(mount: Path) -> Connection:
         raise NoCluster(f"this pod has no ServiceAccount token mounted at {mount}") from error
     server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return Connection(
-        server, tls, _file_token(mount / "token"), namespace, trust, trust, in_pod=True, proxy=_proxy_for(server)
+        server, tls, logins.of_file(mount / "token"), namespace, trust, trust, in_pod=True, proxy=_proxy_for(server)
     )
 
 
@@ -130,11 +128,14 @@ def _chosen(config: _Kubeconfig) -> Connection:
     own = partial(_with_client, trust, user, beside_user)
     tls = own()
     if user.keys() & {"exec", "auth-provider"}:
-        token = _plugin_token(config)
+        try:
+            token = logins.of_program(config.files, config.current)
+        except ModuleNotFoundError as error:
+            raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
     elif "tokenFile" in user:
-        token = _file_token(beside_user / user["tokenFile"])
+        token = logins.of_file(beside_user / user["tokenFile"])
     else:
-        token = _fixed_token(user.get("token"))
+        token = logins.fixed(user.get("token"))
     server = cluster["server"].rstrip("/")
     return Connection(server, tls, token, context.get("namespace") or "default", trust, own, proxy=_proxy_for(server))
 
@@ -217,54 +218,3 @@ def _material(section: dict[str, Any], name: str, folder: Path) -> bytes | None:
     if data := section.get(f"{name}-data"):
         return base64.b64decode(data)
     return (folder / section[name]).read_bytes() if name in section else None
-
-
-def _fixed_token(token: str | None) -> Token:
-    async def read() -> str | None:
-        return token
-
-    return read
-
-
-def _file_token(path: Path) -> Token:
-    token, read_at = "", -TOKEN_TTL
-
-    async def read() -> str | None:
-        nonlocal token, read_at
-        if time.monotonic() - read_at >= TOKEN_TTL:
-            try:
-                token = path.read_text().strip()  # noqa: ASYNC240 - 1 KiB from a tmpfs
-            except OSError:
-                if not token:
-                    raise
-            read_at = time.monotonic()
-        return token
-
-    return read
-
-
-def _plugin_token(kubeconfig: _Kubeconfig) -> Token:
-    """Return the official client's login. It runs programs and cloud SDKs, so it is asked in a thread."""
-    import asyncio  # noqa: PLC0415 - with kubernetes, which is heavy and needed here alone
-
-    try:
-        from kubernetes import client, config  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
-    configuration = client.Configuration()
-    loaded = False
-
-    def log_in() -> str | None:
-        nonlocal loaded
-        if not loaded:
-            config.load_kube_config(  # type: ignore[no-untyped-call]
-                config_file=kubeconfig.files, context=kubeconfig.current, client_configuration=configuration
-            )
-            loaded = True
-        header = configuration.get_api_key_with_prefix("authorization")  # renews what has expired
-        return str(header).removeprefix("Bearer ") if header else None
-
-    async def read() -> str | None:
-        return await asyncio.to_thread(log_in)
-
-    return read

@@ -12,6 +12,11 @@ def secrets(namespace: str = "", name: str = "") -> str:
     return _path("/api/v1", "secrets", namespace, name)
 
 
+def config_maps(namespace: str, name: str) -> str:
+    """Return the path of one ConfigMap."""
+    return _path("/api/v1", "configmaps", namespace, name)
+
+
 def namespaces() -> str:
     """Return the path of all namespaces."""
     return "/api/v1/namespaces"

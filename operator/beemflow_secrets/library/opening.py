@@ -42,7 +42,7 @@ async def open_secrets(config: Given = None) -> AsyncIterator[Secrets]:
     _log_through_the_application()
     # This process is its user's own: it reads what he may read.
     surroundings = Surroundings(credential=_lend, env_prefixes=None, file_roots=None, dotenv=DOTENV)
-    secrets = Secrets(await open_chain(found, surroundings), found.driver)
+    secrets = Secrets((await open_chain(found, surroundings)).reader, found.driver)
     try:
         yield secrets
     finally:

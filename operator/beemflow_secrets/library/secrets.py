@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.model.keys import KeyParts, split_key
 from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.render.property import origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 class Secrets(SecretsProvider):
-    """The six operations on one store. `link` is what values call the backend that served them."""
+    """The six operations on one store. `driver` is what values call it, where no link of a chain served them."""
 
-    def __init__(self, chain: SecretsProvider, link: str) -> None:
+    def __init__(self, chain: SecretsProvider, driver: str) -> None:
         self._chain: SecretsProvider | None = chain
-        self._link = link
+        self._driver = driver
 
     async def get_secret(self, key: str) -> str:
         """Return the text of one secret, or of one property of it. Raises a SecretsError, Invalid for what is no text.
@@ -93,8 +93,9 @@ class Secrets(SecretsProvider):
             if isinstance(error, NotFound):
                 error.keys = (key,)
             return error
-        metadata = {**found.metadata, "provider": self._link}
-        return SecretValue(content, found.version, found.created_at, found.expires_at, metadata)
+        origin = origin_of(found, parts.property)
+        metadata = {**origin.metadata, "provider": origin.provider or self._driver}
+        return SecretValue(content, origin.version, origin.created_at, origin.expires_at, metadata)
 
 
 def _split(key: str) -> KeyParts | Invalid:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_REFS = ("SecretKeyRef", "ServiceAccountRef")  # what a store takes out of a namespace
+_REFS = ("CaRef", "SecretKeyRef", "ServiceAccountRef")  # what a store takes out of a namespace
 
 
 def definitions() -> list[Schema]:

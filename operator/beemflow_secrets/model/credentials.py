@@ -20,11 +20,14 @@ from beemflow_secrets.model.meta import NamespaceName, ObjectName
 HIDDEN = "***"
 
 
+DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$")]
+
+
 class SecretKeyRef(Model):
     """One key of a native Secret."""
 
     name: ObjectName = Field(description="Name of the Secret.")
-    key: str = Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$", description="Key in the Secret's data.")
+    key: DataKey = Field(description="Key in the Secret's data.")
     namespace: NamespaceName | None = Field(
         default=None,
         description="Namespace of the Secret. A BeemFlowClusterSecretStore must name it. "

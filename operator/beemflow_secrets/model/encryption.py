@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.tls import Tls
 
 _ALLOWED = "has({0}.tls) && has({0}.tls.allowPlaintext) && {0}.tls.allowPlaintext"
-_PINNED = "has({0}.tls) && has({0}.tls.pinnedCertificates)"
+_HANDSHAKE = "has({0}.tls) && (has({0}.tls.pinnedCertificates) || has({0}.tls.clientCertificate))"
 
 
 def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
@@ -20,8 +20,8 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
     def plain(address: str, tls: Tls) -> bool:
         return is_plaintext(address) and not tls.allow_plaintext
 
-    def pinned(address: str, tls: Tls) -> bool:
-        return address.startswith("http://") and tls.pinned_certificates is not None
+    def lost(address: str, tls: Tls) -> bool:
+        return address.startswith("http://") and tls.needs_handshake
 
     def in_store(store: Any, fault: Any) -> bool:  # noqa: ANN401 - a store, whose module imports this one
         address = getattr(getattr(store, driver), field, None)
@@ -48,7 +48,7 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
         return f"{subject}.{driver}.{field}.matches({quoted(LOOPBACK)})"
 
     unencrypted = "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext"
-    unpinned = "pinnedCertificates need an https:// address"
+    no_handshake = "pinnedCertificates and clientCertificate need an https:// address"
     in_links = ("multi", "providers")
     return (
         Rule(
@@ -64,10 +64,10 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
             path=in_links,
         ),
         Rule(
-            f"!({http('self')}) || !({_PINNED.format('self')})",
-            lambda store: not in_store(store, pinned),
-            unpinned,
+            f"!({http('self')}) || !({_HANDSHAKE.format('self')})",
+            lambda store: not in_store(store, lost),
+            no_handshake,
             path=("tls",),
         ),
-        Rule(links(f"!{of_link(_PINNED)}"), lambda store: not in_link(store, pinned), unpinned, path=in_links),
+        Rule(links(f"!{of_link(_HANDSHAKE)}"), lambda store: not in_link(store, lost), no_handshake, path=in_links),
     )

@@ -1,5 +1,6 @@
 """Which namespaces a cluster store serves."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import re2
@@ -39,7 +40,7 @@ class Requirement(Model):
         ),
     )
 
-    def holds(self, labels: dict[str, str]) -> bool:
+    def holds(self, labels: Mapping[str, str]) -> bool:
         """Tell whether labels meet it. A label that is not there is NotIn any values, as in Kubernetes."""
         match self.operator:
             case "In":
@@ -60,7 +61,7 @@ class Selector(Model):
         default=[], max_length=MOST_EXPRESSIONS, description="Requirements that must all hold."
     )
 
-    def selects(self, labels: dict[str, str]) -> bool:
+    def selects(self, labels: Mapping[str, str]) -> bool:
         """Tell whether labels meet all requirements."""
         return self.match_labels.items() <= labels.items() and all(one.holds(labels) for one in self.match_expressions)
 
@@ -85,12 +86,12 @@ class Namespaces(Model):
         ),
     )
 
-    def serve(self, name: str, labels: dict[str, str]) -> bool:
-        """Tell whether a namespace is served."""
+    def serve(self, name: str, labels: Mapping[str, str] | None) -> bool:
+        """Tell whether a namespace is served. `labels` None: not known yet, so that no selector selects it."""
         return (
             name in self.names
             or any(_compiled(regex).fullmatch(name) for regex in self.regexes)
-            or (self.selector is not None and self.selector.selects(labels))
+            or (self.selector is not None and labels is not None and self.selector.selects(labels))
         )
 
 

@@ -1,4 +1,4 @@
-"""Certificates as users give them: PEM, or base64 of PEM as a Secret's `data` holds it."""
+"""Certificates and keys as users give them: PEM, or base64 of PEM as a Secret's `data` holds it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def certificates(text: str) -> str:
 
     The answer holds no text of the bundle: somebody may have put a private key there.
     """
-    blocks = list(_BLOCK.finditer(text)) or list(_BLOCK.finditer(_decoded(text)))
-    if not blocks:
-        raise ValueError("holds no PEM block (-----BEGIN CERTIFICATE-----), nor is it base64 of one")
+    blocks = _blocks(text, "CERTIFICATE")
     if any("PRIVATE KEY" in block[1] for block in blocks):
         raise ValueError("holds a private key; it takes certificates only")
     found = [block[0] for block in blocks if block[1] == "CERTIFICATE"]
@@ -34,6 +32,29 @@ def certificates(text: str) -> str:
             # `from None`: the original says where in the text OpenSSL stopped, which helps nobody.
             raise ValueError(f"certificate {number} of {len(found)} is damaged") from None
     return "\n".join(found) + "\n"
+
+
+def private_key(text: str) -> str:
+    """Return the one private key that a text holds, as PEM. Raises ValueError saying what is wrong, and no text of it.
+
+    What stands beside it, such as its certificate or the parameters of its curve, is left out.
+    """
+    blocks = _blocks(text, "PRIVATE KEY")
+    found = [block for block in blocks if block[1].endswith("PRIVATE KEY")]
+    if not found:
+        raise ValueError(f"holds a PEM block {blocks[0][1]}, but no PRIVATE KEY")
+    if len(found) > 1:
+        raise ValueError(f"holds {len(found)} private keys; it takes one")
+    if found[0][1].startswith("ENCRYPTED") or "\nProc-Type: 4,ENCRYPTED" in found[0][0]:
+        raise ValueError("holds a private key that is encrypted; it takes one without a password")
+    return f"{found[0][0]}\n"
+
+
+def _blocks(text: str, wanted: str) -> list[re.Match[str]]:
+    blocks = list(_BLOCK.finditer(text)) or list(_BLOCK.finditer(_decoded(text)))
+    if not blocks:
+        raise ValueError(f"holds no PEM block (-----BEGIN {wanted}-----), nor is it base64 of one")
+    return blocks
 
 
 def _decoded(text: str) -> str:

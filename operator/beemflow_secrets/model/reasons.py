@@ -9,6 +9,7 @@ class Reason(StrEnum):
     """Why a BeemFlowSecret is ready, or is not."""
 
     SYNCED = "Synced"
+    SECRET_DELETED = "SecretDeleted"  # noqa: S105 - a reason, as users see it
     SUSPENDED = "Suspended"
     STORE_NOT_FOUND = "StoreNotFound"
     STORE_NOT_READY = "StoreNotReady"

@@ -57,6 +57,12 @@ class Target(Model):
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
         "goes. None: values are read and reported on, and nothing is written. Default Owner.",
     )
+    deletion_policy: Literal["Retain", "Delete", "Merge"] = Field(
+        default="Retain",
+        description="What becomes of the Secret when keys that were read before are gone from the backend. Retain: it "
+        "stays as it is, and Ready is False. Delete: it goes when all of its keys are gone, and returns with them. "
+        "Merge: the keys that are gone go. Default Retain.",
+    )
     immutable: bool = Field(
         default=False,
         description="Make the Secret immutable: data is written once, and the condition Outdated tells when it differs "
@@ -69,6 +75,11 @@ class Target(Model):
             f"!has(self.immutable) || !self.immutable || {_WRITES_WHOLE}",
             lambda target: not target.immutable or target.writes_whole,
             "immutable needs creationPolicy Owner or Orphan: only they write the whole Secret",
+        ),
+        Rule(
+            f"!has(self.deletionPolicy) || self.deletionPolicy != 'Delete' || {_WRITES_WHOLE}",
+            lambda target: target.deletion_policy != "Delete" or target.writes_whole,
+            "deletionPolicy Delete needs creationPolicy Owner or Orphan: no other Secret is ours to delete",
         ),
     )
 
@@ -166,5 +177,10 @@ class SecretStatus(StatusModel):
     )
     entries: list[Entry] = Field(
         default=[], max_length=MOST_ENTRIES_TOLD, description="Where the Secret's keys came from, the first 100."
+    )
+    sources_read: list[Annotated[str, Field(max_length=16)]] = Field(
+        default=[],
+        max_length=MOST_ENTRIES + MOST_SOURCES,
+        description="By what the sources that were read are known again: deletionPolicy counts no others as gone.",
     )
     entries_omitted: int | None = Field(default=None, ge=0, description="How many entries are not listed.")

@@ -18,12 +18,14 @@ from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusMo
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
 from beemflow_secrets.model.sources import SecretKey
-from beemflow_secrets.model.tls import Tls
+from beemflow_secrets.model.tls import CaRef, ClientCertificate, Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
     "Backend",
+    "CaRef",
+    "ClientCertificate",
     "CredentialRef",
     "FileSpec",
     "HealthCheck",
@@ -40,7 +42,7 @@ __all__ = [
     "check_scope",
 ]
 
-LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store takes credentials of its own namespace"
+LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of its own namespace"
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
@@ -125,13 +127,22 @@ class StoreSpec(BackendSpec):
         ]
 
     @property
+    def securities(self) -> dict[str, Tls]:
+        """How the connections are secured, by the path of the field: the store's, and those that links have."""
+        links = self.multi.providers if self.multi is not None else []
+        own = {f"multi.providers[{index}].tls": link.tls for index, link in enumerate(links)}
+        return {"tls": self.tls, **{path: tls for path, tls in own.items() if tls is not None}}
+
+    @property
     def credentials(self) -> dict[str, CredentialRef]:
         """The credentials that are referred to, by the path of the field."""
         return {
-            f"{path}{spec.driver}.{field}": ref
-            for path, _, spec in self.backends
-            if spec.block
-            for field, ref in spec.block.credentials.items()
+            f"{path}.{field}": ref
+            for path, part in (
+                *self.securities.items(),
+                *((f"{path}{spec.driver}", spec.block) for path, _, spec in self.backends if spec.block),
+            )
+            for field, ref in part.credentials.items()
         }
 
     @property
@@ -178,6 +189,7 @@ def check_scope(spec: StoreSpec, *, cluster: bool, ambient: bool) -> str | None:
         return f"{used}, and {_NOT_LENT[cluster]}"
     namespaces = {f"{path}.secretKeyRef": ref.secret_key_ref.namespace for path, ref in spec.credentials.items()}
     namespaces |= {path: account.namespace for path, account in spec.service_accounts.items()}
+    namespaces |= {f"{path}.caRef": tls.ca_ref.namespace for path, tls in spec.securities.items() if tls.ca_ref}
     for path, namespace in namespaces.items():
         if cluster and namespace is None:
             return f"spec.{path}.namespace: is required in a cluster store"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.tokens import AccountToken
-    from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef
+    from beemflow_secrets.model.store import CaRef, CredentialRef, ServiceAccountRef
     from beemflow_secrets.providers.endpoints import Endpoints
 
 
@@ -32,12 +32,14 @@ class Ref:
 
     `key` is the name below the store's prefix; `version` None means the current one. `since` is for sharing only and
     takes no part in equality: a value that was read at or after this moment (seconds of the event loop's clock) will
-    do; None joins whatever read of the key another caller has under way.
+    do; None joins whatever read of the key another caller has under way. `served_by` is the link of a chain that the
+    value which the caller has now came from, None where he has none; it takes no part in equality either.
     """
 
     key: str
     version: str | None = None
     since: float | None = field(default=None, compare=False)
+    served_by: str | None = field(default=None, compare=False)
 
 
 class SecretValue:
@@ -48,9 +50,21 @@ class SecretValue:
 
     `backend_name` is set by drivers whose backends cannot hold every key: the name that the key was mapped to. Two keys
     of one read with the same name are Invalid; the chain sees to that.
+
+    `provider` is the link of a chain that served it, None in a store of one backend. `origins` holds, by field, the
+    values that a chain joined into this one.
     """
 
-    __slots__ = ("_content", "backend_name", "created_at", "expires_at", "metadata", "version")
+    __slots__ = (
+        "_content",
+        "backend_name",
+        "created_at",
+        "expires_at",
+        "metadata",
+        "origins",
+        "provider",
+        "version",
+    )
 
     def __init__(
         self,
@@ -62,6 +76,8 @@ class SecretValue:
     ) -> None:
         self._content = value
         self.backend_name: str | None = None
+        self.provider: str | None = None
+        self.origins: Mapping[str, SecretValue] = {}
         self.version = version
         self.created_at = created_at
         self.expires_at = expires_at
@@ -88,6 +104,12 @@ class SecretValue:
         except UnicodeDecodeError:
             # `from None`: the original carries the bytes.
             raise Invalid("the value is binary (not UTF-8): read its bytes") from None
+
+    def of_link(self, link: str) -> SecretValue:
+        """Return the same value, served by `link` of a chain. What the backend calls it is of no use beside others."""
+        own = SecretValue(self._content, self.version, self.created_at, self.expires_at, self.metadata)
+        own.provider = link
+        return own
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SecretValue):
@@ -217,6 +239,10 @@ class ServiceAccountTokens(Protocol):
         """
 
 
+async def _no_objects(ref: CaRef) -> str:
+    raise Invalid(f"tls.caRef: {ref.kind} {ref.name} is an object of a cluster, which the operator alone reads")
+
+
 async def _no_accounts(ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
     del own_audience
     raise Invalid(f"ServiceAccount {ref.name}: tokens are made by the operator alone")
@@ -228,15 +254,17 @@ class Surroundings:
 
     `credential` reads one credential, anew with each call, so that a rotated one is seen by the next login; it raises
     AuthFailed when the credential is not there. `service_account_token` makes tokens of the ServiceAccounts that the
-    store names. `cluster` is the cluster that the operator runs in. `endpoints` says which servers may be connected to:
-    a driver asks before it does (`Wire` does so by itself). `env_prefixes`: the environment variables that the
-    env driver may read begin with one of these; None means all of them (outside the operator). `file_roots`: the
-    folders below which the file driver may read; None means everywhere (outside the operator). `dotenv`: a file whose
-    variables the env driver has beside those of the environment.
+    store names. `authorities` reads the text of a `caRef`, which raises Invalid where it is not there. `cluster` is the
+    cluster that the operator runs in. `endpoints` says which servers may be connected to: a driver asks before it does
+    (`Wire` does so by itself). `env_prefixes`: the environment variables that the env driver may read begin with one
+    of these; None means all of them (outside the operator). `file_roots`: the folders below which the file driver may
+    read; None means everywhere (outside the operator). `dotenv`: a file whose variables the env driver has beside those
+    of the environment.
     """
 
     credential: Callable[[CredentialRef], Awaitable[str]]
     service_account_token: ServiceAccountTokens = _no_accounts
+    authorities: Callable[[CaRef], Awaitable[str]] = _no_objects
     cluster: Connection | None = None
     endpoints: Endpoints = EVERYWHERE
     env_prefixes: tuple[str, ...] | None = None

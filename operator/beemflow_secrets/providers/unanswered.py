@@ -19,6 +19,9 @@ _CERTIFICATES = {
     64: "the server's certificate is for another address",
 }
 
+# Alerts (RFC 8446, 6.2). A server of TLS 1.3 tells only when the handshake is done, instead of an answer.
+_CERTIFICATE_REFUSED = ("BAD_CERTIFICATE", "CERTIFICATE_EXPIRED", "CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED")
+
 
 def fault_of(error: aiohttp.ClientError, *, proxied: bool) -> str:
     """Say why a request was not answered. Where it goes through a proxy, say what that one has to do with it."""
@@ -68,6 +71,10 @@ def _tls_fault(error: ssl.SSLError) -> str:
     match error.reason:
         case "TLSV1_ALERT_PROTOCOL_VERSION" | "UNSUPPORTED_PROTOCOL":
             return "the server offers no TLS version that is new enough for tls.minVersion"
+        case "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+            return "the server asks for a certificate: tls.clientCertificate"
+        case str(reason) if "ALERT" in reason and reason.endswith(_CERTIFICATE_REFUSED):
+            return "the server does not accept the certificate of tls.clientCertificate"
         case "WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE" | "HTTP_REQUEST":
             return "the server does not speak TLS at this address"
         case _:

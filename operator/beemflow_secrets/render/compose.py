@@ -12,10 +12,10 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.render.decode import decode
-from beemflow_secrets.render.property import fields_of, pick
+from beemflow_secrets.render.property import fields_of, origin_of, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
 LONGEST_KEY = 253
@@ -26,16 +26,23 @@ _NOT_IN_A_KEY = re.compile(r"[^-._a-zA-Z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One source of the spec, with what its store answered. `provider` is the store's name."""
+    """One source of the spec, with what its store answered. `provider` is the store's name.
+
+    `mark` is what the source is known by when it is read again.
+    """
 
     source: DataEntry | DataFrom
     provider: str
     answer: SecretValue | SecretsError = field(repr=False)
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one key of the Secret came from. `remote_key` is as written in the spec."""
+    """Where one key of the Secret came from: `provider` is the link of a chain, else the store.
+
+    `remote_key` is as written in the spec.
+    """
 
     secret_key: str
     provider: str
@@ -47,10 +54,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What the Secret holds, and where its keys came from, in the order of the spec."""
+    """What the Secret holds, and where its keys came from, in the order of the spec.
+
+    `gone` are the keys that were read before and are no more in the backend; with deletionPolicy Delete it is empty, or
+    they are all. `marks` are those of the sources that were read, now or before.
+    """
 
     data: dict[str, bytes] = field(repr=False)
     entries: list[Entry]
+    gone: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class Unusable(Exception):
@@ -67,28 +80,41 @@ def ref_of(source: DataEntry | DataFrom) -> Ref:
     return Ref(source.remote.parts().key, source.remote.version)
 
 
-def compose(found: Sequence[Found]) -> Composed:
+def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Collection[str] = ()) -> Composed:
     """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; two of `dataFrom` may not be equal.
 
     Raises Unusable with the error of the first source that fails, which tells for what it is and how many more fail.
-    An optional entry whose secret or property is missing is left out.
+    An optional entry whose secret or property is missing is left out. So is, where the policy says so, a source that is
+    `known` by its mark and whose secret is gone; with the policy Delete only where nothing at all remains.
     """
     data: dict[str, bytes] = {}
     entries: dict[str, Entry] = {}
     failed: list[tuple[Found, SecretsError]] = []
+    gone: list[Found] = []
+    remains = any(isinstance(item.answer, SecretValue) for item in found)
+    may_go = deletion_policy == "Merge" or (deletion_policy == "Delete" and not remains)
     for item in found:
         value = item.answer
         # An error that came as an answer is never raised: others were given it too, and its traceback would grow.
         read = value if isinstance(value, SecretsError) else _keys_of(item.source, value, entries)
-        if isinstance(read, SecretsError):
+        if may_go and item.mark in known and _is_gone(item):
+            gone.append(item)
+        elif isinstance(read, SecretsError):
             if not (_is_optional(item.source) and isinstance(read, NotFound)):
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
             data.update(read)
-            entries.update((key, _entry(key, item, value)) for key in read)
+            origins = _origins(item.source, value, read)
+            entries.update((key, _entry(key, item, origins[key])) for key in read)
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
-    return Composed(data, list(entries.values()))
+    marks = [item.mark for item in found if isinstance(item.answer, SecretValue) or item.mark in known]
+    return Composed(
+        data,
+        list(entries.values()),
+        gone=tuple(dict.fromkeys(item.source.remote.parts().key for item in gone)),
+        marks=tuple(dict.fromkeys(marks)),
+    )
 
 
 def _keys_of(
@@ -123,10 +149,23 @@ def _keyed(fields: Mapping[str, object]) -> dict[str, bytes]:
     return keyed
 
 
+def _origins(source: DataEntry | DataFrom, value: SecretValue, keys: Iterable[str]) -> dict[str, SecretValue]:
+    """Return where each key came from: of a value that a chain joined, each field from its link."""
+    wanted = source.remote.parts().property
+    origins = dict.fromkeys(keys, origin_of(value, wanted))
+    if isinstance(source, DataFrom) and wanted is None:
+        origins |= {_NOT_IN_A_KEY.sub("_", name): origin for name, origin in value.origins.items()}
+    return origins
+
+
 def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
     for key in keys:
         if key in entries:
             raise Invalid(f"{entries[key].remote_key} has a field for the key {key} too")
+
+
+def _is_gone(item: Found) -> bool:
+    return isinstance(item.answer, NotFound) and item.answer.property is None
 
 
 def _is_optional(source: DataEntry | DataFrom) -> bool:
@@ -134,7 +173,8 @@ def _is_optional(source: DataEntry | DataFrom) -> bool:
 
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
-    return Entry(key, item.provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
+    provider = value.provider or item.provider
+    return Entry(key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
 
 
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:

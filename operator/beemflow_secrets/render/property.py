@@ -39,6 +39,14 @@ def fields_of(value: SecretValue, property: str | None) -> Mapping[str, object]:
     return fields
 
 
+def origin_of(value: SecretValue, property: str | None) -> SecretValue:
+    """Return the value that a property came from: of one that a chain joined from several, the link's own."""
+    if not value.origins or property is None:
+        return value
+    name = property if property in value.origins else _DOT.split(property)[0].replace(r"\.", ".")
+    return value.origins.get(name, value)
+
+
 def _find(value: SecretValue, property: str) -> object:
     root = _root(value)
     found = _step(root, property)

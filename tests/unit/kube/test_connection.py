@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import NoCluster, connect, from_kubeconfig, from_pod
+from beemflow_secrets.kube.errors import ApiUnavailable
+from beemflow_secrets.kube.logins import LoginFailed
 from tests.support.certs import CertificateAuthority
 
 if TYPE_CHECKING:
@@ -128,8 +131,50 @@ async def test_a_token_file_is_read_anew_each_minute_and_kept_while_it_is_away(
 
 async def test_a_token_file_that_was_never_there_is_an_error(tmp_path: Path) -> None:
     token = from_kubeconfig([kubeconfig(tmp_path / "a", cluster=HTTP, user={"tokenFile": "token"})]).token
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(LoginFailed, match="No such file"):
         await token()
+
+
+def program(script: str) -> dict[str, Any]:
+    """Return a user that logs in by a program."""
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "sh",
+            "args": ["-c", script],
+            "interactiveMode": "Never",
+        }
+    }
+
+
+CREDENTIAL = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
+
+
+async def test_a_program_gives_the_token(tmp_path: Path) -> None:
+    user = program(f"echo '{CREDENTIAL % 'by-program'}'")
+    assert await from_kubeconfig([kubeconfig(tmp_path / "a", cluster=HTTP, user=user)]).token() == "by-program"
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo nonsense", f"echo '{CREDENTIAL % 'canary'}'; exit 1", "exit 0"])
+async def test_a_program_that_gives_none_is_a_connection_that_failed(
+    tmp_path: Path, script: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = from_kubeconfig([kubeconfig(tmp_path / "a", cluster=HTTP, user=program(script))])
+    client = KubeClient(found)
+    with pytest.raises(ApiUnavailable, match="the program that the kubeconfig logs in by gave no token") as caught:
+        await client.get("/version")
+    await client.close()
+    said = capfd.readouterr()
+    assert "canary" not in f"{caught.value!r} {caught.value.__cause__!r} {caplog.text} {said.out} {said.err}"
+
+
+async def test_a_program_that_fails_once_is_asked_again(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    script = f"test -e {mark} || {{ touch {mark}; exit 1; }}; echo '{CREDENTIAL % 'later'}'"
+    token = from_kubeconfig([kubeconfig(tmp_path / "a", cluster=HTTP, user=program(script))]).token
+    with pytest.raises(LoginFailed):
+        await token()
+    assert await token() == "later"
 
 
 async def test_a_pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

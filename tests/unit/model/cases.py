@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.certs import CertificateAuthority
+
 Spec = dict[str, Any]
 
 # Stands where a value could be taken for a secret: no answer of ours may ever hold it.
 CANARY = "canary-3f9a1c"
 
+CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
 
+KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
@@ -45,6 +49,19 @@ def vault(**fields: Any) -> Spec:
 
 def pinned(*pins: str, **fields: Any) -> Spec:
     return vault(**fields) | {"tls": {"pinnedCertificates": list(pins)}}
+
+
+def secured(**tls: Any) -> Spec:
+    return vault() | {"tls": tls}
+
+
+def ca_ref(**fields: Any) -> Spec:
+    return {"kind": "ConfigMap", "name": "trust", "key": "ca.crt", **fields}
+
+
+def client(**fields: Any) -> Spec:
+    shown = {"certificate": token("tls"), "key": token("tls"), **fields}
+    return {name: part for name, part in shown.items() if part is not None}
 
 
 def files(path: Any) -> Spec:
@@ -109,6 +126,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, vault(address="http://vault") | {"tls": {"allowPlaintext": True, "minVersion": "1.2"}}),
     (STORE, vault() | {"retry": {"attempts": 1, "baseDelay": 0, "maxDelay": "1h30m"}}),
     (STORE, vault() | {"tls": {"pinnedCertificates": [PIN, PIN.replace("/", "//", 1), f"sha256//{'/' * 43}="]}}),
+    (STORE, secured(caRef=ca_ref(), clientCertificate=client())),
+    (STORE, secured(caRef=ca_ref(kind="Secret"))),
+    (CLUSTER, {"tls": {"caRef": ca_ref(namespace="trust")}}),
     (STORE, approle()),
     (STORE, approle(roleId=None, roleIdRef=token(), mountPath="team/approle")),
     (CLUSTER, vault(token=token(namespace="vault"))),
@@ -141,6 +161,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
     (SECRET, secret(target={"immutable": True})),
+    *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
+    (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
+    (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
     (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
     (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
@@ -325,6 +348,22 @@ WRONG: list[Wrong] = [
     Wrong(
         "no pin", STORE, pinned(f"sha256/{CANARY}="), "pinnedCertificates[0]: must be sha256/ and", "must be sha256/"
     ),
+    Wrong("both", STORE, secured(caRef=ca_ref(), caBundle=CA), "spec.tls: takes one of caBundle", "takes one of caBun"),
+    Wrong("kind", STORE, secured(caRef=ca_ref(kind="configmap")), "caRef.kind: must be 'ConfigMap' or", "caRef.kind"),
+    Wrong(
+        "trust, no key", STORE, secured(caRef={"kind": "Secret", "name": "a"}), "caRef.key: is required", "caRef.key"
+    ),
+    Wrong("no key", STORE, secured(clientCertificate=client(key=None)), "Certificate.key: is required", "icate.key"),
+    Wrong(
+        "plain key", STORE, secured(clientCertificate=client(key=CANARY)), "key: must be an object", "Certificate.key"
+    ),
+    Wrong(
+        "certificate without TLS",
+        STORE,
+        vault(address="http://localhost:8200") | {"tls": {"clientCertificate": client()}},
+        "spec.tls: pinnedCertificates and clientCertificate need an https",
+        "pinnedCertificates and clientCertificate need an https",
+    ),
     Wrong("hex pin", STORE, pinned("ab" * 32), "pinnedCertificates[0]: String should have", "pinnedCertificates[0]"),
     Wrong("SHA-1 pin", STORE, pinned(f"sha1/{'A' * 43}="), "must be sha256/ and the base64", "must be sha256/"),
     Wrong("no pins", STORE, vault() | {"tls": {"pinnedCertificates": []}}, "tls.pinnedCertificates: ", "pinnedCert"),
@@ -332,15 +371,15 @@ WRONG: list[Wrong] = [
         "pins without TLS",
         STORE,
         pinned(PIN, address="http://localhost:8200"),
-        "spec.tls: pinnedCertificates need an https",
-        "pinnedCertificates need an https",
+        "spec.tls: pinnedCertificates and client",
+        "pinnedCertificates and clientCertificate need",
     ),
     Wrong(
         "pins without TLS to a cluster",
         STORE,
         kubernetes(server="http://[::1]", token=token()) | {"tls": {"pinnedCertificates": [PIN]}},
-        "spec.tls: pinnedCertificates need an https",
-        "pinnedCertificates need an https",
+        "spec.tls: pinnedCertificates and client",
+        "pinnedCertificates and clientCertificate need",
     ),
     # what to read
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
@@ -381,6 +420,8 @@ WRONG: list[Wrong] = [
     Wrong("misspelt", SECRET, secret(entry("a", propery=CANARY)), "propery: is not a known", "propery"),
     # what to write
     Wrong("target name", SECRET, secret(target={"name": "Slack_Bot"}), "spec.target.name: ", "spec.target.name"),
+    Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
+    Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
     Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
@@ -427,6 +468,34 @@ WRONG_SCOPE: list[Wrong] = [
         kubernetes_login(serviceAccountRef=account()),
         "spec.vault.serviceAccountRef.namespace: is required",
         "serviceAccountRef.namespace",
+    ),
+    Wrong(
+        "trust of elsewhere",
+        STORE,
+        secured(caRef=ca_ref(namespace="x")),
+        "spec.tls.caRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "trust of nowhere",
+        CLUSTER,
+        {"tls": {"caRef": ca_ref()}},
+        "spec.tls.caRef.namespace: is required",
+        "caRef.namespace",
+    ),
+    Wrong(
+        "trust of elsewhere in a link",
+        STORE,
+        chain(vault(), secured(caRef=ca_ref(namespace="x")) | {"name": "b"}),
+        "spec.multi.providers[1].tls.caRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "certificate of nowhere",
+        CLUSTER,
+        {"tls": {"clientCertificate": client()}},
+        "spec.tls.clientCertificate.certificate.secretKeyRef.namespace: is required",
+        "namespace",
     ),
     Wrong(
         "namespace in a link",

@@ -98,13 +98,13 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "strategy", "providers"}
+    required |= {"extract", "storeRef", "operator", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
-        if ".spec" in path and name not in objects | required | by_choice and not path.endswith("[]"):
+        if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
             assert path in told
 
 
@@ -143,12 +143,14 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
     ]
     differing = {path for path, field in stores[0].items() if stores[1][path] != field}
     assert stores[0].keys() == stores[1].keys()
-    references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef"))}
+    references = {path for path in differing if path.endswith(("secretKeyRef", "serviceAccountRef", "caRef"))}
     assert references == {
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
+            *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
+            "tls.caRef",
             "kubernetes.token.secretKeyRef",
             "vault.serviceAccountRef",
             "kubernetes.serviceAccountRef",

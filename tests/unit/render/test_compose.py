@@ -224,3 +224,52 @@ def test_a_field_that_cannot_be_a_key_is_named(name: str) -> None:
     error = failure(extract("a"), a=SecretValue({name: "1"}))
     assert isinstance(error, Invalid)
     assert repr(name) in error.message
+
+
+# --- sources that are gone
+
+
+def keep(policy: str, known: str, *sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> Composed:
+    """Compose; a source's mark is its key."""
+    found = [Found(source, "prod", answers[ref_of(source).key], ref_of(source).key) for source in sources]
+    return compose(found, policy, known.split())
+
+
+A, B, MAYBE = entry("a", "a"), entry("b", "b"), entry("c", "c", optional=True)
+
+
+@pytest.mark.parametrize("missing", [NotFound("no such key"), Gone("version 3 is destroyed")])
+def test_what_was_read_before_and_is_gone_is_left_out_where_the_policy_says_so(missing: SecretsError) -> None:
+    merged = keep("Merge", "a b", A, B, a=PLAIN, b=missing)
+    assert (merged.data, merged.gone, merged.marks) == ({"a": b"plain"}, ("b",), ("a", "b"))
+    deleted = keep("Delete", "a b", A, B, a=missing, b=missing)
+    assert (deleted.data, deleted.gone, deleted.marks) == ({}, ("a", "b"), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "of_b"),
+    [
+        ("Retain", "a b", NotFound("no such key")),
+        ("Merge", "a", NotFound("no such key")),
+        ("Merge", "a b", NotFound("no such field", property="x")),
+        ("Merge", "a b", Unavailable("no answer")),
+        ("Delete", "a b", NotFound("no such key")),
+    ],
+)
+def test_everything_else_fails_as_it_always_did(policy: str, known: str, of_b: SecretsError) -> None:
+    with pytest.raises(Unusable):
+        keep(policy, known, A, B, a=PLAIN, b=of_b)
+
+
+@pytest.mark.parametrize("of_b", [Unavailable("no answer"), Denied("no right"), NotFound("no field", property="x")])
+def test_nothing_is_deleted_while_one_source_may_still_be_there(of_b: SecretsError) -> None:
+    with pytest.raises(Unusable):
+        keep("Delete", "a b", A, B, a=NotFound("no such key"), b=of_b)
+
+
+def test_an_optional_source_is_gone_only_if_it_was_ever_there() -> None:
+    missing = NotFound("no such key")
+    assert keep("Delete", "a c", A, MAYBE, a=missing, c=missing).gone == ("a", "c")
+    assert keep("Delete", "a", A, MAYBE, a=missing, c=missing).gone == ("a",)
+    assert keep("Delete", "", MAYBE, c=missing).gone == ()
+    assert keep("Delete", "a c", A, MAYBE, a=PLAIN, c=missing).gone == ()

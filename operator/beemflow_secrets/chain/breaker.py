@@ -1,0 +1,206 @@
+"""A link of a chain that does not answer costs one timeout a probe, not one a key.
+
+The breaker stands below the loader, so it sees every call and knows all that are under way. When one fails, and none
+has worked since that one began, the link is down: calls under way are given up, those that wait pass it over at once,
+and it is asked how it is every few seconds until it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from copy import copy
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import structlog
+
+from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.engine.clock import loop_time
+from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    NotFound,
+    SecretsError,
+    Throttled,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable
+
+    from beemflow_secrets.providers.base import SecretsProvider
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+Answers = dict[Ref, SecretValue | SecretsError]
+
+FAILING = (Unavailable, Throttled, AuthFailed)
+"""The errors that concern a link, not a key."""
+
+PROBE_DOWN = (2.0, 5.0)
+"""Seconds between probes of a link that is down, drawn anew each time."""
+
+SAME_OUTAGE = 10.0
+"""Seconds for which a link has to serve after a probe found it up. Who fails a read before has not been up at all."""
+
+
+class Breaker(Layer):
+    """Stands before the calls to one link. `error` is why the link is down, None while it is up.
+
+    `since` is when it went down, `worked` when a read was answered last (the event loop's clock), `latency` how long
+    the last answer to a probe took, in seconds.
+    """
+
+    def __init__(self, inner: SecretsProvider, *, name: str) -> None:
+        super().__init__(inner)
+        self.name = name
+        self.error: SecretsError | None = None
+        self.since = self.worked = float("-inf")
+        self.latency = 0.0
+        self.changed: Callable[[], None] = lambda: None
+        self._found_up = self._asked = float("-inf")
+        self._under_way: set[asyncio.Timeout] = set()
+        self._recovery: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> Literal["Healthy", "Degraded", "Down"]:
+        """How the link stands. One that asks for patience is there."""
+        if self.error is None:
+            return "Healthy"
+        return "Degraded" if isinstance(self.error, Throttled) else "Down"
+
+    async def fetch(self, refs: Iterable[Ref]) -> Answers:
+        """Read, or answer at once why the link is passed over."""
+        asked, started = list(refs), loop_time()
+        try:
+            answers = await self._while_up(lambda: self._inner.fetch(asked))
+        except _PassedOver as down:
+            return dict.fromkeys(asked, down.error)
+        await self._judge(answers.values(), started)
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List, or raise at once why the link is passed over."""
+        started = loop_time()
+        try:
+            names = await self._while_up(lambda: self._inner.list_secrets(prefix))
+        except _PassedOver as down:
+            raise down.error from None
+        except SecretsError as error:
+            await self._judge([error], started)
+            raise
+        self._works()
+        return names
+
+    async def health_check(self) -> None:
+        """Ask the link how it is, unless it is down: then that is being done. Raises why it is down."""
+        await self.probe()
+        if self.error is not None:
+            raise _again(self.error)
+
+    async def probe(self, *, max_age: float = 0.0) -> None:
+        """Ask a link that is up how it is, if it has not answered for `max_age` seconds."""
+        if self.error is not None or loop_time() - max(self.worked, self._asked) < max_age:
+            return
+        started = loop_time()
+        try:
+            await self._while_up(self._ask)
+        except _PassedOver:
+            pass
+        except SecretsError as error:
+            self._goes_down(error, started)
+
+    async def close(self) -> None:
+        """Ask no more, and close the link."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.gather(self._recovery, return_exceptions=True)
+        await self._inner.close()
+
+    async def _while_up(self, ask: Callable[[], Awaitable[T]]) -> T:
+        self._pass_over()
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                self._under_way.add(scope)
+                return await ask()
+        except TimeoutError:  # gone down meanwhile
+            self._pass_over()
+            raise
+        finally:
+            self._under_way.discard(scope)
+
+    def _pass_over(self) -> None:
+        if self.error is not None:
+            raise _PassedOver(_again(self.error)) from None
+
+    async def _judge(self, answers: Collection[object], started: float) -> None:
+        failures = [answer for answer in answers if isinstance(answer, FAILING)]
+        if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers):
+            self._works()
+        elif failures and self.worked < started:
+            self._goes_down(failures[0], started)
+        elif failures:  # others were served meanwhile: is it this key, or has the link just gone?
+            await self.probe()
+
+    def _works(self) -> None:
+        self.worked = loop_time()
+        self._found_up = float("-inf")
+
+    async def _ask(self) -> None:
+        started = perf_counter()
+        try:
+            await self._inner.health_check()
+        except (Denied, NotFound):
+            pass  # who answers that serves
+        finally:
+            self.latency = perf_counter() - started
+        self._asked = loop_time()
+
+    def _goes_down(self, error: SecretsError, started: float) -> None:
+        if self.error is not None:
+            return
+        self.error = error
+        if started - self._found_up > SAME_OUTAGE:
+            self.since = loop_time()
+        for scope in self._under_way:
+            scope.reschedule(loop_time())
+        self._recovery = asyncio.create_task(self._recover())
+        log.warning("Link is down", link=self.name, error=error.message)
+        self.changed()
+
+    async def _recover(self) -> None:
+        while self.error is not None:
+            await asyncio.sleep(_pause(self.error))
+            try:
+                await self._ask()
+            except SecretsError as error:
+                self.error = error
+            else:
+                self.error, self._found_up = None, loop_time()
+        log.info("Link serves again", link=self.name)
+        self.changed()
+
+
+class _PassedOver(Exception):
+    """The link is down; `error` is why."""
+
+    def __init__(self, error: SecretsError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _pause(error: SecretsError) -> float:
+    if isinstance(error, Throttled) and error.retry_after:
+        return error.retry_after
+    return random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
+
+
+def _again(error: SecretsError) -> SecretsError:
+    """Copy an error: each who is given one writes his key into it."""
+    again = copy(error)
+    again.__cause__ = error.__cause__
+    return again

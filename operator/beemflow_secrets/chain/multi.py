@@ -1,0 +1,189 @@
+"""Several backends as one: what all strategies share, and those where one link stands in for another."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from copy import copy
+from typing import TYPE_CHECKING, NamedTuple
+
+from beemflow_secrets.chain.breaker import FAILING
+from beemflow_secrets.engine.clock import loop_time
+from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretValue
+from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from beemflow_secrets.chain.breaker import Breaker
+    from beemflow_secrets.providers.base import SecretsProvider
+
+Answers = dict[Ref, SecretValue | SecretsError]
+
+
+class Link(NamedTuple):
+    """One backend of a chain: all that stands before its driver, of that its breaker."""
+
+    name: str
+    driver: str
+    reader: SecretsProvider
+    breaker: Breaker
+
+
+class Said(NamedTuple):
+    """What a link answered that did not serve. `down`: the link was down by then."""
+
+    link: Link
+    error: SecretsError
+    down: bool
+
+
+class Held(Unavailable):
+    """A value of a link that is down, which no later link's shall replace yet.
+
+    `wait` is how long not, in seconds; `is_down` tells whether the link still is.
+    """
+
+    def __init__(self, message: str, *, key: str, wait: float, is_down: Callable[[], bool]) -> None:
+        super().__init__(message, key=key)
+        self.wait = wait
+        self.is_down = is_down
+
+
+class Multi(FetchingProvider):
+    """The links, in the order in which they are wanted."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self.links = tuple(links)
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed()` whenever a link goes down or comes back."""
+        for link in self.links:
+            link.breaker.changed = changed
+
+    def down(self) -> list[Said]:
+        """Return the links that are down, and why."""
+        return [Said(link, error, down=True) for link in self.links if (error := link.breaker.error) is not None]
+
+    @abstractmethod
+    def fault(self) -> SecretsError | None:
+        """Say why the chain cannot serve, None where it can."""
+
+    async def probe(self, *, max_age: float = 0.0) -> None:
+        """Ask the links that are up how they are, but for those that answered in the last `max_age` seconds."""
+        await asyncio.gather(*(link.breaker.probe(max_age=max_age) for link in self.links))
+
+    async def health_check(self) -> None:
+        """Ask all links. Raises where the chain cannot serve."""
+        await self.probe()
+        if (fault := self.fault()) is not None:
+            raise fault
+
+    async def close(self) -> None:
+        """Close all links."""
+        await asyncio.gather(*(link.reader.close() for link in self.links))
+
+    async def _union(self, prefix: str) -> list[str]:
+        """List what any link has. Raises where one cannot be asked: fewer names would be taken for all."""
+        listings = await asyncio.gather(
+            *(link.reader.list_secrets(prefix) for link in self.links), return_exceptions=True
+        )
+        names: set[str] = set()
+        for link, listing in zip(self.links, listings, strict=True):
+            if isinstance(listing, SecretsError):
+                raise named(link, listing)
+            if isinstance(listing, BaseException):
+                raise listing
+            names.update(listing)
+        return sorted(names)
+
+
+class Failover(Multi):
+    """Asks the next link where one cannot be asked; with `priority` also where it has no such key.
+
+    `failover_after` is in seconds: a value that a link served (`Ref.served_by`) is replaced by one of a later link when
+    the first has been down for so long.
+    """
+
+    def __init__(self, links: Sequence[Link], *, priority: bool, failover_after: float) -> None:
+        super().__init__(links)
+        self._passing = (*FAILING, NotFound) if priority else FAILING
+        self._priority = priority
+        self._failover_after = failover_after
+        self._places = {link.name: place for place, link in enumerate(links)}
+
+    def fault(self) -> SecretsError | None:
+        """Say why no link serves, None where one does."""
+        down = self.down()
+        return told(down) if len(down) == len(self.links) else None
+
+    async def fetch(self, refs: Iterable[Ref]) -> Answers:
+        """Read each from the first link that answers. A pinned version is the first link's alone."""
+        answers: Answers = {}
+        said: dict[Ref, list[Said]] = {ref: [] for ref in refs}
+        left = list(said)
+        for place, link in enumerate(self.links):
+            found = await link.reader.fetch(left) if left else {}
+            passed = []
+            for ref in left:
+                answer = found[ref]
+                if isinstance(answer, SecretsError):
+                    said[ref].append(Said(link, answer, down=link.breaker.error is not None))
+                if isinstance(answer, SecretValue):
+                    answers[ref] = self._hold(ref, place, said[ref]) or answer.of_link(link.name)
+                elif isinstance(answer, self._passing) and ref.version is None:
+                    passed.append(ref)
+                else:
+                    # "Not found" of a spare says nothing of what a link has that cannot be asked.
+                    answers[ref] = told(said[ref]) if isinstance(answer, NotFound) else named(link, answer)
+            left = passed
+        return answers | {ref: told(said[ref]) for ref in left}
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List what the first link has that can be asked; with `priority` what any link has."""
+        if self._priority:
+            return await self._union(prefix)
+        said: list[Said] = []
+        for link in self.links:
+            try:
+                return await link.reader.list_secrets(prefix)
+            except FAILING as error:
+                said.append(Said(link, error, down=True))
+            except SecretsError as error:
+                raise named(link, error) from None
+        raise told(said)
+
+    def _hold(self, ref: Ref, place: int, said: list[Said]) -> SecretsError | None:
+        """Say why a value that was found at `place` must not replace the one that there is; None where it may."""
+        former = self._places.get(ref.served_by or "", place)
+        if former >= place or isinstance(said[former].error, NotFound):
+            return None
+        link, _, down = said[former]
+        if not down:  # the link serves others: it is this key that cannot be read
+            return told(said[former:])
+        breaker = link.breaker
+        wait = breaker.since + self._failover_after - loop_time() if breaker.error is not None else 0.0
+        if wait <= 0 and breaker.error is not None:
+            return None
+        return Held(
+            f"{link.name}: {said[former].error.message}; its value is kept until it has been down for "
+            f"{self._failover_after:g} s",
+            key=ref.key,
+            wait=wait,
+            is_down=lambda: breaker.error is not None,
+        )
+
+
+def named(link: Link, error: SecretsError) -> SecretsError:
+    """Return the error with the link's name. A copy: below, one error may answer several callers."""
+    own = copy(error)
+    own.message, own.__cause__ = f"{link.name}: {error.message}", error.__cause__
+    return own
+
+
+def told(said: Sequence[Said]) -> SecretsError:
+    """Return the first link's error, which names what each link said. Not found only where all say so."""
+    first = next((one for one in said if not isinstance(one.error, NotFound)), said[0])
+    own = named(first.link, first.error)
+    own.message = "; ".join(f"{link.name}: {error.message}" for link, error, _ in said)
+    return own

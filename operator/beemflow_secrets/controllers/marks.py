@@ -1,0 +1,32 @@
+"""By what a source is known again: a digest of where it stands in which backend. Never of a value.
+
+"Not found" may remove a key or a Secret (deletionPolicy), so it must not be the answer to a typing error: only a source
+that was read before can be gone. A key, a version or a store that was edited since has never been read.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.base import Ref
+
+_NO_PLACE = {"timeout", "retry", "tls", "health_check", "namespaces"}
+"""Fields of a store that say how it is read, and not from where."""
+
+_BYTES = 6
+
+
+def place_of(store: StoreSpec) -> str:
+    """Return what a store says of where it reads: with another backend, path or prefix it is another place."""
+    return store.model_dump_json(exclude=_NO_PLACE)
+
+
+def mark_of(store: Key, place: str, ref: Ref) -> str:
+    """Return the mark of a source: eight letters."""
+    text = "\0".join((*store, place, ref.key, ref.version or ""))
+    return urlsafe_b64encode(blake2b(text.encode(), digest_size=_BYTES).digest()).decode()

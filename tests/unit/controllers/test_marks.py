@@ -1,0 +1,52 @@
+"""By what a source is known again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beemflow_secrets.controllers.marks import mark_of, place_of
+from beemflow_secrets.controllers.objects import Key
+from beemflow_secrets.model.store import StoreSpec
+from beemflow_secrets.providers.base import Ref
+
+STORE = Key("BeemFlowSecretStore", "flows", "prod")
+SLACK = Ref("slack")
+
+
+def store(address: str = "https://vault", path: str = "secret", **fields: Any) -> StoreSpec:
+    token = {"secretKeyRef": {"name": "login", "key": "token"}}
+    return StoreSpec.model_validate(
+        {"driver": "vault", "vault": {"address": address, "path": path, "token": token}, **fields}
+    )
+
+
+def mark(spec: StoreSpec, ref: Ref = SLACK, key: Key = STORE) -> str:
+    return mark_of(key, place_of(spec), ref)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        mark(store(address="https://other")),
+        mark(store(path="secrets")),
+        mark(store(prefix="a/")),
+        mark(store(), Ref("slcak")),
+        mark(store(), Ref("slack", "3")),
+        mark(store(), key=STORE._replace(name="other")),
+        mark(store(), key=STORE._replace(namespace="")),
+    ],
+)
+def test_another_place_is_another_mark(other: str) -> None:
+    assert other != mark(store())
+
+
+@pytest.mark.parametrize("how", [{"timeout": "3s"}, {"retry": {"attempts": 1}}, {"healthCheck": {"interval": "5s"}}])
+def test_how_it_is_read_makes_no_difference(how: dict[str, Any]) -> None:
+    assert mark(store(**how)) == mark(store())
+    assert mark(store(), Ref("slack", since=3.0)) == mark(store())
+
+
+def test_it_is_short_and_the_same_for_every_process() -> None:
+    assert mark_of(STORE, "{}", Ref("slack")) == "XP-lMI4_"
