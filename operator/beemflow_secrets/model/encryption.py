@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic.alias_generators import to_camel
+
 from beemflow_secrets.model.address import LOOPBACK, is_plaintext
 from beemflow_secrets.model.cel import Rule, quoted
 
@@ -14,8 +16,13 @@ _ALLOWED = "has({0}.tls) && has({0}.tls.allowPlaintext) && {0}.tls.allowPlaintex
 _HANDSHAKE = "has({0}.tls) && (has({0}.tls.pinnedCertificates) || has({0}.tls.clientCertificate))"
 
 
-def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
-    """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone."""
+def encryption(block: str, name: str, *, secrets: bool = True) -> tuple[Rule[Any], ...]:
+    """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone.
+
+    `name` is an address in `block`; `secrets` says whether it is that of the server which has the secrets: pins and the
+    client's certificate are for no other.
+    """
+    field = to_camel(name)
 
     def plain(address: str, tls: Tls) -> bool:
         return is_plaintext(address) and not tls.allow_plaintext
@@ -24,19 +31,19 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
         return address.startswith("http://") and tls.needs_handshake
 
     def in_store(store: Any, fault: Any) -> bool:  # noqa: ANN401 - a store, whose module imports this one
-        address = getattr(getattr(store, driver), field, None)
+        address = getattr(getattr(store, block), name, None)
         return address is not None and fault(address, store.tls)
 
     def in_link(store: Any, fault: Any) -> bool:  # noqa: ANN401 - as above
         return any(
             fault(address, link.tls or store.tls)
             for link in (store.multi.providers if store.multi else ())
-            if (address := getattr(getattr(link, driver), field, None)) is not None
+            if (address := getattr(getattr(link, block), name, None)) is not None
         )
 
     def http(subject: str) -> str:
-        block, address = f"{subject}.{driver}", f"{subject}.{driver}.{field}"
-        return f"has({block}) && has({address}) && {address}.startsWith('http://')"
+        address = f"{subject}.{block}.{field}"
+        return f"has({subject}.{block}) && has({address}) && {address}.startsWith('http://')"
 
     def links(holds: str) -> str:
         return f"!has(self.multi) || self.multi.providers.all(link, !({http('link')}) || {holds})"
@@ -45,17 +52,17 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
         return f"(has(link.tls) ? {tls.format('link')} : {tls.format('self')})"
 
     def loopback(subject: str) -> str:
-        return f"{subject}.{driver}.{field}.matches({quoted(LOOPBACK)})"
+        return f"{subject}.{block}.{field}.matches({quoted(LOOPBACK)})"
 
     unencrypted = "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext"
     no_handshake = "pinnedCertificates and clientCertificate need an https:// address"
     in_links = ("multi", "providers")
-    return (
+    plaintext: tuple[Rule[Any], ...] = (
         Rule(
             f"!({http('self')}) || ({_ALLOWED.format('self')}) || {loopback('self')}",
             lambda store: not in_store(store, plain),
             unencrypted,
-            path=(driver, field),
+            path=(block, field),
         ),
         Rule(
             links(f"{of_link(_ALLOWED)} || {loopback('link')}"),
@@ -63,6 +70,8 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
             unencrypted,
             path=in_links,
         ),
+    )
+    handshake: tuple[Rule[Any], ...] = (
         Rule(
             f"!({http('self')}) || !({_HANDSHAKE.format('self')})",
             lambda store: not in_store(store, lost),
@@ -71,3 +80,4 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
         ),
         Rule(links(f"!{of_link(_HANDSHAKE)}"), lambda store: not in_link(store, lost), no_handshake, path=in_links),
     )
+    return (*plaintext, *handshake) if secrets else plaintext
