@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beemflow_secrets.controllers.events import Events
+from beemflow_secrets.controllers.objects import Key, Moment
 from beemflow_secrets.controllers.openstore import Opener
 from beemflow_secrets.controllers.secret import SecretController
 from beemflow_secrets.controllers.store import StoreController
 from beemflow_secrets.controllers.sweep import Sweep
+from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
@@ -33,7 +35,6 @@ from beemflow_secrets.telemetry.logs import where
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.reflector import MetadataReflector
@@ -100,7 +101,7 @@ class Process:
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._connection = connection
         self._client = KubeClient(connection)
-        self._queue: KeyedQueue[Key] = KeyedQueue(limit=settings.concurrency, now=time.time)
+        self._queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=settings.concurrency)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
         scope = self._scope = settings.namespaces
@@ -127,6 +128,7 @@ class Process:
         self._owned.listen(self._secrets.secret_changed)
         self._namespaces.listen(self._secrets.namespace_changed)
         self._stores.listen(self._secrets.store_returned)
+        self._stores.listen_to_links(self._secrets.link_returned)
         self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
         if not scope:
             self._keepers[names.CLUSTER_STORE] = self._stores
@@ -177,6 +179,7 @@ class Process:
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
+            self._secrets.merged.run(),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"
@@ -250,15 +253,17 @@ class Process:
         await self._stores.close()
         await self._events.drain(1.0)
 
-    async def _work(self, key: Key) -> None:
+    async def _work(self, key: Key | Moment) -> None:
         try:
-            if key.kind == names.SECRET.name:
+            if isinstance(key, Moment):
+                await self._secrets.turn(key.key)
+            elif key.kind == names.SECRET.name:
                 await self._secrets.reconcile(key)
             else:
                 await self._stores.reconcile(key)
         except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service
             log.error("Sync ran into a defect", resource=str(key), error=type(error).__name__, at=where(error))  # noqa: TRY400 - the text could hold a value
-            self._queue.add_at(key, time.time() + DEFECT_PAUSE, lane=key)
+            self._queue.add_at(key, loop_time() + DEFECT_PAUSE, lane=key)
 
     async def _ping(self) -> None:
         while True:

@@ -85,13 +85,17 @@ class Stores:
         """Open a driver that logs in with root's token to the test's folder, where nothing else is said."""
         self.credentials.setdefault("token", self.bao.root_token)
         block = {"address": self.bao.address, "path": f"secret/{self.folder}", **vault}
-        if block.get("authMethod") != "approle":
+        if "authMethod" not in block:
             block.setdefault("token", secret_ref("token"))
         parsed = StoreSpec.model_validate({"driver": "vault", "vault": block, **(spec or {})})
-        surroundings = Surroundings(credential=self._credential, endpoints=endpoints)
+        surroundings = self.surroundings(endpoints)
         driver = VaultDriver(parsed, surroundings, **({} if clock is None else {"clock": clock}))
         self.opened.append(driver)
         return driver
+
+    def surroundings(self, endpoints: Endpoints = EVERYWHERE) -> Surroundings:
+        """Return what a driver is given beside its configuration."""
+        return Surroundings(credential=self._credential, endpoints=endpoints)
 
     def open_approle(self, role: tuple[str, str], **options: Any) -> VaultDriver:
         """Open a driver that logs in by AppRole."""

@@ -19,7 +19,7 @@ from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from tests.contract.harnesses import OtherClusterHarness
-from tests.support.certs import CertificateAuthority
+from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, answer
 
 if TYPE_CHECKING:
@@ -311,6 +311,19 @@ async def test_tls_has_a_floor_for_this_cluster_too(cluster: Cluster) -> None:
         assert isinstance(context, ssl.SSLContext)
         assert context.minimum_version is ssl.TLSVersion[f"TLSv{version.replace('.', '_')}"]
         await cluster.value(driver, "token")
+
+
+@pytest.mark.parametrize("who", ["the operator", "a ServiceAccount", "a token elsewhere"])
+async def test_a_key_that_is_not_pinned_is_sent_no_token(cluster: Cluster, who: str) -> None:
+    host, _, port = cluster.plane.url.removeprefix("https://").rpartition(":")
+    shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
+    elsewhere = {"server": cluster.plane.url, "caBundle": cluster.plane.ca.read_text(), "token": TOKEN}
+    block = {"the operator": {}, "a ServiceAccount": {"serviceAccountRef": READER}}.get(who, elsewhere)
+    good, bad = ServerCert(shown, "").pin, f"sha256/{'A' * 43}="
+    pinned = cluster.driver(spec={"tls": {"pinnedCertificates": [bad, good]}}, **block)
+    assert await pinned.get_secret("token") == cluster.canary
+    error = await cluster.error(cluster.driver(spec={"tls": {"pinnedCertificates": [bad]}}, **block), "token")
+    assert error.message == "TLS handshake failed: the server's key is none of tls.pinnedCertificates"
 
 
 def _bundle(pem: str | None) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
-from beemflow_secrets import AuthFailed, NotFound, SecretsConfig, open_secrets, open_secrets_sync
+from beemflow_secrets import AuthFailed, Invalid, NotFound, SecretsConfig, open_secrets, open_secrets_sync
+from tests.support.certs import CertificateAuthority
+from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.support.openbao import OpenBao
 
 
 @pytest.fixture(autouse=True)
@@ -63,3 +64,40 @@ def test_approle_without_await(bao: OpenBao, folder: str, canary: str) -> None:
         with pytest.raises(AuthFailed) as caught:
             secrets.get_secret("a")
         assert secret_id not in repr(caught.value)
+
+
+async def test_a_certificate_out_of_a_file(folder: str, canary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = CertificateAuthority("clients")
+    mine = clients.issue(client=True)
+    with OpenBao(tls=True, clients=clients) as asking:
+        assert asking.ca is not None
+        assert asking.cert is not None
+        asking.call("POST", "sys/auth/cert", {"type": "cert"})
+        asking.call("POST", "auth/cert/certs/beemflow", {"certificate": clients.pem, "token_policies": ["reads"]})
+        asking.policy("reads", {f"secret/data/{folder}/*": ["read"]})
+        asking.write_kv2("secret", f"{folder}/a", {"value": canary})
+        monkeypatch.setenv("CLIENT_KEY", b64encode(mine.key.encode()).decode())
+        config = {
+            "driver": "vault",
+            "tls": {
+                "ca_bundle": asking.ca.pem,
+                "pinned_certificates": [asking.cert.pin],
+                "client_certificate": {"certificate": mine.certificate, "key": "${CLIENT_KEY}"},
+            },
+            "vault": {"address": asking.address, "path": f"secret/{folder}", "auth_method": "cert"},
+        }
+        async with open_secrets(config) as secrets:
+            assert await secrets.get_secret("a") == canary
+    monkeypatch.setenv("CLIENT_KEY", "canary-key")
+    with pytest.raises(Invalid, match=r"^tls\.clientCertificate\.key: holds no PEM block"):
+        async with open_secrets(config):
+            pass
+
+
+async def test_a_password_and_a_jwt_out_of_a_file(bao: OpenBao, folder: str) -> None:
+    for method, fields in (("userpass", {"username": "u", "password": "canary-p"}), ("jwt", {"jwt": "canary-j"})):
+        block = {"address": bao.address, "path": f"secret/{folder}", "auth_method": method, **fields}
+        async with open_secrets({"driver": "vault", "vault": block}) as secrets:
+            with pytest.raises(AuthFailed, match=f"nothing at auth/{method}") as caught:
+                await secrets.get_secret("a")
+        assert "canary" not in str(caught.value)

@@ -204,6 +204,20 @@ async def test_a_proxy_is_not_trusted_to_be_the_server(
     assert error.message.endswith("(through the proxy that the environment names)")
 
 
+async def test_pins_hold_for_the_server_behind_a_proxy(
+    stores: Stores, tls_bao: OpenBao, proxy_url: str, kept: str, canary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy_url)
+    assert tls_bao.ca is not None
+    assert tls_bao.cert is not None
+    address = f"https://vault.test:{tls_bao.port}"
+    tls = {"caBundle": tls_bao.ca.pem, "pinnedCertificates": [tls_bao.cert.pin]}
+    assert (await stores.value(stores.open(address=address, spec={"tls": tls}), kept)).value == canary
+    other = {**tls, "pinnedCertificates": [f"sha256/{'A' * 43}="]}
+    error = await stores.error(stores.open(address=address, spec={"tls": other}), kept)
+    assert error.message.startswith("TLS handshake failed: the server's key is none of tls.pinnedCertificates")
+
+
 async def test_what_is_no_proxy_is_never_gone_around(
     stores: Stores, tls_bao: OpenBao, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

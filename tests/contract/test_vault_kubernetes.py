@@ -1,11 +1,17 @@
-"""Logging in to a real OpenBao as a ServiceAccount: the token is reviewed by the real API server."""
+"""Logging in to a real OpenBao as a ServiceAccount of a real API server.
+
+The token is reviewed by the API server (authMethod kubernetes), or verified by its public key (jwt).
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import urlsafe_b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from beemflow_secrets.controllers.credentials import CredentialNotFound, ServiceAccountTokens
 from beemflow_secrets.kube.client import KubeClient
@@ -55,6 +61,21 @@ def reviewing(bao: OpenBao, control_plane: ControlPlane, api: Api) -> Iterator[O
     api.delete("/api/v1/namespaces/default/serviceaccounts/bao")
 
 
+@pytest.fixture(scope="module")
+def verifying(reviewing: OpenBao, control_plane: ControlPlane) -> Iterator[OpenBao]:
+    """The server, set up to verify tokens of the API server."""
+    key = load_pem_private_key((control_plane.state / "service-accounts.key").read_bytes(), None).public_key()
+    public = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    reviewing.call("POST", "sys/auth/jwt", {"type": "jwt"})
+    reviewing.call(
+        "POST",
+        "auth/jwt/config",
+        {"jwt_validation_pubkeys": [public], "bound_issuer": "https://kubernetes.default.svc"},
+    )
+    yield reviewing
+    reviewing.call("DELETE", "sys/auth/jwt")
+
+
 class Logins:
     """Opens drivers for a ServiceAccount `app` of the test's namespace; OpenBao's role is called as the namespace."""
 
@@ -72,6 +93,17 @@ class Logins:
     def role(self, name: str, **options: object) -> None:
         bound = {"bound_service_account_names": "app", "bound_service_account_namespaces": self.ns.name}
         self.bao.call("POST", f"auth/kubernetes/role/{name}", {**bound, "token_policies": [self.folder], **options})
+
+    def jwt_role(self, audience: str = "vault") -> None:
+        """Let the ServiceAccount log in by a token that the server verifies by itself."""
+        role = {
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_subject": f"system:serviceaccount:{self.ns.name}:app",
+            "bound_audiences": [audience],
+            "token_policies": [self.folder],
+        }
+        self.bao.call("POST", f"auth/jwt/role/{self.ns.name}", role)
 
     def open(self, address: str | None = None, *, cluster: Connection | None = None, **fields: Any) -> VaultDriver:
         block = {
@@ -179,4 +211,50 @@ async def test_a_kubeconfigs_token_is_never_sent(logins: Logins, proxy: FaultPro
     error = await logins.error(logins.open(proxy.address, serviceAccountRef=None))
     assert isinstance(error, Invalid)
     assert "serviceAccountRef" in error.message
+    assert proxy.count() == 0
+
+
+def sent(proxy: FaultProxy) -> list[dict[str, Any]]:
+    """The claims of the tokens that logins brought."""
+    tokens = [json.loads(request.body)["jwt"] for request in proxy.requests if request.path.endswith("/login")]
+    return [json.loads(urlsafe_b64decode(token.split(".")[1] + "==")) for token in tokens]
+
+
+async def test_a_token_to_be_reviewed_is_the_api_servers_own(logins: Logins, proxy: FaultProxy, canary: str) -> None:
+    assert await logins.open(proxy.address).get_secret("a") == canary
+    (claims,) = sent(proxy)
+    assert claims["aud"] == ["https://kubernetes.default.svc"]
+    assert claims["exp"] - claims["iat"] == 600
+
+
+async def test_a_token_to_be_verified_is_for_vault_alone(
+    verifying: OpenBao, logins: Logins, proxy: FaultProxy, canary: str
+) -> None:
+    logins.jwt_role()
+    assert await logins.open(proxy.address, authMethod="jwt").get_secret("a") == canary
+    (claims,) = sent(proxy)
+    assert claims["aud"] == ["vault"]
+    assert claims["exp"] - claims["iat"] == 600
+
+
+async def test_a_token_to_be_verified_for_another_audience(
+    verifying: OpenBao, logins: Logins, proxy: FaultProxy, canary: str
+) -> None:
+    logins.jwt_role("https://vault.test")
+    asked = {"name": "app", "audiences": ["https://vault.test"]}
+    assert await logins.open(proxy.address, authMethod="jwt", serviceAccountRef=asked).get_secret("a") == canary
+    assert [claims["aud"] for claims in sent(proxy)] == [["https://vault.test"]]
+    error = await logins.error(logins.open(authMethod="jwt"))
+    assert isinstance(error, AuthFailed)
+    assert "for another audience" in error.message
+
+
+@pytest.mark.parametrize("beside", [[], ["vault"]])
+async def test_a_token_to_be_verified_is_never_the_api_servers_own(
+    verifying: OpenBao, logins: Logins, proxy: FaultProxy, beside: list[str]
+) -> None:
+    asked = {"name": "app", "audiences": [*beside, "https://kubernetes.default.svc"]}
+    error = await logins.error(logins.open(proxy.address, authMethod="jwt", serviceAccountRef=asked))
+    assert isinstance(error, Invalid)
+    assert "must not be those of this cluster's API server" in error.message
     assert proxy.count() == 0

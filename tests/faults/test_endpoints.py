@@ -136,3 +136,13 @@ def test_a_name_that_is_turned_while_it_is_read_from(
     leading.lead({"vault.test": ["127.0.0.1"]})
     ns.ready("slack")
     ns.store_ready("prod")
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_link_of_a_chain_is_judged_and_named(ns: Namespace, proxy: FaultProxy, folder: str) -> None:
+    good, bad = (vault_store(ns, address, folder, token="t") for address in (proxy.address, "https://169.254.169.254"))
+    links = [{"name": name, "driver": "vault", "vault": link["vault"]} for name, link in (("a", good), ("b", bad))]
+    ns.add_store("chain", {"driver": "multi", "multi": {"strategy": "failover", "providers": links}})
+    found = ns.store_ready("chain", "False", reason="EndpointNotAllowed")
+    assert "providers[1]" in message(found)
+    assert proxy.count() == 0

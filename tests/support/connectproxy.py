@@ -52,6 +52,8 @@ class ConnectProxy:
         asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
 
     async def _listen(self) -> None:
+        if self._server is not None:
+            return
         port = urlsplit(self.address).port or 0 if self.address else 0
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"

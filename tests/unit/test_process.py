@@ -93,21 +93,21 @@ async def test_the_api_server_is_asked_every_ten_seconds(process: Process, api_s
     pinging.cancel()
 
 
-async def test_a_key_that_waits_for_a_free_worker_means_a_stuck_queue(process: Process, clock: Clock) -> None:
+async def test_a_key_that_waits_for_a_free_worker_means_a_stuck_queue(process: Process) -> None:
     process._queue.add(KEY, lane="store")
-    clock.passed += STUCK_AFTER
+    await asyncio.sleep(STUCK_AFTER)
     assert process.stuck() == []
-    clock.passed += 1
+    await asyncio.sleep(1)
     assert process.stuck() == ["the queue is stuck: a resource has waited 31 s for a free worker"]
 
 
-async def test_a_store_whose_reads_hang_does_not(process: Process, clock: Clock) -> None:
+async def test_a_store_whose_reads_hang_does_not(process: Process) -> None:
     """Its lane is full, and that is the backend's fault."""
     limit = Settings().concurrency
     for number in range(limit + 50):
         process._queue.add(Key(names.SECRET.name, "ns", str(number)), lane="store")
     assert len(await process._queue.take()) == limit
-    clock.passed += 10 * STUCK_AFTER
+    await asyncio.sleep(10 * STUCK_AFTER)
     assert process.stuck() == []
 
 

@@ -51,7 +51,7 @@ class Breaker(Layer):
     """Stands before the calls to one link. `error` is why the link is down, None while it is up.
 
     `since` is when it went down, `worked` when a read was answered last (the event loop's clock), `latency` how long
-    the last answer to a probe took, in seconds.
+    the last answer to a probe took, in seconds. `changed(up)` is called when the link goes down or comes back.
     """
 
     def __init__(self, inner: SecretsProvider, *, name: str) -> None:
@@ -60,7 +60,7 @@ class Breaker(Layer):
         self.error: SecretsError | None = None
         self.since = self.worked = float("-inf")
         self.latency = 0.0
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Callable[[bool], None] = _nobody_listens
         self._found_up = self._asked = float("-inf")
         self._under_way: set[asyncio.Timeout] = set()
         self._recovery: asyncio.Task[None] | None = None
@@ -170,7 +170,7 @@ class Breaker(Layer):
             scope.reschedule(loop_time())
         self._recovery = asyncio.create_task(self._recover())
         log.warning("Link is down", link=self.name, error=error.message)
-        self.changed()
+        self.changed(False)
 
     async def _recover(self) -> None:
         while self.error is not None:
@@ -182,7 +182,7 @@ class Breaker(Layer):
             else:
                 self.error, self._found_up = None, loop_time()
         log.info("Link serves again", link=self.name)
-        self.changed()
+        self.changed(True)
 
 
 class _PassedOver(Exception):
@@ -191,6 +191,10 @@ class _PassedOver(Exception):
     def __init__(self, error: SecretsError) -> None:
         super().__init__()
         self.error = error
+
+
+def _nobody_listens(_up: bool) -> None:  # noqa: FBT001 - the signature of those who do
+    pass
 
 
 def _pause(error: SecretsError) -> float:

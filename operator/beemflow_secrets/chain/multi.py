@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretValue
-from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.errors import Held, NotFound, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,28 +39,17 @@ class Said(NamedTuple):
     down: bool
 
 
-class Held(Unavailable):
-    """A value of a link that is down, which no later link's shall replace yet.
-
-    `wait` is how long not, in seconds; `is_down` tells whether the link still is.
-    """
-
-    def __init__(self, message: str, *, key: str, wait: float, is_down: Callable[[], bool]) -> None:
-        super().__init__(message, key=key)
-        self.wait = wait
-        self.is_down = is_down
-
-
 class Multi(FetchingProvider):
-    """The links, in the order in which they are wanted."""
+    """The links, in the order in which they are wanted. One that answered in the last `fresh` seconds is not probed."""
 
     def __init__(self, links: Sequence[Link]) -> None:
         self.links = tuple(links)
+        self.fresh = 0.0
 
-    def listen(self, changed: Callable[[], None]) -> None:
-        """Call `changed()` whenever a link goes down or comes back."""
+    def listen(self, changed: Callable[[str, bool], None]) -> None:
+        """Call `changed(link, up)` whenever a link goes down or comes back."""
         for link in self.links:
-            link.breaker.changed = changed
+            link.breaker.changed = partial(changed, link.name)
 
     def down(self) -> list[Said]:
         """Return the links that are down, and why."""
@@ -69,13 +59,9 @@ class Multi(FetchingProvider):
     def fault(self) -> SecretsError | None:
         """Say why the chain cannot serve, None where it can."""
 
-    async def probe(self, *, max_age: float = 0.0) -> None:
-        """Ask the links that are up how they are, but for those that answered in the last `max_age` seconds."""
-        await asyncio.gather(*(link.breaker.probe(max_age=max_age) for link in self.links))
-
     async def health_check(self) -> None:
-        """Ask all links. Raises where the chain cannot serve."""
-        await self.probe()
+        """Ask the links that are up how they are. Raises where the chain cannot serve."""
+        await asyncio.gather(*(link.breaker.probe(max_age=self.fresh) for link in self.links))
         if (fault := self.fault()) is not None:
             raise fault
 
@@ -165,13 +151,13 @@ class Failover(Multi):
         wait = breaker.since + self._failover_after - loop_time() if breaker.error is not None else 0.0
         if wait <= 0 and breaker.error is not None:
             return None
-        return Held(
+        held = Held(
             f"{link.name}: {said[former].error.message}; its value is kept until it has been down for "
             f"{self._failover_after:g} s",
             key=ref.key,
-            wait=wait,
-            is_down=lambda: breaker.error is not None,
         )
+        held.wait, held.is_down = wait, lambda: breaker.error is not None
+        return held
 
 
 def named(link: Link, error: SecretsError) -> SecretsError:

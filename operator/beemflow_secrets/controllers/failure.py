@@ -10,6 +10,7 @@ from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
     EndpointNotAllowed,
+    Held,
     Invalid,
     NotFound,
     SecretsError,
@@ -39,19 +40,30 @@ _REASONS: tuple[tuple[type[SecretsError], Reason], ...] = (
 
 
 class Failed(Exception):
-    """A sync that ends without a written Secret. `retry_after` is in seconds, where the backend named a time."""
+    """A sync that ends without a written Secret. `retry_after` is in seconds, where the backend named a time.
 
-    def __init__(self, reason: Reason, message: str, *, retry_after: float | None = None) -> None:
+    `held` is set where nothing is wrong but that the Secret has to keep a value for a while.
+    """
+
+    def __init__(
+        self, reason: Reason, message: str, *, retry_after: float | None = None, held: Held | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = printable(message)
         self.retry_after = retry_after
+        self.held = held
 
 
 def from_read(error: SecretsError, store: str) -> Failed:
     """Return the failure that an error of reading from `store` is."""
     message = f"store {store}: key {error.key}: {error.message}" if error.key else f"store {store}: {error.message}"
-    return Failed(reason_of(error), message, retry_after=error.retry_after if isinstance(error, Throttled) else None)
+    return Failed(
+        reason_of(error),
+        message,
+        retry_after=error.retry_after if isinstance(error, Throttled) else None,
+        held=error if isinstance(error, Held) else None,
+    )
 
 
 def refused(what: str, error: ApiError, values: Iterable[bytes] = ()) -> Failed:

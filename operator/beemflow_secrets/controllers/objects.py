@@ -27,6 +27,12 @@ class Key(NamedTuple):
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+class Moment(NamedTuple):
+    """Stands in the queue for a moment at which time alone changes how an object stands: nothing is read for it."""
+
+    key: Key
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """An object as the watch gave it. `spec` is JSON."""

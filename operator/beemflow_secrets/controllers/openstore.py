@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Authorities, Credentials, ServiceAccountTokens
+from beemflow_secrets.controllers.credentials import Authorities, CredentialNotFound, Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.marks import place_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
@@ -24,6 +24,7 @@ from beemflow_secrets.telemetry import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from beemflow_secrets.chain.multi import Multi
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
     from beemflow_secrets.kube.client import KubeClient
@@ -33,10 +34,17 @@ if TYPE_CHECKING:
 
 
 class OpenStore:
-    """A store's chain, which is closed when it is retired and the last who uses it has gone."""
+    """A store's chain, which is closed when it is retired and the last who uses it has gone.
 
-    def __init__(self, chain: SecretsProvider, spec: StoreSpec) -> None:
+    `multi` are its links, None where there is one backend; `down_since` tells from when a link has been down, in
+    seconds since the epoch.
+    """
+
+    def __init__(self, chain: SecretsProvider, spec: StoreSpec, multi: Multi | None) -> None:
         self.spec = spec
+        self.multi = multi
+        self.links = tuple(link.name for link in multi.links) if multi is not None else ()
+        self.down_since: dict[str, float] = {}
         self.place = place_of(spec)
         self._chain = chain
         self._users = 0
@@ -104,7 +112,9 @@ class Opener:
         credentials = Credentials(self._client, key.namespace)
         try:
             for reference in spec.credentials.values():
-                await credentials(reference)
+                # Of a chain, a link without its credential cannot log in, and the others serve.
+                with suppress(*([CredentialNotFound] if spec.multi is not None else [])):
+                    await credentials(reference)
         finally:
             versions.update(credentials.versions)
         surroundings = Surroundings(
@@ -116,9 +126,12 @@ class Opener:
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        chain = (await open_chain(spec, surroundings)).reader
-        metrics.serve_driver(spec.driver)
-        return OpenStore(chain, spec)
+        chain, multi = await open_chain(spec, surroundings)
+        if multi is not None:
+            multi.fresh = spec.health_check.interval
+        for _, _, backend in spec.backends:
+            metrics.serve_driver(backend.driver)
+        return OpenStore(chain, spec, multi)
 
 
 def _parse(spec: bytes, scope: _Scope) -> StoreSpec:

@@ -19,6 +19,8 @@ from beemflow_secrets.model.names import (
 if TYPE_CHECKING:
     from beemflow_secrets.kube.client import Object
 
+MANAGER_PREFIX = f"{FIELD_MANAGER}:"
+
 Lives = Callable[[str], bool]
 """Whether a BeemFlowSecret of this uid is there, in whatever namespace."""
 
@@ -29,6 +31,11 @@ class Owner:
 
     name: str
     uid: str
+
+    @property
+    def manager(self) -> str:
+        """The field manager under which keys are written into Secrets that are not the resource's own."""
+        return f"{MANAGER_PREFIX}{self.uid}"
 
     def reference(self) -> Object:
         """Return the controller reference to it."""
@@ -93,7 +100,7 @@ def goes_with(found: Object, owner: Owner) -> bool:
         controller is not None
         and controller["uid"] == owner.uid
         and any(
-            entry.get("manager") == FIELD_MANAGER and "f:data" in entry.get("fieldsV1", {})
+            entry.get("manager") in {FIELD_MANAGER, owner.manager} and "f:data" in entry.get("fieldsV1", {})
             for entry in found["metadata"].get("managedFields") or []
         )
     )

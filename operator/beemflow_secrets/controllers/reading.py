@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
+from beemflow_secrets.controllers.provenance import Provenance
 from beemflow_secrets.controllers.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
@@ -36,12 +38,25 @@ class Answers(NamedTuple):
     of: dict[Ref, SecretValue | SecretsError]
 
 
+class Reading(NamedTuple):
+    """What the Secret is to hold, and which links of chains that came from."""
+
+    composed: Composed
+    provenance: Provenance
+
+
 async def read(
-    stores: StoreController, spec: SecretSpec, namespace: str, since: float, known: Collection[str]
-) -> Composed:
+    stores: StoreController,
+    spec: SecretSpec,
+    namespace: str,
+    *,
+    since: float,
+    known: Collection[str],
+    former: Provenance,
+) -> Reading:
     """Read all sources of a spec. No value is from before `since` (the event loop's clock). Raises Failed.
 
-    `known` are the marks of the sources that were read before.
+    `known` are the marks of the sources that were read before, `former` is where the values of the Secret came from.
     """
     sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
     wanted: dict[Key, dict[Ref, Ref]] = {}
@@ -49,11 +64,11 @@ async def read(
         wanted.setdefault(store, {})[ref] = Ref(ref.key, ref.version, since)
     # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
     read_ones = await asyncio.gather(
-        *(_fetch(stores, store, namespace, list(refs.values())) for store, refs in wanted.items())
+        *(_fetch(stores, store, namespace, list(refs.values()), former) for store, refs in wanted.items())
     )
     answers = dict(zip(wanted, read_ones, strict=True))
     try:
-        return compose(
+        composed = compose(
             [
                 Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
                 for source, store, ref in sources
@@ -63,9 +78,16 @@ async def read(
         )
     except Unusable as unusable:
         raise from_read(unusable.error, unusable.provider) from unusable.error
+    served = {
+        (store, ref.key): answer.provider
+        for store, answered in answers.items()
+        for ref, answer in answered.of.items()
+        if isinstance(answer, SecretValue) and answer.provider is not None and ref.version is None
+    }
+    return Reading(composed, Provenance(served))
 
 
-async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref]) -> Answers:
+async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
     if not stores.covers(key):
         raise Failed(Reason.STORE_NOT_FOUND, f"{key} is not served: with --namespaces there are no cluster stores")
     try:
@@ -81,7 +103,8 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
         raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
     opened = store.opened
     with opened.use() as chain:
-        answers = await chain.fetch(refs)
+        asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs
+        answers = await chain.fetch(asked)
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers.values()):
         stores.worked(key)
     elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):

@@ -1,4 +1,4 @@
-"""The objects that stores refer to: looked at every ten seconds, by their metadata alone.
+"""The objects that resources refer to, and that no label of ours marks: looked at again and again, by metadata alone.
 
 Not watched: a watch of every Secret of the cluster would bring all of them, and one for each that is named would hold
 a connection each.
@@ -29,36 +29,40 @@ ROUND = 10
 
 
 class References:
-    """Calls `tell` with each store that refers to an object which is not as it was when the store was opened."""
+    """Calls `tell` with each resource that refers to an object which is not as it was when it was read.
 
-    def __init__(self, client: KubeClient, tell: Callable[[Key], None]) -> None:
+    Each object is looked at once in `every` seconds.
+    """
+
+    def __init__(self, client: KubeClient, tell: Callable[[Key], None], *, every: int = ROUND) -> None:
         self._client = client
         self._tell = tell
+        self._every = every
         self._followed: dict[Key, Versions] = {}
 
     def follow(self, key: Key, versions: Versions) -> None:
-        """Follow what a store refers to, instead of what it referred to before."""
+        """Follow what a resource refers to, instead of what it referred to before."""
         if versions:
             self._followed[key] = versions
         else:
             self.drop(key)
 
     def drop(self, key: Key) -> None:
-        """Follow nothing for a store any more."""
+        """Follow nothing for a resource any more."""
         self._followed.pop(key, None)
 
     async def have_changed(self, key: Key) -> bool:
-        """Look at what one store refers to, now. An object that cannot be looked at counts as it was."""
+        """Look at what one resource refers to, now. An object that cannot be looked at counts as it was."""
         versions = self._followed.get(key, {})
         return _differ(versions, await self._look(list(versions)))
 
     async def run(self) -> None:
-        """Look until cancelled, at a tenth of the objects each second."""
+        """Look until cancelled, at some of the objects each second."""
         while True:
             paths = sorted({path for versions in self._followed.values() for path in versions})
-            for second in range(ROUND):
+            for second in range(self._every):
                 await asyncio.sleep(1)
-                seen = await self._look(paths[second::ROUND])
+                seen = await self._look(paths[second :: self._every])
                 for key, versions in tuple(self._followed.items()):
                     if _differ(versions, seen):
                         self._tell(key)

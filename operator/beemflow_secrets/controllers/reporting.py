@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import orjson
 import structlog
 
 from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.conditions import ready
+from beemflow_secrets.controllers.aging import is_stale
+from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Conflict
@@ -18,6 +21,8 @@ from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from prometheus_client import Gauge
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key, Observed
@@ -29,54 +34,80 @@ log = structlog.get_logger(__name__)
 
 
 class Reporter:
-    """Tells of BeemFlowSecrets, and says nothing twice."""
+    """Tells of BeemFlowSecrets, and says nothing twice. `now` gives seconds since the epoch."""
 
     def __init__(self, client: KubeClient, events: Events, *, now: Callable[[], float]) -> None:
         self._client = client
         self._events = events
         self._now = now
+        # A sync and a moment of time may both have something to say of one resource: one after the other.
+        self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
-    async def report(self, item: Tracked, seen: Observed, new: Status) -> None:
-        """Write the status if it tells anything new, and say so in an Event.
+    async def report(self, item: Tracked, seen: Observed, change: Callable[[Status], Status]) -> Status:
+        """Change the status, write it if that tells anything new, and say so in an Event. Return the new one.
 
         Raises ApiError where it could not be written; NotFound: the resource is gone.
         """
-        old = orjson.loads(item.status)
-        if seen.refresh_requested and not status.is_suspended(new):
-            new = {**new, "lastHandledRefresh": seen.refresh_requested}
-        if status.worth_writing(old, new, self._now()):
-            path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
-            patch = {"metadata": {"uid": seen.uid}, "status": status.merge_patch(old, new)}
-            try:
-                await self._client.merge_patch(path, patch)
-            except Conflict:
-                return  # deleted and made anew: the watch tells
-            item.status = orjson.dumps(new)
-            self._tell(seen, old, new)
+        async with self._turns.setdefault(seen.key, asyncio.Lock()):
+            old = orjson.loads(item.status)
+            new = change(old)
+            if status.worth_writing(old, new, self._now()):
+                path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
+                patch = {"metadata": {"uid": seen.uid}, "status": status.merge_patch(old, new)}
+                try:
+                    await self._client.merge_patch(path, patch)
+                except Conflict:
+                    return new  # deleted and made anew: the watch tells
+                item.status = orjson.dumps(new)
+                self._tell(seen, old, new)
+            return new
 
     def _tell(self, seen: Observed, old: Status, new: Status) -> None:
-        before, after = ready(old).get("reason"), ready(new)
-        if before != after["reason"] and after["status"] == "False" and not status.is_suspended(new):
-            log.warning("Not in sync", resource=str(seen.key), reason=after["reason"], message=after["message"])
-            self._events.warning(seen.key, seen.uid, after["reason"], after["message"])
-        elif before not in {None, after["reason"]}:
-            log.info("In sync again", resource=str(seen.key), reason=after["reason"])
-            self._events.normal(seen.key, seen.uid, after["reason"], after["message"])
+        before, (reason, message, good) = _standing(old)[0], _standing(new)
+        if reason != before and not good:
+            log.warning("Not in sync", resource=str(seen.key), reason=reason, message=message)
+            self._events.warning(seen.key, seen.uid, reason, message)
+        elif before not in {"", reason}:
+            log.info("In sync again", resource=str(seen.key), reason=reason)
+            self._events.normal(seen.key, seen.uid, reason, message)
         if old.get("contentVersion") not in {None, new.get("contentVersion")} and "secretRef" in new:
-            message = f"Secret {new['secretRef']['name']} has new content"
-            self._events.normal(seen.key, seen.uid, "SecretRotated", message)
+            rotated = f"Secret {new['secretRef']['name']} has new content"
+            self._events.normal(seen.key, seen.uid, "SecretRotated", rotated)
+        soon = find(new, names.EXPIRING)
+        if soon.get("status") == "True" != find(old, names.EXPIRING).get("status"):
+            log.warning("Expiring", resource=str(seen.key), message=soon["message"])
+            self._events.warning(seen.key, seen.uid, names.EXPIRING, soon["message"])
+
+
+def _standing(told: Status) -> tuple[str, str, bool]:
+    """Return the reason of how a resource stands, in words, and whether that is nothing to be warned of.
+
+    Where Ready puts up with a failed refresh, the condition Stale has the reason.
+    """
+    standing = ready(told)
+    if standing.get("status") == "True" and is_stale(told) and not status.is_suspended(told):
+        standing = find(told, names.STALE)
+        return standing["reason"], standing["message"], False
+    good = standing.get("status") != "False" or status.is_suspended(told)
+    return standing.get("reason", ""), standing.get("message", ""), good
 
 
 def show(key: Key, told: Status) -> None:
     """Bring the resource's own series up to date."""
-    if expires_at := told.get("expiresAt"):
-        metrics.expiry_timestamp_seconds.labels(key.namespace, key.name).set(seconds(expires_at))
-    else:
-        drop_series(key)
+    expires_at, stale = told.get("expiresAt"), find(told, names.STALE)
+    _show(metrics.expiry_timestamp_seconds, key, seconds(expires_at) if expires_at else None)
+    _show(metrics.stale, key, float(is_stale(told)) if stale else None)
 
 
 def drop_series(key: Key) -> None:
     """Drop the series of a resource that is gone."""
-    # Not `remove_by_labels`, which looks through all series.
-    with suppress(KeyError):
-        metrics.expiry_timestamp_seconds.remove(key.namespace, key.name)
+    show(key, {})
+
+
+def _show(family: Gauge, key: Key, value: float | None) -> None:
+    if value is not None:
+        family.labels(key.namespace, key.name).set(value)
+    else:
+        # Not `remove_by_labels`, which looks through all series.
+        with suppress(KeyError):
+            family.remove(key.namespace, key.name)

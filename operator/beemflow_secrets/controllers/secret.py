@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -9,22 +11,28 @@ import structlog
 
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.agenda import Agenda
+from beemflow_secrets.controllers.aging import aged, is_stale, next_turn
+from beemflow_secrets.controllers.conditions import find
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.objects import Key, Observed, observe
+from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
+from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.reading import read
 from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
+from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.controllers.timing import (
     LONGEST_RETRY,
     NEVER,
+    UNREADABLE,
+    Terms,
+    created,
     due_after,
     due_as_told,
-    interval_of,
-    pause_after,
+    terms_of,
 )
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse
 from beemflow_secrets.controllers.writing import Writing
-from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.engine.queue import Priority
+from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.controllers.tracked import Tracked
@@ -40,11 +49,14 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.providers.errors import Held
 
 log = structlog.get_logger(__name__)
 
 KIND = names.SECRET
+
+HELD_LONGER = 0.1
+"""Seconds beyond failoverAfter, so that the link has surely been down for that long."""
 
 
 class SecretController:
@@ -53,7 +65,7 @@ class SecretController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key],
+        queue: KeyedQueue[Key | Moment],
         events: Events,
         *,
         stores: StoreController,
@@ -61,13 +73,15 @@ class SecretController:
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
-        self._queue = queue
+        self._clock = Clock(now)
+        self._agenda = Agenda(queue, self._clock)
         self._stores = stores
         self._reporter = Reporter(client, events, now=now)
-        self._now = now
         self._finish = finish
         self.registry = Registry()
-        self._writing = Writing(client, owned, events, lives=lambda uid: self.registry.of_uid(uid) is not None)
+        lives = self.registry.lives
+        self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
+        self.merged = self._writing.merged
 
     # What happens outside: watch events, drift, stores that come back.
 
@@ -85,11 +99,13 @@ class SecretController:
         anew = asks_anew(item.seen, seen)
         self.registry.update(item, seen)
         if anew:
-            self._wake(seen.key, item, loop_time())
+            item.failures = 0
+            self._agenda.wake(item, loop_time())
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
-        self._queue.forget(key)
+        self._agenda.forget(key)
+        self._writing.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -99,13 +115,23 @@ class SecretController:
             if (found := self.registry.of_uid(owner)) is not None:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
-                    self._wake(key, item, loop_time(), drift=True)
+                    self._agenda.wake(item, loop_time(), drift=True)
+
+    def _merged_changed(self, key: Key) -> None:
+        if (item := self.registry.get(key)) is not None:
+            self._agenda.wake(item, loop_time(), drift=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
-        """Hear that a store can be read again: those who failed try now, all of them where the store is another."""
-        for key, item in self.registry.users(store):
+        """Hear that a store can be read again: those who failed try now, all of them where it is another."""
+        for _, item in self.registry.users(store):
             if changed or item.unread:
-                self._wake(key, item, loop_time())
+                self._hear(item)
+
+    def link_returned(self, store: Key, later: frozenset[str]) -> None:
+        """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
+        for _, item in self.registry.users(store):
+            if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
+                self._hear(item)
 
     def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
         """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
@@ -115,11 +141,35 @@ class SecretController:
         for store in self._stores.turned(namespace, before, after):
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
-                    self._wake(key, item, loop_time())
+                    self._hear(item)
+
+    def _hear(self, item: Tracked) -> None:
+        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
+        if item.unread or item.due != NEVER:
+            self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
         return self.registry.known()
+
+    def _meet(self, seen: Observed, told: Status, *, listed: bool) -> None:
+        """Begin with a resource: sync it now, or when the process that synced it last would have."""
+        item = self.registry.add(seen, told)
+        self._writing.follow(item)
+        now = self._clock.now()
+        if read_at := seconds(told.get("lastSyncTime", "")):
+            item.read = self._clock.loop(min(read_at, now))
+        due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=now)
+        spares = frozenset().union(*map(self._stores.spares, item.stores))
+        # Where a spare has served, the first link may be back, and nobody would tell.
+        if due is None or (due != NEVER and came_from(None, told, spares)):
+            # What was listed has been there for a while: a value that was read just now is new enough for it.
+            self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0))
+        else:
+            self._agenda.wait(item, self._clock.loop(due))
+        if find(told, names.EXPIRING) or is_stale(told):
+            self._agenda.turn(seen.key, now)  # what is to come by time alone, or has come while nobody looked
+        show(seen.key, told)
 
     # The way of one secret.
 
@@ -129,110 +179,147 @@ class SecretController:
         if item is None or item.seen.deleting:
             return
         if item.drift_only and not self._writing.drifted(item):
-            item.drift_only, item.since = False, None
-            self._await(key, item, item.due)
-            return
-        since = item.since if item.since is not None else loop_time() - max(0.0, self._now() - item.due)
-        item.drift_only, item.since = False, None
-        with metrics.sync_duration_seconds.time():
-            await self._sync(key, item, item.seen, since)
+            self._agenda.put_off(item)
+        elif item.since is None and item.due > loop_time():
+            self._agenda.wait(item, item.due)
+        else:
+            with metrics.sync_duration_seconds.time():
+                await self._sync(item, item.seen, self._agenda.begin(item))
 
-    async def _sync(self, key: Key, item: Tracked, seen: Observed, since: float) -> None:
-        interval = 0.0
+    async def turn(self, key: Key) -> None:
+        """Look at a resource because of the time it is. Reads no backend."""
+        item = self.registry.get(key)
+        if item is None or item.seen.deleting:
+            return
+        try:
+            terms = terms_of(parse(item.seen))
+        except Failed:
+            return  # its sync says so, and what was said of time before stays
+        change = partial(aged, terms=terms, read_at=self._read_at(item), now=self._clock.now())
+        try:
+            await self._tell(item, item.seen, terms, change)
+        except ApiError:
+            self._agenda.turn(key, self._clock.now() + LONGEST_RETRY)
+
+    async def _sync(self, item: Tracked, seen: Observed, since: float) -> None:
+        terms = UNREADABLE
         try:
             spec = parse(seen)
+            terms = terms_of(spec)
             if spec.suspend or seen.suspended:
-                await self._finish(self._report_suspended(key, item, seen))
+                await self._finish(self._pause(item, seen, terms, status.suspended))
                 return
-            interval = interval_of(spec)
-            known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
-            composed = await read(self._stores, spec, key.namespace, since, known)
+            told = orjson.loads(item.status)
+            if created(spec, seen, told, name=self._standing(item)):
+                await self._finish(self._pause(item, seen, terms, status.kept))
+                return
+            known = frozenset(told.get("sourcesRead", ()))
+            former = self._provenance(item, spec)
+            reading = await read(self._stores, spec, seen.key.namespace, since=since, known=known, former=former)
         except Failed as failure:
             item.unread = True
-            await self._finish(self._report_failed(key, item, seen, failure, interval))
+            if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
+                await self._finish(self._hold(item, seen, terms, failure, failure.held))
+            else:
+                await self._finish(self._fail(item, seen, terms, failure))
         else:
             item.unread = False
-            await self._finish(self._write(key, item, seen, spec, composed, interval))
+            await self._finish(self._write(item, seen, spec, reading))
 
-    async def _write(
-        self, key: Key, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, interval: float
-    ) -> None:
+    def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
+        if self._writing.lacks(item, spec):
+            return Provenance()
+        return item.provenance or as_told(spec, orjson.loads(item.status), item.seen.key.namespace)
+
+    async def _write(self, item: Tracked, seen: Observed, spec: SecretSpec, reading: Reading) -> None:
         # Deleted while it was read, or about to be: its Secret must not come back.
-        if self.registry.get(key) is not item or (self._writing.drifted(item) and await self._writing.leaving(seen)):
+        if self.registry.get(seen.key) is not item or (
+            self._writing.drifted(item) and await self._writing.leaving(seen)
+        ):
             return
-        old = orjson.loads(item.status)
+        terms, composed = terms_of(spec), reading.composed
         try:
-            outcome = await self._writing.write(item, seen, spec, composed, old)
+            outcome = await self._writing.write(item, seen, spec, composed, orjson.loads(item.status))
         except Failed as failure:
-            await self._report_failed(key, item, seen, failure, interval)
+            await self._fail(item, seen, terms, failure)
             return
-        item.failures = 0
-        now = self._now()
-        new = status.synced(old, generation=seen.generation, now=now, composed=composed, outcome=outcome)
-        if await self._report(key, item, seen, new):
-            self._await(key, item, due_after(now, spec, item.stores[0]))
+        item.failures, item.read, item.provenance = 0, loop_time(), reading.provenance
+        now = self._clock.now()
 
-    async def _report_failed(self, key: Key, item: Tracked, seen: Observed, failure: Failed, interval: float) -> None:
-        new = status.failed(
-            orjson.loads(item.status),
-            generation=seen.generation,
-            now=self._now(),
-            reason=failure.reason,
-            message=failure.message,
-        )
-        log.debug("Sync failed", resource=str(key), reason=failure.reason, message=failure.message)
-        if await self._report(key, item, seen, new):
-            self._retry(key, item, interval=interval, retry_after=failure.retry_after)
+        def change(old: Status) -> Status:
+            new = status.synced(
+                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
+            )
+            return status.answered(new, seen.refresh_requested)
 
-    async def _report_suspended(self, key: Key, item: Tracked, seen: Observed) -> None:
-        new = status.suspended(orjson.loads(item.status), generation=seen.generation, now=self._now())
-        item.due = NEVER
-        await self._report(key, item, seen, new)
+        if await self._report(item, seen, terms, change):
+            self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
 
-    async def _report(self, key: Key, item: Tracked, seen: Observed, new: Status) -> bool:
+    async def _fail(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
+        log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
+        if await self._report(item, seen, terms, self._failed(item, seen, terms, failure)):
+            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
+
+    async def _hold(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed, held: Held) -> None:
+        """Leave all as it is until the link that served a value has been down for failoverAfter, or is back.
+
+        Who cares for the age of values is told that they age.
+        """
+        change = self._failed(item, seen, terms, failure)
+        if terms.max_age is None:
+            change = partial(status.answered, request=seen.refresh_requested)
+        if await self._report(item, seen, terms, change):
+            self._agenda.wait(item, loop_time() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
+
+    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Callable[[Status], Status]:
+        def change(old: Status) -> Status:
+            new = status.failed(
+                old,
+                generation=seen.generation,
+                now=self._clock.now(),
+                failure=failure,
+                terms=terms,
+                read_at=self._read_at(item),
+            )
+            return status.answered(new, seen.refresh_requested)
+
+        return change
+
+    async def _pause(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[..., Status]) -> None:
+        """Report on a resource for which nothing is to be read until somebody asks."""
+        item.unread, item.due = False, NEVER
+        change = partial(change, generation=seen.generation, now=self._clock.now(), terms=terms)
+        await self._report(item, seen, terms, change)
+
+    async def _report(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
         """Tell how the resource stands. False when the status could not be written: what is next is arranged."""
         try:
-            await self._reporter.report(item, seen, new)
+            return await self._tell(item, seen, terms, change)
+        except ApiError as error:
+            log.warning("Status not written", resource=str(seen.key), error=error.message)
+            self._agenda.retry(item, interval=LONGEST_RETRY, retry_after=error.retry_after)
+            return False
+
+    async def _tell(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
+        """Tell how the resource stands. False when it is gone. Raises ApiError when the status could not be written."""
+        try:
+            new = await self._reporter.report(item, seen, change)
         except NotFound:
             # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
             # owner, which the garbage collector takes away, which is drift, which ...
-            if self.registry.get(key) is item:
-                self.forget(key)
+            if self.registry.get(seen.key) is item:
+                self.forget(seen.key)
             return False
-        except ApiError as error:
-            log.warning("Status not written", resource=str(key), error=error.message)
-            self._retry(key, item, interval=LONGEST_RETRY, retry_after=error.retry_after)
-            return False
-        if self.registry.get(key) is item:
-            show(key, new)
+        if self.registry.get(seen.key) is item:
+            show(seen.key, new)
+            self._agenda.turn(seen.key, next_turn(new, terms, read_at=self._read_at(item), now=self._clock.now()))
         return True
 
-    # When to come back.
+    def _standing(self, item: Tracked) -> str | None:
+        """Return the name of the Secret that stands as it was left."""
+        left = item.left()
+        return left[0] if left is not None and not self._writing.drifted(item) else None
 
-    def _meet(self, seen: Observed, told: Status, *, listed: bool) -> None:
-        """Begin with a resource: sync it now, or when the process that synced it last would have."""
-        item = self.registry.add(seen, told)
-        due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=self._now())
-        if due is None:
-            # What was listed has been there for a while: a value that was read just now is new enough for it.
-            self._wake(seen.key, item, loop_time() - (KEPT if listed else 0.0))
-        else:
-            self._await(seen.key, item, due)
-        show(seen.key, told)
-
-    def _wake(self, key: Key, item: Tracked, since: float, *, drift: bool = False) -> None:
-        item.drift_only = drift and (item.since is None or item.drift_only)
-        item.since = since
-        self._queue.add(key, lane=item.stores)
-
-    def _await(self, key: Key, item: Tracked, due: float, priority: Priority = Priority.REFRESH) -> None:
-        item.due = due
-        if due != NEVER:
-            self._queue.add_at(key, due, lane=item.stores, priority=priority)
-
-    def _retry(self, key: Key, item: Tracked, *, interval: float, retry_after: float | None) -> None:
-        item.failures += 1
-        # Who has no Secret yet goes before those who refresh theirs.
-        priority = Priority.REFRESH if b'"secretRef"' in item.status else Priority.NOW
-        pause = pause_after(item.failures, interval=interval, retry_after=retry_after)
-        self._await(key, item, self._now() + pause, priority)
+    def _read_at(self, item: Tracked) -> float | None:
+        """Return when a resource's values were read last, in seconds since the epoch."""
+        return self._clock.wall(item.read) if math.isfinite(item.read) else None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.controllers.aging import aged, expiring, failing, fresh, is_stale
 from beemflow_secrets.controllers.conditions import Saying, ready, said
 from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
-from beemflow_secrets.model.names import READY
+from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from beemflow_secrets.controllers.failure import Failed
     from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.timing import Terms
     from beemflow_secrets.render.compose import Composed, Entry
 
 Status = dict[str, Any]
@@ -22,7 +25,7 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, composed: Composed, outcome: Outcome) -> Status:
+def synced(old: Status, *, generation: int, now: float, composed: Composed, outcome: Outcome, terms: Terms) -> Status:
     """Return the status after a good sync."""
     target, entries = outcome.target, composed.entries
     moment = timestamp(now)
@@ -35,9 +38,10 @@ def synced(old: Status, *, generation: int, now: float, composed: Composed, outc
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
+    sayings = {**outcome.sayings, STALE: fresh(terms), EXPIRING: expiring(entries, terms, now)}
     return _without_none(
         {
-            **_saying(old, outcome.sayings, generation, now),
+            **_saying(old, sayings, generation, now),
             **written,
             "lastSyncTime": moment,
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
@@ -48,16 +52,43 @@ def synced(old: Status, *, generation: int, now: float, composed: Composed, outc
     )
 
 
-def failed(old: Status, *, generation: int, now: float, reason: Reason, message: str) -> Status:
-    """Return the status after a failed sync: what was synced before stays told."""
-    return _saying(old, {READY: Saying("False", reason, message)}, generation, now)
+def failed(old: Status, *, generation: int, now: float, failure: Failed, terms: Terms, read_at: float | None) -> Status:
+    """Return the status after a failed sync: what was synced before stays told. `read_at`: when values were read."""
+    sayings = failing(old, failure.reason, failure.message, terms, generation=generation, read_at=read_at, now=now)
+    new = _saying(old, sayings, generation, now)
+    if read_at is not None:
+        new["lastSyncTime"] = timestamp(read_at)
+    if "entries" in old:
+        marks = {"stale": True} if is_stale(new) else {}
+        new["entries"] = [
+            {name: value for name, value in entry.items() if name != "stale"} | marks for entry in old["entries"]
+        ]
+    return aged(new, terms, read_at=read_at, now=now)
 
 
-def suspended(old: Status, *, generation: int, now: float) -> Status:
+def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
     """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
     before = ready(old).get("status", "Unknown")
     message = "suspended: nothing is read or written until spec.suspend or the annotation is taken back"
-    return _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
+    new = _saying(old, {READY: Saying(before, Reason.SUSPENDED, message)}, generation, now)
+    return aged(new, terms, read_at=None, now=now)
+
+
+def kept(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
+    """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation."""
+    message = "synced once: with refreshPolicy CreatedOnce nothing is read while the Secret stands"
+    sayings = {READY: Saying("True", Reason.SYNCED, message), STALE: fresh(terms)}
+    return aged(_saying(old, sayings, generation, now), terms, read_at=None, now=now)
+
+
+def answered(new: Status, request: str | None) -> Status:
+    """Return the status as the answer to a request for a refresh, where there was one."""
+    return {**new, "lastHandledRefresh": request} if request else new
+
+
+def is_current(status: Status, generation: int) -> bool:
+    """Whether the Secret is what this generation of the spec asks for."""
+    return ready(status).get("status") == "True" and status.get("observedGeneration") == generation
 
 
 def is_suspended(status: Status) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,18 @@ import structlog
 
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.conditions import ready
+from beemflow_secrets.controllers.links import degraded, providers_of
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.verdict import (
+    CHECKED_TOLD,
+    OF_THE_SPEC,
+    SERVING,
+    Verdict,
+    judge,
+    plain_provider,
+    store_status,
+)
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -30,7 +40,10 @@ from beemflow_secrets.providers.errors import SecretsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from beemflow_secrets.controllers.conditions import Saying
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.links import Provider
+    from beemflow_secrets.controllers.objects import Moment
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -91,7 +104,7 @@ class StoreController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key],
+        queue: KeyedQueue[Key | Moment],
         events: Events,
         *,
         opener: Opener,
@@ -108,11 +121,16 @@ class StoreController:
         self._now = now
         self.references = References(client, self._outdate)
         self._listeners: list[Callable[[Key, bool], None]] = []
+        self._link_listeners: list[Callable[[Key, frozenset[str]], None]] = []
         self.stores: dict[Key, Store] = {}
 
     def listen(self, returned: Callable[[Key, bool], None]) -> None:
         """Call `returned(key, changed)` whenever a store can be read again, or is another (changed)."""
         self._listeners.append(returned)
+
+    def listen_to_links(self, returned: Callable[[Key, frozenset[str]], None]) -> None:
+        """Call `returned(key, later)` whenever a link of a chain can be read again; `later` are the links after it."""
+        self._link_listeners.append(returned)
 
     def _returned(self, key: Key, changed: bool) -> None:  # noqa: FBT001 - the listeners' own signature
         for returned in self._listeners:
@@ -172,7 +190,7 @@ class StoreController:
                 "reason": store.verdict.reason if store.verdict else None,
                 "message": store.verdict.message if store.verdict else None,
                 "latencyMs": round(store.latency * 1000, 1),
-                "providers": store.status.get("providers", []),
+                "providers": [provider.shown() for provider in _providers(key, store)] if store.verdict else [],
             }
             for key, store in self.stores.items()
         ]
@@ -203,6 +221,13 @@ class StoreController:
             for key, store in self.stores.items()
             if _serves(store, namespace, before) != _serves(store, namespace, after)
         ]
+
+    def spares(self, key: Key) -> tuple[str, ...]:
+        """Return the links of a store that are read from only while the first cannot be."""
+        store = self.stores.get(key)
+        multi = store.opened.spec.multi if store is not None and store.opened is not None else None
+        failover = multi is not None and multi.strategy == "failover"
+        return store.opened.links[1:] if failover and store is not None and store.opened is not None else ()
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
@@ -237,7 +262,7 @@ class StoreController:
             return  # deleted, or deleted and made anew: the watch tells
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
-        self._queue.add_at(key, self._now() + _pause(store, verdict), lane=key)
+        self._queue.add_at(key, loop_time() + _pause(store, verdict), lane=key)
         # Not `changed` by what this call opened: a user's read may have opened the first before it.
         changed, store.announced = store.announced not in {NEVER_OPENED, store.serving}, store.serving
         if changed or (verdict.serves and (before is None or not before.serves)):
@@ -259,6 +284,9 @@ class StoreController:
                 store.newest = await self._opener.open(key, store.seen.spec, versions)
             except SecretsError as error:
                 store.newest, store.verdict = None, judge(error)
+            else:
+                if store.newest.multi is not None:
+                    store.newest.multi.listen(partial(self._link_changed, key, store.newest))
             store.generation = generation
             if superseded is not None:
                 superseded.retire()
@@ -284,6 +312,21 @@ class StoreController:
         store.opened, store.serving = store.newest, store.generation
         store.worked = float("-inf")  # what worked was the former one
 
+    def _link_changed(self, key: Key, opened: OpenStore, link: str, up: bool) -> None:  # noqa: FBT001 - as Multi has it
+        """Hear that a link of a chain is down, or back."""
+        if up:
+            opened.down_since.pop(link, None)
+        else:
+            opened.down_since[link] = self._now()
+        store = self.stores.get(key)
+        if store is None or opened not in store.all_open():
+            return
+        self._queue.add(key, lane=key)
+        if up and opened is store.opened:
+            later = frozenset(opened.links[opened.links.index(link) + 1 :])
+            for returned in self._link_listeners:
+                returned(key, later)
+
     def _outdate(self, key: Key) -> None:
         """Hear that an object which a store refers to has changed."""
         if store := self.stores.get(key):
@@ -293,8 +336,9 @@ class StoreController:
     async def _probe(self, store: Store, opened: OpenStore) -> Verdict:
         started = loop_time()
         check = opened.spec.health_check
-        # That some key was read says nothing of the critical ones.
-        if opened is store.opened and started - store.worked < check.interval and not check.critical_keys:
+        # That some key was read says nothing of the critical ones, nor of the other links of a chain.
+        one = opened.multi is None and opened is store.opened
+        if one and started - store.worked < check.interval and not check.critical_keys:
             return SERVING
         try:
             with opened.use() as chain:
@@ -310,8 +354,8 @@ class StoreController:
         new = store_status(
             old,
             verdict,
-            name=key.name,
-            driver=orjson.loads(store.seen.spec).get("driver", "env"),
+            providers=_providers(key, store),
+            degraded=_degraded(store),
             opened=store.opened is not None,
             generation=store.generation,
             now=self._now(),
@@ -334,6 +378,19 @@ class StoreController:
 
 def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
+
+
+def _providers(key: Key, store: Store) -> list[Provider]:
+    """Return how the backends of a store stand, which the verdict speaks of."""
+    if store.newest is not None and store.newest.multi is not None:
+        return providers_of(store.newest.multi)
+    driver = orjson.loads(store.seen.spec).get("driver", "env")
+    return [plain_provider(key.name, driver, store.verdict or SERVING, store.latency)]
+
+
+def _degraded(store: Store) -> Saying | None:
+    newest = store.newest
+    return degraded(newest.multi, newest.down_since) if newest is not None and newest.multi is not None else None
 
 
 def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:

@@ -49,6 +49,10 @@ class Desired:
         """Return the data as the API has it."""
         return {key: b64encode(value).decode() for key, value in self.data.items()}
 
+    def content(self) -> bytes:
+        """Return what tells one content from another, in memory."""
+        return _digest(self.encoded())
+
     def digest(self) -> bytes:
         """Return what tells one Secret from another, in memory."""
         flags = [self.name, self.owned, self.immutable, self.type]
@@ -59,7 +63,7 @@ class Desired:
 class Written:
     """The Secret as it stands after a sync. `digest` is of what was desired then, `content` of what it holds.
 
-    `outdated`: it is immutable, and holds something else than what is desired.
+    `outdated`: it is immutable, and holds something else than what is desired. `keys` are ours in a Secret of others.
     `notes` are told once: reasons and messages of Events.
     """
 
@@ -70,7 +74,17 @@ class Written:
     digest: bytes
     content: bytes
     outdated: bool = False
+    keys: frozenset[str] = frozenset()
     notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A Secret as the status tells that an earlier process left it."""
+
+    uid: str
+    content_version: str
+    keys: frozenset[str]
 
 
 def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desired | None:
@@ -170,9 +184,37 @@ def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written
     )
 
 
+def holds(found: Object, desired: Desired) -> bool:
+    """Whether a Secret holds our keys as they shall be, beside those of others."""
+    data = found.get("data") or {}
+    return all(data.get(key) == value for key, value in desired.encoded().items())
+
+
+def version_of(desired: Desired, last: Written | None) -> str | None:
+    """Return the version of what is desired where it was written last, None for a new content."""
+    return _version(desired.encoded(), last)
+
+
+def merged(found: Object, desired: Desired, version: str | None) -> Written:
+    """Return what is remembered of a Secret of others that holds our keys. `version` None: their content is new."""
+    return Written(
+        name=desired.name,
+        uid=found["metadata"]["uid"],
+        resource_version=found["metadata"]["resourceVersion"],
+        content_version=version or _new_version(),
+        digest=desired.digest(),
+        content=desired.content(),
+        keys=frozenset(desired.data),
+    )
+
+
 def _version(data: Mapping[str, str], last: Written | None) -> str | None:
     """Return the version of a content that was written last, None for any other."""
     return last.content_version if last is not None and last.content == _digest(data) else None
+
+
+OURS_IN_LABELS = frozenset({MANAGED_BY_LABEL, OWNER_LABEL})
+OURS_IN_ANNOTATIONS = frozenset({CONTENT_VERSION_ANNOTATION, OWNER_NAME_ANNOTATION})
 
 
 def _labels(desired: Desired) -> dict[str, str]:
@@ -195,7 +237,7 @@ def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[O
     present: dict[str, str] = found["metadata"].get(field) or {}
     path = f"/metadata/{field}"
     missing = [] if present else [{"op": "add", "path": path, "value": {}}]
-    dropped = (_set_by_us(found, field) & present.keys()) - wanted.keys()
+    dropped = (set_by_us(found, field) & present.keys()) - wanted.keys()
     return [
         *missing,
         *(
@@ -207,7 +249,8 @@ def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[O
     ]
 
 
-def _set_by_us(found: Object, field: str) -> set[str]:
+def set_by_us(found: Object, field: str) -> set[str]:
+    """Return the labels or annotations that we set, by what managedFields say."""
     return {
         name.removeprefix("f:")
         for entry in found["metadata"].get("managedFields") or []

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers.aging import IN_SYNC, is_stale
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.controllers.tracked import parse
 from beemflow_secrets.engine.backoff import exponential
 from beemflow_secrets.engine.schedule import next_due
-from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key, Observed
@@ -23,18 +25,36 @@ FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 SHORTEST_INTERVAL = 1.0
 """Seconds. A shorter refreshInterval is stored as given, and served at this pace."""
 
-NEVER = 0.0
+NEVER = math.inf
 """The due time of what time alone does not make due."""
 
 
-def interval_of(spec: SecretSpec) -> float:
-    """Return the seconds between refreshes, 0 for none."""
-    return max(spec.refresh_interval, SHORTEST_INTERVAL) if spec.refresh_interval else 0.0
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a spec says of time, in seconds. `interval` 0: no refresh by time. None: nothing said, or not readable."""
+
+    interval: float = 0.0
+    max_age: float | None = None
+    warn_before: float | None = None
+
+
+UNREADABLE = Terms()
+"""The terms of a spec that cannot be read."""
+
+
+def terms_of(spec: SecretSpec) -> Terms:
+    """Return what a spec says of time."""
+    periodic = spec.refresh_policy == "Periodic" and spec.refresh_interval > 0
+    return Terms(
+        interval=max(spec.refresh_interval, SHORTEST_INTERVAL) if periodic else 0.0,
+        max_age=spec.staleness.max_age if spec.staleness is not None else None,
+        warn_before=spec.expiry.warn_before,
+    )
 
 
 def due_after(moment: float, spec: SecretSpec, store: Key) -> float:
     """Return when values that were read at a moment are to be read again, or NEVER."""
-    interval = interval_of(spec)
+    interval = terms_of(spec).interval
     return next_due(moment, interval=interval, store=str(store), key=_grid_key(spec)) if interval else NEVER
 
 
@@ -48,12 +68,13 @@ def pause_after(failures: int, *, interval: float, retry_after: float | None) ->
 
 
 def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> float | None:
-    """Return when a resource that another process synced is due, None when it is to be synced at once."""
+    """Return when a resource that another process synced is due, None when it is to be looked at at once."""
     in_sync = (
-        ready(told).get("reason") in {Reason.SYNCED, Reason.SECRET_DELETED}
+        ready(told).get("reason") in IN_SYNC
         and told.get("observedGeneration") == seen.generation
         and seen.refresh_requested in {None, told.get("lastHandledRefresh")}
         and not seen.suspended
+        and not is_stale(told)
     )
     if not in_sync:
         return None
@@ -63,6 +84,19 @@ def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> floa
         return None
     # A clock that was put back since: what was read in the future was read now at the latest.
     return due_after(min(seconds(told["lastSyncTime"]), now), spec, store)
+
+
+def created(spec: SecretSpec, seen: Observed, told: Status, *, name: str | None) -> bool:
+    """Whether a Secret that is to be made once has been made, so that nothing is to be read.
+
+    `name` is that of the Secret which stands as it was left, None where none does. Another one that the spec asks for
+    by now, a read that failed since, and a person who asks are reasons to read again; other edits are not.
+    """
+    if spec.refresh_policy != "CreatedOnce" or ready(told).get("status") != "True" or is_stale(told):
+        return False
+    wanted = None if spec.target.creation_policy == "None" else spec.target.name or seen.key.name
+    asked = seen.refresh_requested not in {None, told.get("lastHandledRefresh")}
+    return "lastSyncTime" in told and not asked and name == wanted
 
 
 def _grid_key(spec: SecretSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
+    from beemflow_secrets.controllers.provenance import Provenance
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
@@ -25,24 +27,29 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Tracked:
-    """What is kept of one resource. `status` is JSON, `due` seconds since the epoch (0: never).
+    """What is kept of one resource. `status` is JSON. Times are the event loop's, infinite where there are none.
 
     `stores` are all that it reads from, its own first; they are its lane in the queue too, so that one that reads from
     two stores, of which one hangs, holds up nobody who reads from the other alone.
-    `since` is when somebody last asked for a sync, on the event loop's clock; None when only the schedule does.
+    `since` is when somebody last asked for a sync, None when only the schedule does; `due` when that does, `read` when
+    the values were read last, and `paced` holds up who is asked for too often (`Agenda`).
     `unread`: the last attempt came to no values, so that a store that comes back is of use.
-    `drift_only`: all that is known is that somebody touched the Secret.
+    `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
+    came from, None until this process has read them.
     """
 
     seen: Observed
     status: bytes
     stores: tuple[Key, ...]
     since: float | None = None
-    due: float = 0.0
+    due: float = math.inf
+    read: float = -math.inf
+    paced: float = -math.inf
     failures: int = 0
     unread: bool = False
     drift_only: bool = False
     written: Written | None = None
+    provenance: Provenance | None = None
 
     def left(self) -> tuple[str, str, str] | None:
         """Return name, uid and resourceVersion of the Secret as this or an earlier process left it."""
@@ -90,6 +97,10 @@ class Registry:
         key = self._by_uid.get(uid)
         return (key, self._items[key]) if key is not None else None
 
+    def lives(self, uid: str) -> bool:
+        """Whether a resource with this uid is tracked."""
+        return uid in self._by_uid
+
     def users(self, store: Key) -> list[tuple[Key, Tracked]]:
         """Return the resources that read from a store."""
         return [(key, self._items[key]) for key in self._users.get(store, ())]
@@ -132,6 +143,11 @@ def stores_of(seen: Observed) -> tuple[Key, ...]:
     others = (reference["storeRef"] for source in sources if (reference := source.get("sourceRef")))
     refs = (spec.get("secretStoreRef") or {}, *others)
     return tuple(dict.fromkeys(_key(ref.get("kind"), ref.get("name"), seen.key.namespace) for ref in refs))
+
+
+def is_merged(seen: Observed) -> bool:
+    """Whether keys are written into a Secret of others. Without a model: this is asked at every change of a Secret."""
+    return b'"Merge"' in seen.spec and (orjson.loads(seen.spec).get("target") or {}).get("creationPolicy") == "Merge"
 
 
 def store_key(source: DataEntry | DataFrom, spec: SecretSpec, namespace: str) -> Key:

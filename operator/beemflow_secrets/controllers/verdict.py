@@ -9,8 +9,9 @@ from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.controllers.conditions import Saying, said
 from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
+from beemflow_secrets.controllers.links import Provider
 from beemflow_secrets.controllers.times import seconds, timestamp
-from beemflow_secrets.model.names import READY
+from beemflow_secrets.model.names import DEGRADED, READY
 from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -23,6 +24,8 @@ from beemflow_secrets.providers.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beemflow_secrets.controllers.status import Status
 
 CHECKED_TOLD = 600.0
@@ -74,23 +77,41 @@ def judge(error: SecretsError) -> Verdict:
 
 
 def store_status(
-    old: Status, verdict: Verdict, *, name: str, driver: str, opened: bool, generation: int, now: float
+    old: Status,
+    verdict: Verdict,
+    *,
+    providers: Sequence[Provider],
+    degraded: Saying | None,
+    opened: bool,
+    generation: int,
+    now: float,
 ) -> Status:
-    """Return the status of a store. `lastCheck` moves with the state, else every ten minutes."""
+    """Return the status of a store; `degraded` is said of chains alone."""
     ready = Saying("True" if verdict.serves else "False", verdict.reason, verdict.message)
-    provider = {"name": name, "driver": driver, "state": _state(verdict)}
-    if not verdict.serves:
-        provider["lastError"] = verdict.message
-    told: dict[str, str] = dict(next(iter(old.get("providers") or ()), {}))
-    checked = told.pop("lastCheck", "")
-    if told != provider or now - seconds(checked) >= CHECKED_TOLD:
-        checked = timestamp(now)
+    told = {row["name"]: row for row in old.get("providers") or ()}
     return {
         "observedGeneration": generation,
-        "conditions": said(old, {READY: ready}, generation=generation, now=now),
-        "providers": [{**provider, "lastCheck": checked}],
+        "conditions": said(old, {READY: ready, DEGRADED: degraded}, generation=generation, now=now),
+        "providers": [_row(provider, dict(told.get(provider.name, {})), now) for provider in providers],
         "capabilities": ["Read", "List"] if opened else [],
     }
+
+
+def plain_provider(name: str, driver: str, verdict: Verdict, latency: float) -> Provider:
+    """Return how the only backend of a store stands."""
+    error = None if verdict.serves else verdict.message
+    return Provider(name, driver, _state(verdict), error, latency)
+
+
+def _row(provider: Provider, told: dict[str, str], now: float) -> dict[str, str]:
+    """Return what the status tells of a backend. `lastCheck` moves with the state, else every ten minutes."""
+    row = {"name": provider.name, "driver": provider.driver, "state": provider.state}
+    if provider.error is not None:
+        row["lastError"] = provider.error
+    checked = told.pop("lastCheck", "")
+    if told != row or now - seconds(checked) >= CHECKED_TOLD:
+        checked = timestamp(now)
+    return {**row, "lastCheck": checked}
 
 
 def _state(verdict: Verdict) -> str:

@@ -59,20 +59,22 @@ class Writer:
         except ApiError as error:
             raise refused(name, error) from error
 
-    async def remove_former(self, namespace: str, name: str, owner: Owner) -> None:
-        """Delete a Secret that goes with this resource and stands under a name that it has no more.
+    async def remove_former(self, namespace: str, name: str, owner: Owner) -> bool:
+        """Delete a Secret that goes with this resource and stands under a name that it has no more. False: it does not.
 
         One that was made to stay (Orphan) stays, and so does a person's copy.
         """
         path = paths.secrets(namespace, name)
         try:
             found = await self._client.get(path)
-            if ownership.goes_with(found, owner):
-                await self._delete(path, found)
+            if not ownership.goes_with(found, owner):
+                return False
+            await self._delete(path, found)
         except NotFound:
-            return
+            return True
         except ApiError as error:
             raise refused(f"{name}, the former target,", error) from error
+        return True
 
     def _stands(self, namespace: str, desired: Desired, last: Written) -> bool:
         seen = self._owned.seen((namespace, desired.name))

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers import outcome
+from beemflow_secrets.controllers.merger import Merger
 from beemflow_secrets.controllers.ownership import Owner
-from beemflow_secrets.controllers.target import desired
+from beemflow_secrets.controllers.references import References
+from beemflow_secrets.controllers.target import Left, desired
+from beemflow_secrets.controllers.tracked import is_merged
 from beemflow_secrets.controllers.writer import Writer
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.objects import Observed
+    from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.controllers.outcome import Outcome
     from beemflow_secrets.controllers.ownership import Lives
     from beemflow_secrets.controllers.status import Status
@@ -25,22 +30,56 @@ if TYPE_CHECKING:
     from beemflow_secrets.render.compose import Composed
 
 
+LOOK_EVERY = 30
+"""Seconds between looks at a Secret of which only some keys are ours."""
+
+
 class Writing:
     """Writes what a resource asks for, and knows whether it is still as it was left."""
 
-    def __init__(self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives) -> None:
+    def __init__(
+        self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives, tell: Callable[[Key], None]
+    ) -> None:
         self._client = client
         self._owned = owned
         self._events = events
         self._writer = Writer(client, owned, lives)
+        self._merger = Merger(client, lives)
+        self._tell = tell
+        self._touched: set[Key] = set()
+        self.merged = References(client, self._hear, every=LOOK_EVERY)
+
+    def _hear(self, key: Key) -> None:
+        self._touched.add(key)
+        self._tell(key)
+
+    def forget(self, key: Key) -> None:
+        """Follow nothing for a resource any more."""
+        self._touched.discard(key)
+        self.merged.drop(key)
+
+    def follow(self, item: Tracked) -> None:
+        """Follow the Secret into which keys were written: nothing on it says that they are ours, so no watch does."""
+        self.forget(item.seen.key)
+        if is_merged(item.seen) and (left := item.left()) is not None:
+            name, _, version = left
+            self.merged.follow(item.seen.key, {paths.secrets(item.seen.key.namespace, name): version})
 
     def drifted(self, item: Tracked) -> bool:
         """Whether the Secret is not as this or an earlier process left it."""
+        if is_merged(item.seen):
+            return item.seen.key in self._touched
         if (left := item.left()) is None:
             return False
         name, *version = left
         seen = self._owned.seen((item.seen.key.namespace, name))
         return seen is None or [seen.uid, seen.resource_version] != version
+
+    def lacks(self, item: Tracked, spec: SecretSpec) -> bool:
+        """Whether there is no Secret of ours that could keep its values."""
+        left = item.left()
+        own = spec.target.creation_policy in {"Owner", "Orphan"}
+        return own and (left is None or self._owned.seen((item.seen.key.namespace, left[0])) is None)
 
     async def leaving(self, seen: Observed) -> bool:
         """Whether the resource is being deleted, or is gone, and the watch is about to tell.
@@ -59,7 +98,8 @@ class Writing:
 
     async def write(self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, old: Status) -> Outcome:
         """Make the Secret what it shall be, where one is asked for. `item.written` follows. Raises Failed."""
-        owner, former = Owner(seen.key.name, seen.uid), self._former(item, old)
+        owner = Owner(seen.key.name, seen.uid)
+        former = await self._former(item, spec, old, owner)
         if composed.gone and spec.target.deletion_policy == "Delete":
             name = spec.target.name or owner.name
             await self._writer.delete(seen.key.namespace, name, owner)
@@ -69,8 +109,14 @@ class Writing:
         wanted = desired(seen, spec, composed.data)
         if wanted is None:
             item.written = None
+            self.forget(seen.key)
             return outcome.written(spec, None, composed)
-        written = item.written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
+        if spec.target.creation_policy == "Merge":
+            written = await self._merger.ensure(seen.key.namespace, wanted, item.written, _left(old, wanted.name))
+        else:
+            written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
+        item.written = written
+        self.follow(item)
         for reason, message in written.notes:
             self._events.normal(seen.key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
@@ -79,16 +125,28 @@ class Writing:
 
     async def _remove(self, seen: Observed, former: set[str], owner: Owner) -> None:
         for name in sorted(former):
-            await self._writer.remove_former(seen.key.namespace, name, owner)
+            if not await self._writer.remove_former(seen.key.namespace, name, owner):
+                await self._merger.give_back(seen.key.namespace, name, owner)
 
-    def _former(self, item: Tracked, old: Status) -> set[str]:
+    async def _former(self, item: Tracked, spec: SecretSpec, old: Status, owner: Owner) -> set[str]:
         """Return the names under which Secrets of this resource stand, or may stand.
 
         The status may not know of the last: whoever wrote it was killed before the status, and the name was changed
-        once more. So a process that has not written yet looks at all that carry our label.
+        once more. So a process that has not written yet looks at all that carry our label, or hold keys of ours.
         """
         named = {old["secretRef"]["name"]} if "secretRef" in old else set()
         if item.written is not None:
             return named | {item.written.name}
-        owned = self._owned.owned_by(item.seen.uid)
-        return named | {name for namespace, name in owned if namespace == item.seen.key.namespace}
+        owned, namespace = self._owned.owned_by(item.seen.uid), item.seen.key.namespace
+        if spec.target.creation_policy == "Merge" and named != {spec.target.name or owner.name}:
+            named |= await self._merger.held_by(namespace, owner)
+        return named | {name for place, name in owned if place == namespace}
+
+
+def _left(old: Status, name: str) -> Left | None:
+    """Return the Secret that keys were written into, as the status tells of it."""
+    ref = old.get("secretRef", {})
+    if ref.get("name") != name:
+        return None
+    keys = frozenset(entry["secretKey"] for entry in old.get("entries", ()))
+    return Left(ref["uid"], old.get("contentVersion", ""), keys)

@@ -3,29 +3,29 @@
 A key that is added while it waits stays one entry; one that is added while it is worked on is handed out again after
 `done`. So a key never has two workers, and no change is missed. A lane (a store, in this project) has at most `limit`
 keys at work: a lane whose work hangs delays nobody else. Keys leave a lane together where they can (`QUANTUM`), so
-that readers who gather them can fill batches.
+that readers who gather them can fill batches, and those that have been due longest leave first.
+
+All times are the event loop's: a clock on the wall that jumps by an hour makes nothing due, and nothing late.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from beemflow_secrets.engine.clock import loop_time
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable
 
 K = TypeVar("K", bound="Hashable")
 
 QUANTUM = 20
 """A crowded lane hands out so many keys at once, rather than one as each slot frees up. AWS reads 20 keys a call."""
-
-WALL_CLOCK_CHECK = 10.0
-"""Seconds between looks at the wall clock, which can jump while we sleep until a due time."""
 
 
 class Priority(IntEnum):
@@ -40,29 +40,34 @@ class Priority(IntEnum):
 
 @dataclass(slots=True)
 class _Entry:
+    """`waits` is since when it could be handed out: what was long due when it was added has not waited for us."""
+
     lane: Hashable
     priority: Priority
     due: float
+    ticket: int
+    waits: float = 0.0
 
 
 @dataclass(slots=True)
 class _Lane(Generic[K]):
-    ready: tuple[deque[K], deque[K]] = field(default_factory=lambda: (deque(), deque()))
+    """`ready` is a heap for each priority, of due time, ticket and key."""
+
+    ready: tuple[list[tuple[float, int, K]], list[tuple[float, int, K]]] = field(default_factory=lambda: ([], []))
     waiting: int = 0
     working: int = 0
 
 
 class KeyedQueue(Generic[K]):
-    """See the module. `now` gives seconds since the epoch; `limit` is the most keys at work in one lane."""
+    """See the module. `limit` is the most keys at work in one lane."""
 
-    def __init__(self, *, limit: int, now: Callable[[], float]) -> None:
+    def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._now = now
         self._lanes: dict[Hashable, _Lane[K]] = {}
         self._ready: dict[K, _Entry] = {}
         self._working: dict[K, Hashable] = {}
         self._again: dict[K, _Entry] = {}
-        self._later: dict[K, tuple[_Entry, int]] = {}
+        self._later: dict[K, _Entry] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._ticket = count()
         self._changed = asyncio.Event()
@@ -70,15 +75,15 @@ class KeyedQueue(Generic[K]):
     def add(self, key: K, *, lane: Hashable, priority: Priority = Priority.NOW) -> None:
         """Hand the key out as soon as its lane allows; a due time that it had is dropped."""
         self._later.pop(key, None)
-        self._add(key, _Entry(lane, priority, self._now()))
+        self._add(key, _Entry(lane, priority, loop_time(), next(self._ticket)))
 
     def add_at(self, key: K, due: float, *, lane: Hashable, priority: Priority = Priority.REFRESH) -> None:
-        """Hand the key out at `due` (seconds since the epoch), instead of at the due time it had."""
+        """Hand the key out at `due` instead of at the due time it had; what lies in the past is overdue."""
         ticket = next(self._ticket)
-        self._later[key] = (_Entry(lane, priority, due), ticket)
+        self._later[key] = _Entry(lane, priority, due, ticket)
         if len(self._heap) > 2 * len(self._later) + 1000:
             # Dropped due times stay in the heap until they come up; many edits of one key must not pile them up.
-            self._heap = [(entry.due, number, name) for name, (entry, number) in self._later.items()]
+            self._heap = [(entry.due, entry.ticket, name) for name, entry in self._later.items()]
             heapq.heapify(self._heap)
         else:
             heapq.heappush(self._heap, (due, ticket, key))
@@ -122,14 +127,14 @@ class KeyedQueue(Generic[K]):
 
     def oldest(self) -> float:
         """Return for how many seconds the oldest waiting key has been due, 0 when none waits."""
-        late = self._now() - min((entry.due for entry in self._ready.values()), default=self._now())
+        late = loop_time() - min((entry.due for entry in self._ready.values()), default=loop_time())
         return max(late, 0.0)
 
     def passed_over(self) -> float:
         """Return for how many seconds a key has waited although its lane has room: more than a moment is a defect."""
         roomy = {name for name, lane in self._lanes.items() if lane.working + min(QUANTUM, self._limit) <= self._limit}
-        late = self._now() - min(
-            (entry.due for entry in self._ready.values() if entry.lane in roomy), default=self._now()
+        late = loop_time() - min(
+            (entry.waits for entry in self._ready.values() if entry.lane in roomy), default=loop_time()
         )
         return max(late, 0.0)
 
@@ -139,33 +144,34 @@ class KeyedQueue(Generic[K]):
             if before is None or entry.priority < before.priority:
                 self._again[key] = entry
             return
+        entry.waits = loop_time()
         before = self._ready.get(key)
         if before is not None:
             if (before.lane, before.priority) == (entry.lane, entry.priority) or entry.priority > before.priority:
                 return
-            # The place in the old deque stays behind, and is passed over when its turn comes.
+            # The place in the old heap stays behind, and is passed over when its turn comes.
             self._lanes[before.lane].waiting -= 1
-            entry.due = min(entry.due, before.due)
+            entry.due, entry.waits = min(entry.due, before.due), before.waits
         lane = self._lanes.setdefault(entry.lane, _Lane())
-        lane.ready[entry.priority].append(key)
+        heapq.heappush(lane.ready[entry.priority], (entry.due, entry.ticket, key))
         lane.waiting += 1
         self._ready[key] = entry
         self._changed.set()
 
-    def _promote(self) -> float:
-        """Move what is due to its lane; return the seconds until the next look."""
+    def _promote(self) -> float | None:
+        """Move what is due to its lane; return the seconds until the next falls due, None when there is none."""
         while self._heap:
             due, ticket, key = self._heap[0]
-            entry, current = self._later.get(key, (None, -1))
-            if entry is None or ticket != current:
+            entry = self._later.get(key)
+            if entry is None or ticket != entry.ticket:
                 heapq.heappop(self._heap)
-            elif (wait := due - self._now()) > 0:
-                return min(wait, WALL_CLOCK_CHECK)
+            elif (wait := due - loop_time()) > 0:
+                return wait
             else:
                 heapq.heappop(self._heap)
                 del self._later[key]
                 self._add(key, entry)
-        return WALL_CLOCK_CHECK
+        return None
 
     def _take(self, name: Hashable, lane: _Lane[K]) -> list[K]:
         free = self._limit - lane.working
@@ -175,9 +181,9 @@ class KeyedQueue(Generic[K]):
         for priority in Priority:
             ready = lane.ready[priority]
             while ready and len(taken) < free:
-                key = ready.popleft()
+                _, ticket, key = heapq.heappop(ready)
                 entry = self._ready.get(key)
-                if entry is None or entry.lane != name or entry.priority != priority:
+                if entry is None or entry.ticket != ticket:
                     continue
                 del self._ready[key]
                 self._working[key] = name

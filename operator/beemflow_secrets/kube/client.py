@@ -46,6 +46,7 @@ WATCH_SILENCE = 90.0
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
@@ -75,6 +76,14 @@ class KubeClient:
     async def json_patch(self, path: str, operations: list[Object]) -> Object:
         """Apply RFC 6902 operations. A `test` that fails is Refused (422), as is a result that is not valid."""
         return await self._patch(path, operations, JSON_PATCH)
+
+    async def apply(self, path: str, body: Object, *, manager: str, force: bool = False) -> Object:
+        """Apply fields as `manager`, and let go of those that it applied before. With an uid it creates nothing.
+
+        A field that another manager holds with another value is a Conflict that names it; `force` takes it from him.
+        """
+        params = {"fieldManager": manager, "force": "true" if force else "false"}
+        return await self._request("PATCH", path, body=body, kind=APPLY_PATCH, params=params)
 
     async def merge_patch(self, path: str, body: Object) -> Object:
         """Apply an RFC 7386 merge. With `metadata.uid` in it, an object of another uid is a Conflict."""

@@ -17,14 +17,23 @@ import orjson
 
 
 class ApiError(Exception):
-    """`message` is the API server's own sentence, `reason` its one word (metav1.Status)."""
+    """`message` is the API server's own sentence, `reason` its one word, `fields` what it is about (metav1.Status)."""
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        retry_after: float | None = None,
+        fields: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.fields = fields
 
 
 class NotFound(ApiError):
@@ -69,7 +78,8 @@ def from_response(status: int, body: bytes, retry_after: str | None) -> ApiError
     reason = str(answer.get("reason") or "")
     message = str(answer.get("message") or f"HTTP status {status}")
     seconds = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
-    return _class(status, reason)(message, status=status, reason=reason, retry_after=seconds)
+    fields = tuple(str(cause.get("field") or "") for cause in (answer.get("details") or {}).get("causes") or ())
+    return _class(status, reason)(message, status=status, reason=reason, retry_after=seconds, fields=fields)
 
 
 def _class(status: int, reason: str) -> type[ApiError]:

@@ -96,8 +96,8 @@ class ServiceAccountRef(Model):
         default=None,
         min_length=1,
         max_length=8,
-        description="Whom the token is for. Default: for aws sts.amazonaws.com; else the API server of this cluster, "
-        "where that is who is asked.",
+        description="Whom the token is for. Default: the API server of this cluster, where that is who is asked or has "
+        "the token reviewed; for Vault's authMethod jwt: vault; for aws: sts.amazonaws.com.",
     )
     namespace: NamespaceName | None = Field(
         default=None,

@@ -1,7 +1,11 @@
-"""What must hold between the address in a driver's block and `tls`, of a store and of each link of a chain."""
+"""What must hold between a driver's block and `tls`, of a store and of each link of a chain.
+
+A link without a `tls` has the store's, so that no rule of its own could tell.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic.alias_generators import to_camel
@@ -10,74 +14,86 @@ from beemflow_secrets.model.address import LOOPBACK, is_plaintext
 from beemflow_secrets.model.cel import Rule, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beemflow_secrets.model.tls import Tls
 
-_ALLOWED = "has({0}.tls) && has({0}.tls.allowPlaintext) && {0}.tls.allowPlaintext"
-_HANDSHAKE = "has({0}.tls) && (has({0}.tls.pinnedCertificates) || has({0}.tls.clientCertificate))"
+
+@dataclass(frozen=True, slots=True)
+class _Tie:
+    """Where `applies` says so of a backend, `demands` must hold of its tls. `cel_…` write it for a subject in CEL."""
+
+    cel_applies: Callable[[str], str]
+    applies: Callable[[Any], bool]  # a store or link, whose modules import this one
+    cel_demands: Callable[[str], str]
+    demands: Callable[[Tls], bool]
+    message: str
+
+    def rules(self, *path: str) -> tuple[Rule[Any], Rule[Any]]:
+        """Return the rules of a store, for itself and for its links. `path` leads to the field of the store."""
+        in_link = f"(has(link.tls) ? {self.cel_demands('link')} : {self.cel_demands('self')})"
+        return (
+            Rule(
+                f"!({self.cel_applies('self')}) || {self.cel_demands('self')}",
+                lambda store: not self.applies(store) or self.demands(store.tls),
+                self.message,
+                path=path,
+            ),
+            Rule(
+                f"!has(self.multi) || self.multi.providers.all(link, !({self.cel_applies('link')}) || {in_link})",
+                lambda store: all(
+                    not self.applies(link) or self.demands(link.tls or store.tls)
+                    for link in (store.multi.providers if store.multi else ())
+                ),
+                self.message,
+                path=("multi", "providers"),
+            ),
+        )
 
 
 def encryption(block: str, name: str, *, secrets: bool = True) -> tuple[Rule[Any], ...]:
     """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone.
 
-    `name` is an address in `block`; `secrets` says whether it is that of the server which has the secrets: pins and the
+    `name` is an address in `block`. `secrets` says whether it is that of the server which has the secrets: pins and the
     client's certificate are for no other.
     """
     field = to_camel(name)
 
-    def plain(address: str, tls: Tls) -> bool:
-        return is_plaintext(address) and not tls.allow_plaintext
-
-    def lost(address: str, tls: Tls) -> bool:
-        return address.startswith("http://") and tls.needs_handshake
-
-    def in_store(store: Any, fault: Any) -> bool:  # noqa: ANN401 - a store, whose module imports this one
-        address = getattr(getattr(store, block), name, None)
-        return address is not None and fault(address, store.tls)
-
-    def in_link(store: Any, fault: Any) -> bool:  # noqa: ANN401 - as above
-        return any(
-            fault(address, link.tls or store.tls)
-            for link in (store.multi.providers if store.multi else ())
-            if (address := getattr(getattr(link, block), name, None)) is not None
-        )
+    def address(backend: Any) -> str:  # noqa: ANN401 - as in _Tie
+        return getattr(getattr(backend, block), name, None) or ""
 
     def http(subject: str) -> str:
-        address = f"{subject}.{block}.{field}"
-        return f"has({subject}.{block}) && has({address}) && {address}.startsWith('http://')"
+        found = f"{subject}.{block}.{field}"
+        return f"has({subject}.{block}) && has({found}) && {found}.startsWith('http://')"
 
-    def links(holds: str) -> str:
-        return f"!has(self.multi) || self.multi.providers.all(link, !({http('link')}) || {holds})"
-
-    def of_link(tls: str) -> str:
-        return f"(has(link.tls) ? {tls.format('link')} : {tls.format('self')})"
-
-    def loopback(subject: str) -> str:
-        return f"{subject}.{block}.{field}.matches({quoted(LOOPBACK)})"
-
-    unencrypted = "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext"
-    no_handshake = "pinnedCertificates and clientCertificate need an https:// address"
-    in_links = ("multi", "providers")
-    plaintext: tuple[Rule[Any], ...] = (
-        Rule(
-            f"!({http('self')}) || ({_ALLOWED.format('self')}) || {loopback('self')}",
-            lambda store: not in_store(store, plain),
-            unencrypted,
-            path=(block, field),
-        ),
-        Rule(
-            links(f"{of_link(_ALLOWED)} || {loopback('link')}"),
-            lambda store: not in_link(store, plain),
-            unencrypted,
-            path=in_links,
-        ),
+    unencrypted = _Tie(
+        lambda subject: f"{http(subject)} && !{subject}.{block}.{field}.matches({quoted(LOOPBACK)})",
+        lambda backend: is_plaintext(address(backend)),
+        lambda subject: f"(has({subject}.tls) && has({subject}.tls.allowPlaintext) && {subject}.tls.allowPlaintext)",
+        lambda tls: tls.allow_plaintext,
+        "http:// sends credentials and values unencrypted: use https://, or set tls.allowPlaintext",
     )
-    handshake: tuple[Rule[Any], ...] = (
-        Rule(
-            f"!({http('self')}) || !({_HANDSHAKE.format('self')})",
-            lambda store: not in_store(store, lost),
-            no_handshake,
-            path=("tls",),
+    without_handshake = _Tie(
+        http,
+        lambda backend: address(backend).startswith("http://"),
+        lambda subject: (
+            f"!(has({subject}.tls) && (has({subject}.tls.pinnedCertificates) || has({subject}.tls.clientCertificate)))"
         ),
-        Rule(links(f"!{of_link(_HANDSHAKE)}"), lambda store: not in_link(store, lost), no_handshake, path=in_links),
+        lambda tls: not tls.needs_handshake,
+        "pinnedCertificates and clientCertificate need an https:// address",
     )
-    return (*plaintext, *handshake) if secrets else plaintext
+    return (*unencrypted.rules(block, field), *(without_handshake.rules("tls") if secrets else ()))
+
+
+def certificate_login() -> tuple[Rule[Any], ...]:
+    """Demand a certificate where Vault's login is by one."""
+    tie = _Tie(
+        lambda subject: (
+            f"has({subject}.vault) && has({subject}.vault.authMethod) && {subject}.vault.authMethod == 'cert'"
+        ),
+        lambda backend: backend.vault is not None and backend.vault.auth_method == "cert",
+        lambda subject: f"(has({subject}.tls) && has({subject}.tls.clientCertificate))",
+        lambda tls: tls.client_certificate is not None,
+        "vault.authMethod cert needs tls.clientCertificate",
+    )
+    return tie.rules("tls")

@@ -28,7 +28,7 @@ class KubernetesSpec(Model):
         min_length=1,
         max_length=LONGEST,
         description="The authorities that server is trusted by: certificates as PEM, or base64 of that. "
-        "Default: those of tls.caBundle, else of the system.",
+        "Default: those of tls.caBundle or tls.caRef, else of the system.",
     )
     token: CredentialRef | None = Field(default=None, description="A token to log in with.")
     service_account_ref: ServiceAccountRef | None = Field(

@@ -44,7 +44,11 @@ ADOPT_ANNOTATION = f"{GROUP}/adopt"
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
+# Conditions.
 READY = "Ready"
+DEGRADED = "Degraded"
+STALE = "Stale"
+EXPIRING = "Expiring"
 OUTDATED = "Outdated"
 
 FIELD_MANAGER = "beemflow-secrets"

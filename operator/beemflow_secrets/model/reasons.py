@@ -22,6 +22,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     TARGET_CONFLICT = "TargetConflict"
     WRITE_REFUSED = "WriteRefused"
+    STALE_BEYOND_LIMIT = "StaleBeyondLimit"
 
 
 class StoreReason(StrEnum):

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule
-from beemflow_secrets.model.duration import Duration
+from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.meta import Annotations, Conditions, Labels, ObjectName, ObservedGeneration, StatusModel
 from beemflow_secrets.model.sources import DataEntry, DataFrom, StoreRef
 
@@ -52,10 +52,12 @@ class Target(Model):
     """The Secret that is written."""
 
     name: ObjectName | None = Field(default=None, description="Name of the Secret. Default: the resource's own name.")
-    creation_policy: Literal["Owner", "Orphan", "None"] = Field(
+    creation_policy: Literal["Owner", "Orphan", "Merge", "None"] = Field(
         default="Owner",
         description="Owner: the Secret belongs to the resource and goes with it. Orphan: it stays when the resource "
-        "goes. None: values are read and reported on, and nothing is written. Default Owner.",
+        "goes. Merge: keys are written into a Secret that exists, of which nothing else is touched; they go when their "
+        "entry goes, and stay when the resource goes. None: values are read and reported on, and nothing is written. "
+        "Default Owner.",
     )
     deletion_policy: Literal["Retain", "Delete", "Merge"] = Field(
         default="Retain",
@@ -89,10 +91,34 @@ class Target(Model):
         return self.creation_policy in {"Owner", "Orphan"}
 
 
+class Staleness(Model):
+    """For how long the values of an earlier read are good enough."""
+
+    max_age: Annotated[float, Between("1s")] = Field(
+        description="While no backend answers, Ready stays True and the condition Stale tells why, until the last good "
+        "read is older than this."
+    )
+
+
+class Expiry(Model):
+    """When to warn of values that expire."""
+
+    warn_before: Duration = Field(
+        default=604800.0,
+        description="The condition Expiring turns True so long before a value expires. Default 168h.",
+    )
+
+
 class SecretSpec(Model):
     """What to read, how often, and the Secret to write."""
 
     secret_store_ref: StoreRef = Field(description="The store to read from.")
+    refresh_policy: Literal["Periodic", "OnChange", "CreatedOnce"] = Field(
+        default="Periodic",
+        description="Periodic: read again every refreshInterval. OnChange: when the spec changes. CreatedOnce: only "
+        "while the Secret does not stand. Under all, a Secret that was changed or deleted is repaired with what the "
+        "backend holds then, and a refresh can be asked for. Default Periodic.",
+    )
     refresh_interval: Duration = Field(
         default=3600.0,
         description="No value gets older than this. 0: read once, and again when the spec changes. Default 1h.",
@@ -110,6 +136,11 @@ class SecretSpec(Model):
         max_length=MOST_SOURCES,
         description="Whole secrets, each field of which becomes a key. Where data has the same key, data wins.",
     )
+    staleness: Staleness | None = Field(
+        default=None,
+        description="How long an outage is put up with. Without it Ready turns False at the first failed refresh.",
+    )
+    expiry: Expiry = Field(default=Expiry(), description="When to warn of values that expire.")
 
     rules: ClassVar[tuple["Rule[SecretSpec]", ...]] = (
         Rule(
@@ -146,11 +177,14 @@ class Entry(StatusModel):
     """Where one key of the Secret came from."""
 
     secret_key: str = Field(max_length=253, description="Key in the Secret's data.")
-    provider: str | None = Field(default=None, max_length=253, description="The store that it was read from.")
+    provider: str | None = Field(
+        default=None, max_length=1024, description="The link of a chain that served it, or those; else the store."
+    )
     remote_key: str = Field(max_length=2048, description="The key that was read, as written in the spec.")
     version: str | None = Field(default=None, max_length=256, description="Its version there.")
     created_at: datetime | None = Field(default=None, description="When that version was made.")
     expires_at: datetime | None = Field(default=None, description="When it expires.")
+    stale: bool | None = Field(default=None, description="Whether it is of an earlier read, since the last one failed.")
 
 
 class SecretStatus(StatusModel):

@@ -11,7 +11,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
 from beemflow_secrets.model.duration import Between
-from beemflow_secrets.model.encryption import encryption
+from beemflow_secrets.model.encryption import certificate_login, encryption
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.form import OrAdded
 from beemflow_secrets.model.kubernetes import KubernetesSpec
@@ -91,7 +91,8 @@ class StoreSpec(BackendSpec):
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
         "kubernetes: native Secrets, of this cluster or of another one. multi: a chain of several. env: environment "
-        "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. Default env.",
+        "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore "
+        "only. Default env.",
     )
     timeout: Timeout = Field(
         default=30.0,
@@ -121,6 +122,7 @@ class StoreSpec(BackendSpec):
         *encryption("aws", "sts_endpoint", secrets=False),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
+        *certificate_login(),
     )
 
     @property

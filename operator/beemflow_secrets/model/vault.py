@@ -23,22 +23,49 @@ _Path = Annotated[
 
 _METHOD = "(has(self.authMethod) ? self.authMethod : 'token')"
 
-# By method: the fields that belong to it. The rules below, and their twins in the CRDs, say which it needs.
-_FIELDS = {
-    "token": ("token",),
-    "approle": ("roleId", "roleIdRef", "secretId"),
-    "kubernetes": ("role", "serviceAccountRef"),
+# It is a step of a path. What the server takes is narrower, and its own business.
+_UserName = Annotated[_Visible, Matches(r"/|^\.\.?$", "must hold no '/', nor be '.' or '..'", never=True)]
+
+# By fields: the methods that they belong to. The rules below, and their twins in the CRDs, say which of them it needs.
+_METHODS = {
+    ("token",): ("token",),
+    ("roleId", "roleIdRef", "secretId"): ("approle",),
+    ("serviceAccountRef",): ("kubernetes", "jwt"),
+    ("jwt",): ("jwt",),
+    ("role",): ("kubernetes", "jwt", "cert"),
+    ("username", "password"): ("userpass",),
 }
 
 
-def _belongs(method: str) -> "Rule[VaultSpec]":
-    """Refuse a method's fields beside another method."""
-    fields = _FIELDS[method]
-    named = " and ".join((", ".join(fields[:-1]), fields[-1])) if len(fields) > 1 else fields[0]
+def _listed(names: tuple[str, ...], last: str) -> str:
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _belongs(fields: tuple[str, ...]) -> "Rule[VaultSpec]":
+    """Refuse fields beside a method that they do not belong to."""
+    methods = _METHODS[fields]
     return Rule(
-        f"{_METHOD} == '{method}' || !({' || '.join(f'has(self.{field})' for field in fields)})",
-        lambda vault: vault.auth_method == method or not any(vault.has(field) for field in fields),
-        f"{named} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {method}",
+        f"{_METHOD} in {list(methods)} || !({' || '.join(f'has(self.{field})' for field in fields)})",
+        lambda vault: vault.auth_method in methods or not any(vault.has(field) for field in fields),
+        f"{_listed(fields, 'and')} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {_listed(methods, 'or')}",
+    )
+
+
+def _needs(method: str, fields: tuple[str, ...]) -> "Rule[VaultSpec]":
+    """Demand the fields that a method cannot do without."""
+    return Rule(
+        f"{_METHOD} != '{method}' || {' && '.join(f'has(self.{field})' for field in fields)}",
+        lambda vault: vault.auth_method != method or all(vault.has(field) for field in fields),
+        f"authMethod {method} needs {_listed(fields, 'and')}",
+    )
+
+
+def _needs_one(method: str, one: str, other: str) -> "Rule[VaultSpec]":
+    """Demand one of two fields, where a method needs what both give."""
+    return Rule(
+        f"{_METHOD} != '{method}' || has(self.{one}) != has(self.{other})",
+        lambda vault: vault.auth_method != method or vault.has(one) != vault.has(other),
+        f"authMethod {method} needs one of {one} and {other}",
     )
 
 
@@ -55,14 +82,18 @@ class VaultSpec(Model):
     namespace: _Visible | None = Field(
         default=None, description="Namespace of Vault or OpenBao, not of Kubernetes. Default: the root namespace."
     )
-    auth_method: Literal["token", "approle", "kubernetes"] = Field(
-        default="token", description="How to log in: token, approle or kubernetes. Default token."
+    auth_method: Literal["token", "approle", "kubernetes", "jwt", "cert", "userpass"] = Field(
+        default="token",
+        description="How to log in: token, approle, kubernetes, jwt, userpass or cert, which shows "
+        "tls.clientCertificate. Default token.",
     )
     role: _Visible | None = Field(
-        default=None, description="The role to log in as, for authMethod kubernetes. Default beemflow."
+        default=None,
+        description="The role to log in as, for authMethod kubernetes, jwt and cert (there it is called the "
+        "certificate's name). Default beemflow.",
     )
     mount_path: _Path | None = Field(
-        default=None, description="Where the auth method is mounted. Default: its name, approle or kubernetes."
+        default=None, description="Where the auth method is mounted. Default: its name, such as approle."
     )
     token: CredentialRef | None = Field(default=None, description="The token, for authMethod token.")
     role_id: _Visible | None = Field(
@@ -72,10 +103,16 @@ class VaultSpec(Model):
         default=None, description="Where the role's id stands, for authMethod approle. Either this or roleId."
     )
     secret_id: CredentialRef | None = Field(default=None, description="The secret id, for authMethod approle.")
+    username: _UserName | None = Field(default=None, description="Who logs in, for authMethod userpass.")
+    password: CredentialRef | None = Field(default=None, description="The password, for authMethod userpass.")
+    jwt: CredentialRef | None = Field(
+        default=None, description="The JWT to log in with, for authMethod jwt. Either this or serviceAccountRef."
+    )
     service_account_ref: ServiceAccountRef | None = Field(
         default=None,
-        description="The ServiceAccount to log in as, for authMethod kubernetes. Without it a cluster store logs in as "
-        "the operator. Its default audience is this cluster's API server.",
+        description="The ServiceAccount to log in as, for authMethod kubernetes and jwt. Its default audience "
+        "is this cluster's API server for kubernetes, and vault for jwt. Without it a cluster store with kubernetes "
+        "logs in as the operator.",
     )
 
     rules: ClassVar[tuple["Rule[VaultSpec]", ...]] = (
@@ -84,21 +121,15 @@ class VaultSpec(Model):
             lambda vault: vault.auth_method != "token" or vault.token is not None,
             "authMethod token, which is the default, needs token",
         ),
-        Rule(
-            f"{_METHOD} != 'approle' || has(self.roleId) != has(self.roleIdRef)",
-            lambda vault: vault.auth_method != "approle" or (vault.role_id is None) != (vault.role_id_ref is None),
-            "authMethod approle needs one of roleId and roleIdRef",
-        ),
-        Rule(
-            f"{_METHOD} != 'approle' || has(self.secretId)",
-            lambda vault: vault.auth_method != "approle" or vault.secret_id is not None,
-            "authMethod approle needs secretId",
-        ),
-        *map(_belongs, _FIELDS),
+        _needs_one("approle", "roleId", "roleIdRef"),
+        _needs("approle", ("secretId",)),
+        _needs_one("jwt", "jwt", "serviceAccountRef"),
+        _needs("userpass", ("username", "password")),
+        *map(_belongs, _METHODS),
         Rule(
             f"{_METHOD} != 'token' || !has(self.mountPath)",
             lambda vault: vault.auth_method != "token" or vault.mount_path is None,
-            "mountPath belongs to an authMethod that logs in: approle or kubernetes",
+            "mountPath belongs to an authMethod that logs in; token does not",
         ),
     )
 
@@ -111,5 +142,11 @@ class VaultSpec(Model):
     @property
     def credentials(self) -> dict[str, CredentialRef]:
         """The credentials that are referred to, by the name of the field."""
-        named = {"token": self.token, "roleIdRef": self.role_id_ref, "secretId": self.secret_id}
+        named = {
+            "token": self.token,
+            "roleIdRef": self.role_id_ref,
+            "secretId": self.secret_id,
+            "password": self.password,
+            "jwt": self.jwt,
+        }
         return {name: ref for name, ref in named.items() if ref is not None}

@@ -26,8 +26,8 @@ def show(context: ssl.SSLContext, certificate: str, key: str) -> None:
         raise Invalid(f"{_FIELD}.certificate: has expired, on {ends:%Y-%m-%d at %H:%M:%S} UTC")
     try:
         load_client(context, shown.encode(), _checked(pem.private_key, key, "key").encode())
-    except ssl.SSLError as error:
-        fault = _fault(error)
+    except (ssl.SSLError, ValueError) as error:
+        fault = _fault(getattr(error, "reason", None))
     else:
         return
     raise Invalid(f"{_FIELD}{fault}")
@@ -40,11 +40,11 @@ def _checked(check: Callable[[str], str], text: str, field: str) -> str:
         raise Invalid(f"{_FIELD}.{field}: {error}") from None
 
 
-def _fault(error: ssl.SSLError) -> str:
-    match error.reason:
+def _fault(reason: str | None) -> str:
+    match reason:
         case "KEY_VALUES_MISMATCH" | "NO_CERTIFICATE_ASSIGNED":
             return ".key: is not that of the certificate, which must come first where there are several"
-        case str(reason) if reason.startswith(("EE_", "CA_")):
+        case str() if reason.startswith(("EE_", "CA_")):
             return f".certificate: is too weak for OpenSSL ({reason})"
         case _:
             return ".key: is damaged, or of a kind that OpenSSL does not know"

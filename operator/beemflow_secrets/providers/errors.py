@@ -7,6 +7,7 @@
     ├── AuthFailed      the backend does not accept who asks
     ├── Throttled       too many requests; `retry_after` says when to come again
     ├── Unavailable     no usable answer: refused, cut off, timed out, sealed, a failed TLS handshake
+    │   └── Held        a later link of a chain has an answer, which may not replace the former link's yet
     └── Invalid         the request or the value cannot be right: a malformed key, a value that is no text
         └── EndpointNotAllowed  the store may not connect to the address that it names
 
@@ -16,6 +17,11 @@ status, an event or a log.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class SecretsError(Exception):
@@ -70,6 +76,16 @@ class Throttled(SecretsError):
 
 class Unavailable(SecretsError):
     """The backend gave no usable answer."""
+
+
+class Held(Unavailable):
+    """The link of a chain that served a value is down, and no later link's value shall replace it yet.
+
+    `wait` is how long not, in seconds; `is_down` tells whether the link still is.
+    """
+
+    wait: float = 0.0
+    is_down: Callable[[], bool] = staticmethod(lambda: False)
 
 
 class Invalid(SecretsError):

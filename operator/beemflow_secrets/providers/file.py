@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailabl
 from beemflow_secrets.providers.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import Surroundings
@@ -57,24 +58,22 @@ class FileDriver(Driver):
 
     def _fetch(self, refs: list[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         try:
-            source = self._source()
-            found = source.read([ref.key for ref in refs])
+            with _present():
+                found = self._source().read([ref.key for ref in refs])
         except SecretsError as error:
             return {ref: _of(error, ref) for ref in refs}
         return {ref: _answer(ref, found[ref.key]) for ref in refs}
 
     def _list(self, prefix: str) -> list[str]:
-        return sorted(name for name in self._source().names() if name.startswith(prefix))
+        with _present():
+            return sorted(name for name in self._source().names() if name.startswith(prefix))
 
     def _source(self) -> Folder | _Held:
-        """Return what the path leads to now. Raises a SecretsError."""
-        try:
-            if files.resolve(self._path, self._roots).is_dir():
-                return Folder(self._path, self._roots)
-            with self._lock:  # a file that changed is read once, however many ask
-                return self._current()
-        except (FileNotFoundError, IsADirectoryError):
-            raise Unavailable("there is no such file or folder") from None
+        """Return what the path leads to now. Raises a SecretsError, FileNotFoundError or IsADirectoryError."""
+        if files.resolve(self._path, self._roots).is_dir():
+            return Folder(self._path, self._roots)
+        with self._lock:  # a file that changed is read once, however many ask
+            return self._current()
 
     def _current(self) -> _Held:
         held = self._held
@@ -82,6 +81,15 @@ class FileDriver(Driver):
             whole = files.read(self._path, self._roots)
             held = self._held = _Held(datafile.parse(self._path.name, whole.content), whole.stamp, whole.settled)
         return held
+
+
+@contextmanager
+def _present() -> Iterator[None]:
+    """Take what goes while it is read for a backend that is away."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError):
+        raise Unavailable("there is no such file or folder") from None
 
 
 class _Held:

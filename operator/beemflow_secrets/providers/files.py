@@ -78,16 +78,22 @@ def resolve(path: Path, roots: Roots) -> Path:
     if roots == ():
         raise Denied(NOT_ALLOWED)
     try:
-        found = path.resolve(strict=True)
-        # Whether a file outside is there is nobody's to know: that it is not allowed comes first.
-        return _allowed(found, roots)
-    except (FileNotFoundError, NotADirectoryError):
-        _allowed(path.resolve(), roots)
-        raise FileNotFoundError from None
+        return _resolved(path, roots)
+    except FileNotFoundError:
+        raise
     except (OSError, RuntimeError) as error:  # Python before 3.13 has RuntimeError for links in a circle
         if getattr(error, "errno", None) == errno.ENAMETOOLONG:  # no file can have this name
             raise FileNotFoundError from None
         raise trouble(error) from error
+
+
+def _resolved(path: Path, roots: Roots) -> Path:
+    try:
+        return _allowed(path.resolve(strict=True), roots)
+    except (FileNotFoundError, NotADirectoryError):
+        # Whether a file outside is there is nobody's to know: that it is not allowed comes first.
+        _allowed(path.resolve(), roots)
+        raise FileNotFoundError from None
 
 
 def stamp_of(path: Path, roots: Roots) -> Stamp:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.render.decode import decode
 from beemflow_secrets.render.property import fields_of, origin_of, pick
 
@@ -83,7 +83,8 @@ def ref_of(source: DataEntry | DataFrom) -> Ref:
 def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Collection[str] = ()) -> Composed:
     """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; two of `dataFrom` may not be equal.
 
-    Raises Unusable with the error of the first source that fails, which tells for what it is and how many more fail.
+    Raises Unusable with the error of the first source that fails, which tells for what it is and how many more fail;
+    one that is merely Held comes after the others.
     An optional entry whose secret or property is missing is left out. So is, where the policy says so, a source that is
     `known` by its mark and whose secret is gone; with the policy Delete only where nothing at all remains.
     """
@@ -106,6 +107,7 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
             data.update(read)
             origins = _origins(item.source, value, read)
             entries.update((key, _entry(key, item, origins[key])) for key in read)
+    failed.sort(key=lambda failure: isinstance(failure[1], Held))
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
     marks = [item.mark for item in found if isinstance(item.answer, SecretValue) or item.mark in known]

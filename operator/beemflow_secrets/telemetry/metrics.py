@@ -54,6 +54,13 @@ expiry_timestamp_seconds = Gauge(
     namespace=PREFIX,
     registry=registry,
 )
+stale = Gauge(
+    "stale",
+    "Whether a BeemFlowSecret with spec.staleness holds what an earlier read gave, since the last one failed",
+    ("namespace", "name"),
+    namespace=PREFIX,
+    registry=registry,
+)
 
 
 def serve_driver(provider: str) -> None:

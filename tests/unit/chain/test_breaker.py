@@ -78,7 +78,7 @@ async def test_while_it_is_down_a_link_is_passed_over_at_once_and_probed_now_and
 
 async def test_a_probe_that_is_answered_brings_it_back(link: Link, backend: Backend) -> None:
     told = []
-    link.breaker.changed = lambda: told.append((link.breaker.state, now()))
+    link.breaker.changed = lambda _up: told.append((link.breaker.state, now()))
     backend.fault = Unavailable("away")
     await read(link, "k1")
     backend.fault = None

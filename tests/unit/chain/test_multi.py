@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.breaker import FAILING
-from beemflow_secrets.chain.multi import Failover, Held
+from beemflow_secrets.chain.multi import Failover
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
     Gone,
+    Held,
     Invalid,
     NotFound,
     SecretsError,
@@ -247,13 +248,13 @@ async def test_the_chain_is_healthy_while_one_link_serves(failover: Pair) -> Non
 
 
 async def test_who_listens_hears_of_every_change(failover: Pair) -> None:
-    told: list[int] = []
-    failover.chain.listen(lambda: told.append(len(failover.chain.down())))
+    told: list[tuple[str, bool]] = []
+    failover.chain.listen(lambda link, up: told.append((link, up)))
     failover.first.fault = Unavailable("away")
     await failover.read("both")
     failover.first.fault = None
     await asyncio.sleep(6)
-    assert told == [1, 0]
+    assert told == [("vault", False), ("vault", True)]
 
 
 def test_the_errors_that_concern_a_link() -> None:

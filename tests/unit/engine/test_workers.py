@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_a_key_never_has_two_workers_and_no_change_is_missed() -> None:
-    queue: KeyedQueue[str] = KeyedQueue(limit=10, now=time.time)
+    queue: KeyedQueue[str] = KeyedQueue(limit=10)
     at_work, rounds = 0, 0
 
     async def work(_key: str) -> None:
@@ -38,7 +37,7 @@ async def test_a_key_never_has_two_workers_and_no_change_is_missed() -> None:
 
 
 async def test_an_error_that_escapes_ends_the_run() -> None:
-    queue: KeyedQueue[str] = KeyedQueue(limit=10, now=time.time)
+    queue: KeyedQueue[str] = KeyedQueue(limit=10)
 
     async def work(_key: str) -> None:
         raise RuntimeError("defect")
@@ -49,7 +48,7 @@ async def test_an_error_that_escapes_ends_the_run() -> None:
 
 
 async def test_stop_cancels_reads_and_lets_begun_writes_end() -> None:
-    queue: KeyedQueue[str] = KeyedQueue(limit=10, now=time.time)
+    queue: KeyedQueue[str] = KeyedQueue(limit=10)
     ended: list[str] = []
 
     async def write(key: str) -> None:
@@ -76,7 +75,7 @@ async def test_stop_cancels_reads_and_lets_begun_writes_end() -> None:
 
 
 async def test_stop_waits_no_longer_than_its_grace() -> None:
-    queue: KeyedQueue[str] = KeyedQueue(limit=10, now=time.time)
+    queue: KeyedQueue[str] = KeyedQueue(limit=10)
 
     async def work(_key: str) -> None:
         await workers.finish(asyncio.sleep(1000))

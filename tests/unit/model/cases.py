@@ -89,6 +89,10 @@ def aws_role(**fields: Any) -> Spec:
     return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
 
 
+def by(method: str, **fields: Any) -> Spec:
+    return vault(**{"authMethod": method, "token": None, **fields})
+
+
 def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
 
@@ -160,6 +164,12 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
     (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
+    (STORE, by("jwt", serviceAccountRef=account())),
+    (STORE, by("userpass", username="ann@example.com", password=token())),
+    (STORE, by("cert", role="web") | {"tls": {"clientCertificate": client()}}),
+    (STORE, chain(by("cert")) | {"tls": {"clientCertificate": client()}}),
+    (STORE, chain(by("cert") | {"tls": {"clientCertificate": client()}})),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
@@ -185,7 +195,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"name": "slack.v1", "creationPolicy": "Owner"})),
     (SECRET, secret(target={"creationPolicy": "Orphan"})),
     (SECRET, secret(target={"creationPolicy": "None"})),
+    (SECRET, secret(refreshPolicy="Periodic", staleness={"maxAge": "24h"}, expiry={"warnBefore": "168h"})),
+    (SECRET, secret(refreshPolicy="OnChange", staleness={"maxAge": "1s"}, expiry={"warnBefore": 0})),
+    (SECRET, secret(refreshPolicy="CreatedOnce", expiry={})),
     (SECRET, secret(target={"immutable": True})),
+    (SECRET, secret(target={"name": "theirs", "creationPolicy": "Merge", "deletionPolicy": "Merge"})),
     *((SECRET, secret(target={"deletionPolicy": policy})) for policy in ("Retain", "Delete", "Merge")),
     (SECRET, secret(target={"creationPolicy": "Orphan", "deletionPolicy": "Delete"})),
     (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
@@ -299,10 +313,57 @@ WRONG: list[Wrong] = [
     Wrong("no such method", STORE, vault(authMethod="oidc"), "spec.vault.authMethod: must be", "authMethod"),
     Wrong("empty Secret name", STORE, vault(token=token("")), "secretKeyRef.name", "secretKeyRef.name"),
     Wrong(
-        "account beside token", STORE, vault(serviceAccountRef=account()), "belong to authMethod k", "belong to auth"
+        "account beside token", STORE, vault(serviceAccountRef=account()), "belongs to authMethod k", "belongs to auth"
     ),
     Wrong(
         "secret id beside account", STORE, kubernetes_login(secretId=token()), "belong to authMethod ap", "belong to"
+    ),
+    Wrong("no JWT", STORE, by("jwt"), "authMethod jwt needs one of jwt and service", "jwt needs one of jwt and"),
+    Wrong("two JWTs", STORE, by("jwt", jwt=token(), serviceAccountRef=account()), "needs one of jwt", "one of jwt and"),
+    Wrong("plain JWT", STORE, by("jwt", jwt=CANARY), "spec.vault.jwt: must be an object", "spec.vault.jwt"),
+    Wrong("no user", STORE, by("userpass", password=token()), "needs username and password", "needs username and pas"),
+    Wrong("no password", STORE, by("userpass", username="u"), "needs username and password", "needs username and pass"),
+    Wrong("plain password", STORE, by("userpass", username="u", password=CANARY), "password: must be", "ault.password"),
+    Wrong(
+        "path for a user", STORE, by("userpass", username="a/b", password=token()), "username: must", "must hold no '/'"
+    ),
+    Wrong(
+        "dots for a user", STORE, by("userpass", username="..", password=token()), "username: must", "must hold no '/'"
+    ),
+    Wrong(
+        "role beside password",
+        STORE,
+        by("userpass", username="u", password=token(), role="r"),
+        "role belongs to authMethod kubernetes, jwt or cert",
+        "role belongs to authMethod kubernetes, jwt or cert",
+    ),
+    Wrong(
+        "user beside JWT",
+        STORE,
+        by("jwt", jwt=token(), username="u"),
+        "username and password belong to authMethod userpass",
+        "username and password belong to authMethod userpass",
+    ),
+    Wrong(
+        "JWT beside kubernetes",
+        CLUSTER,
+        kubernetes_login(jwt=token(namespace="x")),
+        "jwt belongs to authMethod jwt",
+        "jwt belongs",
+    ),
+    Wrong(
+        "certificate that is not there",
+        STORE,
+        by("cert"),
+        "spec.tls: vault.authMethod cert needs tls.clientCertificate",
+        "vault.authMethod cert needs tls.clientCertificate",
+    ),
+    Wrong(
+        "certificate that a link does not have",
+        STORE,
+        chain(by("cert") | {"tls": {}}) | {"tls": {"clientCertificate": client()}},
+        "spec.multi.providers: vault.authMethod cert needs",
+        "vault.authMethod cert needs tls.clientCertificate",
     ),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
@@ -317,9 +378,7 @@ WRONG: list[Wrong] = [
     Wrong(
         "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId, se", "takes one of accessKey"
     ),
-    Wrong(
-        "keys and profile", CLUSTER, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"
-    ),
+    Wrong("keys and profile", STORE, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"),
     Wrong(
         "account, no role", STORE, aws_role(roleArn=None), "serviceAccountRef needs ro", "serviceAccountRef needs ro"
     ),
@@ -451,6 +510,13 @@ WRONG: list[Wrong] = [
         "pinnedCertificates and clientCertificate need",
     ),
     # what to read
+    Wrong("refreshPolicy", SECRET, secret(refreshPolicy="Never"), "spec.refreshPolicy: must be", "spec.refreshPolicy"),
+    Wrong("no maxAge", SECRET, secret(staleness={}), "staleness.maxAge: is required", "spec.staleness.maxAge"),
+    Wrong("maxAge 0", SECRET, secret(staleness={"maxAge": 0}), "from 1s to 87600h", "from 1s to 87600h"),
+    Wrong("maxAge too short", SECRET, secret(staleness={"maxAge": "999ms"}), "from 1s to", "from 1s to"),
+    Wrong(
+        "warnBefore", SECRET, secret(expiry={"warnBefore": "-1h"}), "spec.expiry.warnBefore: must be", "with its unit"
+    ),
     Wrong("no store", SECRET, {"data": [entry("a")]}, "spec.secretStoreRef: is required", "spec.secretStoreRef"),
     Wrong("foreign kind", SECRET, secret(secretStoreRef={"name": "a", "kind": "SecretStore"}), "StoreRef.kind", "kind"),
     Wrong("no data", SECRET, {"secretStoreRef": {"name": "a"}}, NOTHING_TO_READ, NOTHING_TO_READ),
@@ -492,7 +558,11 @@ WRONG: list[Wrong] = [
     Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
     Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
     Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
-    Wrong("policy of later", SECRET, secret(target={"creationPolicy": "Merge"}), "creationPolicy: must be", "Merge"),
+    Wrong("no policy", SECRET, secret(target={"creationPolicy": "merge"}), "did you mean Merge?", "creationPolicy"),
+    Wrong(
+        "deletes others'", SECRET, secret(target={"creationPolicy": "Merge", "deletionPolicy": "Delete"}), KEPT, KEPT
+    ),
+    Wrong("seals others'", SECRET, secret(target={"creationPolicy": "Merge", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
     Wrong("service account", SECRET, templated(type="kubernetes.io/service-account-token"), "must be none", "none of"),
     Wrong("bootstrap", SECRET, templated(type="bootstrap.kubernetes.io/token"), "must be none of", "must be none of"),
     Wrong(

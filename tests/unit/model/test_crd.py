@@ -96,10 +96,10 @@ def test_kubectl_explain_has_a_text_for_every_field() -> None:
 def test_the_texts_name_every_default() -> None:
     told = [path for path, field in ALL_FIELDS if "Default" in field.get("description", "")]
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
-    objects |= {"matchLabels", "matchExpressions", "selector", "file"}
+    objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "strategy", "providers", "certificate"}
-    by_choice = {"token", "roleId", "roleIdRef", "secretId", "namespace"}
+    required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers", "certificate"}
+    by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
@@ -148,8 +148,8 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
-            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId")),
             *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
+            *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "tls.caRef",
             "kubernetes.token.secretKeyRef",

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -505,6 +506,46 @@ async def test_a_link_put_in_place_after_the_look_leads_nowhere(
     monkeypatch.setattr(files, "resolve", swapped(swap_folder))
     with pytest.raises(Denied):
         files.read(inside / "folder" / "key", (inside,))
+
+
+async def test_a_folder_that_is_a_link_outside_every_now_and_then_leads_nowhere(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    for folder, text in ((inside / "real", "a: mine"), (outside, f"a: {CANARY}")):
+        folder.mkdir(parents=True)
+        write(folder / "key", text)
+        write(folder / "only-outside" if folder == outside else folder / "only-inside", text)
+    done = threading.Event()
+
+    def swing() -> None:
+        while not done.wait(0.0003):  # for as long it is the right one
+            (inside / "real").rename(inside / "was")
+            (inside / "real").symlink_to(outside)
+            (inside / "real").unlink()
+            (inside / "was").rename(inside / "real")
+
+    swinging = threading.Thread(target=swing)
+    swinging.start()
+    try:
+        through_folder, through_file = (driver(inside / path, inside, fenced=True) for path in ("real", "real/key"))
+        seen: set[object] = set()
+        tried = 0
+        while (tried := tried + 1) < 400 or not seen >= {b"a: mine", b"mine", Denied}:
+            for found in (await answer(through_folder, "key"), await answer(through_file, "a")):
+                seen.add(found.raw if isinstance(found, SecretValue) else type(found))
+            with suppress(Denied, Unavailable):
+                assert "only-outside" not in await through_folder.list_secrets()
+    finally:
+        done.set()
+        swinging.join()
+    assert not any(isinstance(one, bytes) and CANARY.encode() in one for one in seen)
+
+
+@pytest.mark.parametrize("way", ["/proc/self/root{}", "/dev/fd/../root{}"])
+async def test_links_of_the_kernel_are_links(tmp_path: Path, way: str) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "out", f"a: {CANARY}")
+    (tmp_path / "in" / "link").symlink_to(way.format(tmp_path / "out"))
+    assert isinstance(await answer(driver(tmp_path / "in" / "link", tmp_path / "in", fenced=True), "a"), Denied)
 
 
 async def test_nothing_prints_a_value(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets.model.store import VaultSpec
-from beemflow_secrets.providers.errors import Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.errors import AuthFailed, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.vault import answers, failures
 from beemflow_secrets.providers.vault.mounts import Mount, named
 from beemflow_secrets.providers.wire import Answer
@@ -157,6 +157,8 @@ def test_grant() -> None:
     auth = {"client_token": "s.x", "lease_duration": 60, "renewable": True}
     assert answers.grant(answer({"auth": auth})) == ("s.x", 60, True)
     assert answers.grant(answer({"auth": {**auth, "lease_duration": 0}})).seconds is None
+    with pytest.raises(AuthFailed, match="second factor"):
+        answers.grant(answer({"auth": {**auth, "client_token": "", "mfa_requirement": {"mfa_request_id": "x"}}}))
 
 
 # --- mounts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.base import SecretValue
-from beemflow_secrets.providers.errors import Unavailable
+from beemflow_secrets.providers.errors import AuthFailed, Unavailable
 from beemflow_secrets.providers.times import rfc3339
 from beemflow_secrets.providers.wire import WHOLE
 
@@ -81,8 +81,10 @@ def names(answer: Answer) -> list[str]:
 
 
 def grant(answer: Answer) -> Grant:
-    """Read the answer to a login or a renewal."""
+    """Read the answer to a login or a renewal. Raises AuthFailed where there is more to a login."""
     match document(answer):
+        case {"auth": {"mfa_requirement": dict()}}:
+            raise AuthFailed("the server wants a second factor (MFA) for this login, which nobody here could give")
         case {"auth": {"client_token": str(token), "lease_duration": str(time), "renewable": bool(more)}} if (
             WHOLE.fullmatch(time)
         ):

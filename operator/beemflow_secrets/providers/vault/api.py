@@ -9,9 +9,10 @@ untouched may go this way; that is so (hvac 2.4) for all that are used here.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
 
 from hvac.adapters import Adapter
-from hvac.api.auth_methods import AppRole, Kubernetes, Token
+from hvac.api.auth_methods import JWT, AppRole, Kubernetes, Token, Userpass
 from hvac.api.secrets_engines import KvV1, KvV2
 from hvac.api.system_backend.lease import Lease
 from hvac.utils import format_url
@@ -65,6 +66,8 @@ class Api:
         self._token = Token(adapter)
         self._approle = AppRole(adapter)
         self._kubernetes = Kubernetes(adapter)
+        self._jwt = JWT(adapter)
+        self._userpass = Userpass(adapter)
         self._lease = Lease(adapter)
 
     async def read_plain(self, mount: str, path: str) -> Answer:
@@ -96,6 +99,21 @@ class Api:
     async def log_in_kubernetes(self, role: str, jwt: str, mount: str) -> Answer:
         """Log in by a ServiceAccount's token."""
         return await _coroutine(self._kubernetes.login(role, jwt, use_token=False, mount_point=mount))
+
+    async def log_in_jwt(self, role: str, jwt: str, mount: str) -> Answer:
+        """Log in by a JWT that the server can verify by itself."""
+        return await _coroutine(self._jwt.jwt_login(role, jwt, use_token=False, path=mount))
+
+    async def log_in_userpass(self, username: str, password: str, mount: str) -> Answer:
+        """Log in by a password."""
+        user, mount = quote(username), quote(mount)  # hvac does not quote them here
+        return await _coroutine(self._userpass.login(user, password, use_token=False, mount_point=mount))
+
+    async def log_in_cert(self, role: str, mount: str) -> Answer:
+        """Log in by the certificate that the connection shows. hvac's own takes it from files."""
+        return await self._adapter.request(
+            "post", format_url("/v1/auth/{mount}/login", mount=mount), json={"name": role}
+        )
 
     async def renew_lease(self, lease: str, seconds: int) -> Answer:
         """Ask for so many seconds more of a lease. Allowed by the policy `default`."""

@@ -1,0 +1,87 @@
+"""When each BeemFlowSecret comes up again: at once, when its values fall due, when time alone changes how it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers.objects import Moment
+from beemflow_secrets.controllers.timing import NEVER, pause_after
+from beemflow_secrets.engine.clock import loop_time
+from beemflow_secrets.engine.queue import Priority
+
+if TYPE_CHECKING:
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.tracked import Tracked
+    from beemflow_secrets.engine.clock import Clock
+    from beemflow_secrets.engine.queue import KeyedQueue
+
+PACE, BURST = 1.0, 5
+"""Who is asked for again and again is synced so often in a row at once, and then once in so many seconds."""
+
+MOMENTS = "moments"
+"""The lane of what time alone changes: a store that hangs does not hold it up."""
+
+LATE = 0.05
+"""Seconds after such a moment at which it is looked at, since clocks round."""
+
+LOOK_AGAIN = 600.0
+"""Seconds between looks at what is to come on a certain date: the clock on the wall may be set meanwhile."""
+
+
+class Agenda:
+    """Hands resources to the queue. Times are the event loop's, so a clock that jumps makes nobody due or late."""
+
+    def __init__(self, queue: KeyedQueue[Key | Moment], clock: Clock) -> None:
+        self._queue = queue
+        self._clock = clock
+
+    def wake(self, item: Tracked, since: float, *, drift: bool = False) -> None:
+        """Have a resource synced with values that are not from before `since`, at once if that is not too often."""
+        item.drift_only = drift and (item.since is None or item.drift_only)
+        item.since = since
+        at = item.paced - (BURST - 1) * PACE
+        if at <= loop_time():
+            self._queue.add(item.seen.key, lane=item.stores)
+        else:
+            self._queue.add_at(item.seen.key, at, lane=item.stores, priority=Priority.NOW)
+
+    def begin(self, item: Tracked) -> float:
+        """Begin with what was asked or fell due; return since when a value is new enough. It stays due until `wait`."""
+        now = loop_time()
+        since = min(item.due, now) if item.since is None else item.since
+        if item.since is not None:
+            item.paced = max(item.paced, now) + PACE
+        item.since, item.drift_only, item.due = None, False, now
+        return since
+
+    def put_off(self, item: Tracked) -> None:
+        """Leave a resource that was handed out for nothing to its due time."""
+        item.since, item.drift_only = None, False
+        self.wait(item, item.due)
+
+    def wait(self, item: Tracked, due: float, priority: Priority = Priority.REFRESH) -> None:
+        """Have a resource synced when it is due. Who was asked for meanwhile comes before that."""
+        item.due = due
+        if due != NEVER and item.since is None:
+            self._queue.add_at(item.seen.key, due, lane=item.stores, priority=priority)
+
+    def retry(self, item: Tracked, *, interval: float, retry_after: float | None) -> None:
+        """Have a resource that failed tried again."""
+        item.failures += 1
+        # Who has no Secret yet goes before those who refresh theirs.
+        priority = Priority.REFRESH if b'"secretRef"' in item.status else Priority.NOW
+        pause = pause_after(item.failures, interval=interval, retry_after=retry_after)
+        self.wait(item, loop_time() + pause, priority)
+
+    def turn(self, key: Key, at: float | None) -> None:
+        """Have a resource looked at, at a moment in seconds since the epoch; None: there is nothing to come."""
+        if at is None:
+            self._queue.forget(Moment(key))
+        else:
+            due = self._clock.loop(at) + LATE
+            self._queue.add_at(Moment(key), min(due, loop_time() + LOOK_AGAIN), lane=MOMENTS)
+
+    def forget(self, key: Key) -> None:
+        """Drop a resource that is gone."""
+        self._queue.forget(key)
+        self._queue.forget(Moment(key))

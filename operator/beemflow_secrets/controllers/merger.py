@@ -1,0 +1,163 @@
+"""Writes keys into Secrets of others (creationPolicy Merge): its own keys, and nothing else of them.
+
+By server-side apply under a field manager of the resource's own, from the first write. The API server then knows which
+keys are ours: one that somebody else holds is a conflict, one that is no longer applied goes, and one that others hold
+too, with the same value, stays theirs. The body always has `data`, since an apply without it can empty a Secret that
+was made with stringData; and the Secret's uid, without which it would make a Secret that is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers import managed, ownership, target
+from beemflow_secrets.controllers.failure import Failed, refused
+from beemflow_secrets.kube import paths
+from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound, Refused
+from beemflow_secrets.model import names
+from beemflow_secrets.model.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from beemflow_secrets.controllers.ownership import Lives, Owner
+    from beemflow_secrets.controllers.target import Desired, Left, Written
+    from beemflow_secrets.kube.client import KubeClient, Object
+
+RACES = 5
+"""How often a write is begun anew because somebody else wrote between our look and our write."""
+
+
+class Merger:
+    """Brings keys into Secrets, and gives them back. Raises Failed with TargetConflict or WriteRefused."""
+
+    def __init__(self, client: KubeClient, lives: Lives) -> None:
+        self._client = client
+        self._lives = lives
+
+    async def ensure(self, namespace: str, desired: Desired, last: Written | None, left: Left | None) -> Written:
+        """Make our keys what they shall be. `last` is what this process wrote there, `left` what an earlier one did."""
+        path = paths.secrets(namespace, desired.name)
+        try:
+            for race in range(1, RACES + 1):
+                try:
+                    return await self._merge(path, desired, last, left)
+                except Conflict:
+                    if race == RACES:
+                        raise
+        except NotFound:
+            told = "does not exist, and creationPolicy Merge makes none: create it, or choose creationPolicy Owner"
+            raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}") from None
+        except ApiError as error:
+            raise refused(desired.name, error, desired.data.values()) from error
+        raise AssertionError  # pragma: no cover - the last round returns or raises
+
+    async def give_back(self, namespace: str, name: str, owner: Owner) -> None:
+        """Take our keys out of a Secret into which they shall no longer be written."""
+        path = paths.secrets(namespace, name)
+        try:
+            found = await self._client.get(path, metadata=True)
+            if managed.keys_of(found, owner.manager):
+                await self._apply(path, found, owner, {})
+        except NotFound:
+            return
+        except ApiError as error:
+            raise refused(f"{name}, the former target,", error) from error
+
+    async def held_by(self, namespace: str, owner: Owner) -> set[str]:
+        """Return the names of all Secrets in which the resource holds keys: no label tells, so it takes a listing."""
+        manager = owner.manager
+        try:
+            return {
+                item["metadata"]["name"]
+                async for page in self._client.pages(paths.secrets(namespace), metadata=True)
+                for item in page["items"] or []
+                if managed.keys_of(item, manager)
+            }
+        except ApiError as error:
+            raise refused(f"targets of {owner.name}", error) from error
+
+    async def _merge(self, path: str, desired: Desired, last: Written | None, left: Left | None) -> Written:
+        owner, known = desired.owner, last is not None and last.name == desired.name
+        # Values are looked at once after a start, to see whether they are those that the status tells of.
+        found = await self._client.get(path) if not known else await self._client.get(path, metadata=True)
+        if _is_all_ours(found, owner, self._lives):
+            found = await self._patch(path, found, managed.handed_over(found, owner))
+        held = managed.keys_of(found, owner.manager) == desired.data.keys()
+        if known and last is not None:
+            stands = held and last.uid == found["metadata"]["uid"] and last.content == desired.content()
+        else:
+            stands = held and target.holds(found, desired)
+        if not stands:
+            found = await self._write(path, found, desired, last, left)
+        version = target.version_of(desired, last)
+        if version is None and stands and left is not None and left.uid == found["metadata"]["uid"]:
+            version = left.content_version
+        return target.merged(found, desired, version)
+
+    async def _write(
+        self, path: str, found: Object, desired: Desired, last: Written | None, left: Left | None
+    ) -> Object:
+        data = desired.encoded()
+        try:
+            return await self._apply(path, found, desired.owner, data)
+        except Conflict as conflict:
+            taken = [field.removeprefix(".data.") for field in conflict.fields if field.startswith(".data.")]
+            if not taken:
+                raise
+            uid = found["metadata"]["uid"]
+            ours = {key for one in (last, left) if one is not None and one.uid == uid for key in one.keys}
+            gone = await self._gone(found, path.rpartition("/")[0])
+            if operations := managed.without_gone(found, gone.__contains__):
+                found = await self._patch(path, found, operations)
+                return await self._write(path, found, desired, last, left)
+            adopted = (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name
+            for key in taken:
+                others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
+                if not (adopted or (key in ours and _by_hand(others))):
+                    raise Failed(Reason.TARGET_CONFLICT, _held(desired, key, others)) from None
+            return await self._apply(path, found, desired.owner, data, force=True)
+
+    async def _gone(self, found: Object, secrets: str) -> set[str]:
+        """Return the uids of resources that hold keys and are no more. Asked of the API server: it must be sure."""
+        uids = managed.resources_in(found)
+        if not uids:
+            return uids
+        namespace = secrets.split("/")[-2]
+        pages = self._client.pages(paths.resources(names.SECRET.plural, namespace), metadata=True)
+        return uids - {item["metadata"]["uid"] async for page in pages for item in page["items"] or []}
+
+    async def _apply(
+        self, path: str, found: Object, owner: Owner, data: dict[str, str], *, force: bool = False
+    ) -> Object:
+        metadata = {"name": found["metadata"]["name"], "uid": found["metadata"]["uid"]}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+        return await self._client.apply(path, body, manager=owner.manager, force=force)
+
+    async def _patch(self, path: str, found: Object, operations: list[Object]) -> Object:
+        test = {"op": "test", "path": "/metadata/resourceVersion", "value": found["metadata"]["resourceVersion"]}
+        try:
+            return await self._client.json_patch(path, [test, *operations])
+        except Refused as error:
+            raise Conflict(error.message) from error  # most likely the `test`: somebody else wrote
+
+
+def _is_all_ours(found: Object, owner: Owner, lives: Lives) -> bool:
+    """Whether the resource wrote the whole Secret, before its creationPolicy became Merge."""
+    try:
+        return ownership.take(found, owner, lives) is None
+    except ownership.NotOurs:
+        return False
+
+
+def _by_hand(others: Collection[tuple[str, str]]) -> bool:
+    """Whether nobody claims the key by server-side apply: somebody edited what is ours, and that is put right."""
+    return all(operation == "Update" for _, operation in others)
+
+
+def _held(desired: Desired, key: str, others: Collection[tuple[str, str]]) -> str:
+    whose = ", ".join(sorted({manager for manager, _ in others})) or "somebody else"
+    told = (
+        f"Secret {desired.name}: key {key} is held by the field manager {whose}: choose another secretKey, or let it be"
+    )
+    return f"{told} taken over by annotating the Secret {names.ADOPT_ANNOTATION}={desired.owner.name}"

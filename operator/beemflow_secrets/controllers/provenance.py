@@ -1,0 +1,53 @@
+"""Which link of a chain the values of a resource came from: as this process read them, else as the status tells.
+
+It has to be known before a read: what one link served is not replaced by another link's value at once (failoverAfter).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from beemflow_secrets.controllers.tracked import store_key
+from beemflow_secrets.model.sources import DataEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.status import Status
+    from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.providers.base import Ref
+
+
+class Provenance(NamedTuple):
+    """The links by store and key. `unlisted`: there are more values, of which it is not known."""
+
+    links: Mapping[tuple[Key, str], str] = {}
+    unlisted: bool = False
+
+    def of(self, store: Key, ref: Ref, links: Sequence[str]) -> str | None:
+        """Return the link of a value, None where there is no value. What is not known is held for the first link's."""
+        known = self.links.get((store, ref.key))
+        return links[0] if known is None and self.unlisted and links else known
+
+
+def as_told(spec: SecretSpec, told: Status, namespace: str) -> Provenance:
+    """Return what the status tells of the sources of a spec: those that are in it, by the keys as they are written."""
+    entries = told.get("entries", ())
+    by_key = {entry["secretKey"]: entry for entry in entries}
+    by_source = {entry["remoteKey"]: entry for entry in reversed(entries)}
+    links = {}
+    for source in spec.sources():
+        written = source.remote.key
+        entry = by_key.get(source.secret_key) if isinstance(source, DataEntry) else by_source.get(written)
+        if entry is not None and entry["remoteKey"] == written and "provider" in entry:
+            links[(store_key(source, spec, namespace), source.remote.parts().key)] = entry["provider"]
+    return Provenance(links, unlisted="entriesOmitted" in told)
+
+
+def came_from(known: Provenance | None, told: Status, links: AbstractSet[str]) -> bool:
+    """Whether a value came from one of these links, as the process knows, else as the status tells."""
+    if known is not None:
+        return not links.isdisjoint(known.links.values())
+    return any(entry.get("provider") in links for entry in told.get("entries", ()))
