@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from beemflow_secrets.chain.asking import access
     from beemflow_secrets.library.config import SecretsConfig
     from beemflow_secrets.library.opening import open_secrets
     from beemflow_secrets.library.sync import open_secrets_sync
@@ -35,6 +36,7 @@ __all__ = [
     "SecretsProvider",
     "Throttled",
     "Unavailable",
+    "access",
     "open_secrets",
     "open_secrets_sync",
 ]
@@ -44,6 +46,7 @@ _HOMES = {
     "SecretValue": "providers.base",
     "SecretsConfig": "library.config",
     "SecretsProvider": "providers.base",
+    "access": "chain.asking",
     "open_secrets": "library.opening",
     "open_secrets_sync": "library.sync",
 }

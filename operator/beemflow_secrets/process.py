@@ -115,6 +115,7 @@ class Process:
             namespaces=self._namespaces,
             now=time.time,
             scope=scope,
+            roles=settings.namespace_roles,
         )
         self._secrets = SecretController(
             self._client,

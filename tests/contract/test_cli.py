@@ -131,5 +131,23 @@ def test_binary_is_printed_byte_for_byte(cli: Callable[..., Ran], tmp_path: Path
     assert b"binary" in ran.stderr
 
 
+def test_flow_and_roles_say_who_asks(cli: Callable[..., Ran], tmp_path: Path, canary: str) -> None:
+    policy = {"flow_patterns": ["finance/*"], "secret_patterns": ["STRIPE*"], "required_roles": ["a", "b"]}
+    (tmp_path / "guarded.json").write_text(json.dumps({"secrets": {"driver": "env", "access_policies": [policy]}}))
+    environment = {"STRIPE": canary, "OTHER": canary, "BEEMFLOW_SECRETS_CONFIG": "guarded.json"}
+    named = ("--flow", "finance/pay", "--role", "a", "--role", "b")
+    assert cli("get", "STRIPE", "--show", *named, **environment).stdout == f"{canary}\n".encode()
+    assert json.loads(cli("list", "-o", "json", *named, **environment).stdout) == ["STRIPE"]
+    for arguments, said in (
+        (("get", "STRIPE"), "STRIPE: the store has access policies, and nobody is named: say which flow asks"),
+        (("get", "OTHER", *named), "OTHER: no access policy of the store lets flow 'finance/pay' read it"),
+        (("get", "STRIPE", *named[:4]), "STRIPE: no access policy of the store lets flow 'finance/pay' read it"),
+        (("list", "--flow", "other"), "no access policy of the store lets flow 'other' list keys"),
+    ):
+        ran = cli(*arguments, **environment)
+        assert (ran.returncode, ran.stdout, ran.stderr.decode()) == (3, b"", f"{said}\n")
+    assert cli("health", **environment).returncode == 0
+
+
 def test_schema_is_json(cli: Callable[..., Ran]) -> None:
     assert json.loads(cli("schema").stdout)["title"] == "flow.config.json"

@@ -13,6 +13,7 @@ from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.chain.loader import Loader
 from beemflow_secrets.chain.merge import Merge
 from beemflow_secrets.chain.multi import Failover, Link, Multi
+from beemflow_secrets.chain.policy import Policy
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.registry import open_driver
 
@@ -69,7 +70,10 @@ def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
 
 def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:
     """Put before one backend, or a chain of them, what every store has."""
-    return Access(Critical(inner, spec.health_check.critical_keys), driver=driver)
+    inner = Critical(inner, spec.health_check.critical_keys)
+    if spec.access_policies:
+        inner = Policy(inner, spec.access_policies)
+    return Access(inner, driver=driver)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from beemflow_secrets.model.address import Origin, origin_of
+from beemflow_secrets.model.policy import roles_in
 from beemflow_secrets.model.settings import Settings
 
 PREFIX = "BEEMFLOW_SECRETS_"
@@ -63,7 +64,20 @@ def _namespaces(values: list[str] | None) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def run(
+def _namespace_roles(written: list[str] | None, namespaces: list[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for one in written or ():
+        namespace, divided, roles = one.partition("=")
+        if not divided or namespace not in namespaces:
+            raise typer.BadParameter(
+                f"{one!r} must be NAMESPACE=ROLE,ROLE for one of --namespaces (without these the annotation says it)",
+                param_hint="--namespace-roles",
+            )
+        found[namespace] = found.get(namespace, frozenset()) | roles_in(roles)
+    return found
+
+
+def run(  # noqa: PLR0913 - each is a flag
     *,
     http_address: Annotated[
         str,
@@ -83,6 +97,15 @@ def run(
             callback=_namespaces,
             help="Serve these namespaces alone, divided by ','. There are no cluster stores then, and rights in these "
             "namespaces are all that is needed. None given: all.",
+        ),
+    ] = None,
+    namespace_roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}NAMESPACE_ROLES",
+            metavar="NAMESPACE=ROLE,ROLE",
+            help="With --namespaces: the roles that a namespace holds for access policies, in the place of its "
+            "annotation. Repeatable (in the variable divided by blanks).",
         ),
     ] = None,
     env_allowed_prefix: Annotated[
@@ -141,6 +164,7 @@ def run(
         http_address=http_address,
         concurrency=concurrency,
         namespaces=tuple(namespaces or ()),
+        namespace_roles=_namespace_roles(namespace_roles, namespaces or []),
         env_allowed_prefixes=tuple(env_allowed_prefix or ()),
         file_allowed_roots=tuple(file_allowed_root or ()),
         allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),

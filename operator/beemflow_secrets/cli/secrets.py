@@ -36,6 +36,11 @@ ConfigFlag = Annotated[
     ),
 ]
 
+FlowFlag = Annotated[
+    str | None, typer.Option("--flow", metavar="NAME", help="The flow that asks, where the store has access policies.")
+]
+RoleFlag = Annotated[list[str] | None, typer.Option("--role", metavar="NAME", help="A role that it holds. Repeatable.")]
+
 
 def get(
     key: Annotated[str, typer.Argument(help="A key, or key#property.")],
@@ -43,9 +48,11 @@ def get(
     reveal: Annotated[bool, typer.Option("--show", help="Print the value, which is masked otherwise.")] = False,
     output: OutputFlag = Output.TABLE,
     config: ConfigFlag = None,
+    flow: FlowFlag = None,
+    role: RoleFlag = None,
 ) -> None:
     """Print one secret: masked, or with --show its value and nothing else."""
-    value = _ask(config, lambda secrets: secrets.get_secret_with_metadata(key))
+    value = _ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
     if output is Output.TABLE:
         sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
         return
@@ -60,9 +67,11 @@ def list_(
     *,
     output: OutputFlag = Output.TABLE,
     config: ConfigFlag = None,
+    flow: FlowFlag = None,
+    role: RoleFlag = None,
 ) -> None:
     """Print the names of the secrets below the store's prefix."""
-    names = _ask(config, lambda secrets: secrets.list_secrets(prefix))
+    names = _ask(config, lambda secrets: secrets.list_secrets(prefix), flow, role)
     show(output, names, ("NAME",), [[name] for name in names])
 
 
@@ -99,18 +108,23 @@ def _configured(config: Path | None) -> SecretsConfig:
         fail(str(error), Exit.USAGE)
 
 
-def _ask(config: Path | None, work: Callable[[Secrets], Awaitable[T]]) -> T:
+def _ask(config: Path | None, work: Callable[[Secrets], Awaitable[T]], flow: str | None, roles: list[str] | None) -> T:
     found = _configured(config)
     try:
-        return asyncio.run(_opened(found, work))
+        return asyncio.run(_opened(found, work, flow, roles))
     except (NotFound, Denied) as error:
         fail(str(error), Exit.MISSING)
     except SecretsError as error:
         fail(str(error))
 
 
-async def _opened(config: SecretsConfig, work: Callable[[Secrets], Awaitable[T]]) -> T:
-    async with open_secrets(config) as secrets:
+async def _opened(
+    config: SecretsConfig,
+    work: Callable[[Secrets], Awaitable[T]],
+    flow: str | None = None,
+    roles: list[str] | None = None,
+) -> T:
+    async with open_secrets(config, flow=flow, roles=roles or ()) as secrets:
         return await work(secrets)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.objects import Moment
@@ -25,7 +26,7 @@ LATE = 0.05
 """Seconds after such a moment at which it is looked at, since clocks round."""
 
 LOOK_AGAIN = 600.0
-"""Seconds between looks at what is to come on a certain date: the clock on the wall may be set meanwhile."""
+"""Seconds between looks, at most, at what is to come on a certain date: the clock on the wall may be set meanwhile."""
 
 
 class Agenda:
@@ -78,8 +79,8 @@ class Agenda:
         if at is None:
             self._queue.forget(Moment(key))
         else:
-            due = self._clock.loop(at) + LATE
-            self._queue.add_at(Moment(key), min(due, loop_time() + LOOK_AGAIN), lane=MOMENTS)
+            again = loop_time() + random.uniform(LOOK_AGAIN / 2, LOOK_AGAIN)  # noqa: S311 - spreads load
+            self._queue.add_at(Moment(key), min(self._clock.loop(at) + LATE, again), lane=MOMENTS)
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
+from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.agenda import Agenda
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.tracked import Tracked
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import Name, OwnedSecrets, Seen
+    from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.errors import Held
 
@@ -125,28 +126,23 @@ class SecretController:
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
         for _, item in self.registry.users(store):
             if changed or item.unread:
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
     def link_returned(self, store: Key, later: frozenset[str]) -> None:
         """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
         for _, item in self.registry.users(store):
             if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
-    def namespace_changed(self, name: Name, before: dict[str, str] | None, after: dict[str, str] | None) -> None:
-        """Hear that a namespace has other labels: who is served by a store now, or no more, reads anew."""
+    def namespace_changed(self, name: Name, before: Namespace | None, after: Namespace | None) -> None:
+        """Hear that a namespace has other labels or roles: who a store may answer otherwise now reads anew."""
         if after is None:  # it went, and all that was in it before it
             return
         namespace = name[1]
         for store in self._stores.turned(namespace, before, after):
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
-                    self._hear(item)
-
-    def _hear(self, item: Tracked) -> None:
-        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
-        if item.unread or item.due != NEVER:
-            self._agenda.wake(item, loop_time())
+                    self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -183,7 +179,8 @@ class SecretController:
         elif item.since is None and item.due > loop_time():
             self._agenda.wait(item, item.due)
         else:
-            with metrics.sync_duration_seconds.time():
+            flow = f"{key.namespace}/{key.name}"
+            with metrics.sync_duration_seconds.time(), access(flow=flow, roles=self._stores.roles(key.namespace)):
                 await self._sync(item, item.seen, self._agenda.begin(item))
 
     async def turn(self, key: Key) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
-from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers import status, tenancy
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.links import degraded, providers_of
 from beemflow_secrets.controllers.objects import Key, Observed, observe
@@ -47,9 +47,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector
-
-    Labels = Mapping[str, str]
+    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
+    from beemflow_secrets.model.store import StoreSpec
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +97,7 @@ class Store:
 class StoreController:
     """Keeps stores open and their statuses true.
 
-    With `scope`, it serves these namespaces, and no cluster stores.
+    With `scope`, it serves these namespaces, and no cluster stores; `roles` are then those that each of them holds.
     """
 
     def __init__(
@@ -108,14 +107,16 @@ class StoreController:
         events: Events,
         *,
         opener: Opener,
-        namespaces: MetadataReflector[dict[str, str]],
+        namespaces: MetadataReflector[Namespace],
         now: Callable[[], float],
         scope: tuple[str, ...] = (),
+        roles: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
         self._events = events
         self._scope = scope
+        self._roles = roles or {}
         self._opener = opener
         self._namespaces = namespaces
         self._now = now
@@ -212,15 +213,17 @@ class StoreController:
 
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        return _serves(store, namespace, self._namespaces.seen(("", namespace)))
+        return tenancy.serves(_spec(store), namespace, self._namespaces.seen(("", namespace)))
 
-    def turned(self, namespace: str, before: Labels | None, after: Labels | None) -> list[Key]:
-        """Return the stores that serve a namespace with one set of labels, and not with the other."""
-        return [
-            key
-            for key, store in self.stores.items()
-            if _serves(store, namespace, before) != _serves(store, namespace, after)
-        ]
+    def roles(self, namespace: str) -> frozenset[str]:
+        """Return the roles that the resources of a namespace hold."""
+        if self._scope:
+            return self._roles.get(namespace, frozenset())
+        return tenancy.roles_of(self._namespaces.seen(("", namespace)))
+
+    def turned(self, namespace: str, before: Namespace | None, after: Namespace | None) -> list[Key]:
+        """Return the stores that may answer a namespace otherwise, now that it is another."""
+        return [key for key, store in self.stores.items() if tenancy.turned(_spec(store), namespace, before, after)]
 
     def spares(self, key: Key) -> tuple[str, ...]:
         """Return the links of a store that are read from only while the first cannot be."""
@@ -393,11 +396,10 @@ def _degraded(store: Store) -> Saying | None:
     return degraded(newest.multi, newest.down_since) if newest is not None and newest.multi is not None else None
 
 
-def _serves(store: Store, namespace: str, labels: Labels | None) -> bool:
-    # Who is served says the newest spec, also where the former one is still read from.
+def _spec(store: Store) -> StoreSpec | None:
+    """Return the newest spec, also where the former one is still read from: that is what says who is served."""
     newest = store.newest or store.opened
-    allowed = newest.spec.namespaces if newest is not None else None
-    return allowed is None or allowed.serve(namespace, labels)
+    return newest.spec if newest is not None else None
 
 
 def _pause(store: Store, verdict: Verdict) -> float:

@@ -14,10 +14,11 @@ import structlog
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Expired
-from beemflow_secrets.model.names import OWNER_LABEL
+from beemflow_secrets.model.names import OWNER_LABEL, ROLES_ANNOTATION
+from beemflow_secrets.model.policy import roles_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from beemflow_secrets.kube.client import KubeClient, Object
 
@@ -39,6 +40,14 @@ class Seen:
     uid: str
     resource_version: str
     owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """What of a namespace decides what its resources may read: its labels, and the roles that its annotation gives."""
+
+    labels: Mapping[str, str]
+    roles: frozenset[str] = frozenset()
 
 
 class MetadataReflector(Generic[T]):
@@ -150,9 +159,14 @@ class OwnedSecrets(MetadataReflector[Seen]):
         super()._set(name, after)
 
 
-def namespaces(client: KubeClient) -> MetadataReflector[dict[str, str]]:
-    """Follow the labels of all namespaces."""
-    return MetadataReflector(client, lambda _: paths.namespaces(), lambda metadata: metadata.get("labels") or {})
+def namespaces(client: KubeClient) -> MetadataReflector[Namespace]:
+    """Follow all namespaces."""
+    return MetadataReflector(client, lambda _: paths.namespaces(), _namespace)
+
+
+def _namespace(metadata: Object) -> Namespace:
+    roles = (metadata.get("annotations") or {}).get(ROLES_ANNOTATION, "")
+    return Namespace(metadata.get("labels") or {}, roles_in(roles))
 
 
 def _seen(metadata: Object) -> Seen:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from beemflow_secrets.chain.asking import Asking
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.secrets import Secrets
@@ -18,7 +19,7 @@ from beemflow_secrets.providers.errors import AuthFailed
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     from structlog.typing import EventDict, WrappedLogger
 
@@ -31,18 +32,23 @@ DOTENV = Path(".env")
 
 
 @asynccontextmanager
-async def open_secrets(config: Given = None) -> AsyncIterator[Secrets]:
+async def open_secrets(
+    config: Given = None, *, flow: str | None = None, roles: Iterable[str] = (), user: str | None = None
+) -> AsyncIterator[Secrets]:
     """Open the store that a configuration describes, and close it at the end.
 
     `config` is the path of a file, a dict (the section, or the whole document), a SecretsConfig, or nothing:
     then the file that BEEMFLOW_SECRETS_CONFIG names, else ./flow.config.json, else the environment.
     Raises Invalid for a wrong configuration. Opening calls no backend.
+
+    `flow`, `roles` and `user` say who asks, for every read; an `access` block inside says it anew.
     """
+    asking = Asking.of(flow, roles, user)
     found = SecretsConfig.of(config)
     _log_through_the_application()
     # This process is its user's own: it reads what he may read.
     surroundings = Surroundings(credential=_lend, env_prefixes=None, file_roots=None, dotenv=DOTENV)
-    secrets = Secrets((await open_chain(found, surroundings)).reader, found.driver)
+    secrets = Secrets((await open_chain(found, surroundings)).reader, found.driver, asking)
     try:
         yield secrets
     finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.chain.asking import NOBODY, Asking, current, standing
 from beemflow_secrets.model.keys import KeyParts, split_key
 from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
@@ -15,11 +17,16 @@ if TYPE_CHECKING:
 
 
 class Secrets(SecretsProvider):
-    """The six operations on one store. `driver` is what values call it, where no link of a chain served them."""
+    """The six operations on one store. `driver` is what values call it, where no link of a chain served them.
 
-    def __init__(self, chain: SecretsProvider, driver: str) -> None:
+    `asking` is who asks, unless an `access` block that was entered since says it anew.
+    """
+
+    def __init__(self, chain: SecretsProvider, driver: str, asking: Asking = NOBODY) -> None:
         self._chain: SecretsProvider | None = chain
         self._driver = driver
+        self._asking = asking
+        self._around = current()
 
     async def get_secret(self, key: str) -> str:
         """Return the text of one secret, or of one property of it. Raises a SecretsError, Invalid for what is no text.
@@ -53,7 +60,8 @@ class Secrets(SecretsProvider):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
-        return await self._opened().list_secrets(prefix)
+        with self._as_named():
+            return await self._opened().list_secrets(prefix)
 
     async def health_check(self) -> None:
         """Raise a SecretsError when the backend does not serve."""
@@ -70,11 +78,17 @@ class Secrets(SecretsProvider):
             raise Invalid("these secrets are closed")
         return self._chain
 
+    def _as_named(self) -> AbstractContextManager[None]:
+        """Ask as who was named when the store was opened, unless the innermost block is another than it was then."""
+        opened = self._asking != NOBODY and current() is self._around
+        return standing(self._asking) if opened else nullcontext()
+
     async def _read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
         chain = self._opened()
         asked = {key: _split(key) for key in keys}
         refs = {Ref(parts.key): None for parts in asked.values() if isinstance(parts, KeyParts)}
-        found = await chain.fetch(refs) if refs else {}
+        with self._as_named():
+            found = await chain.fetch(refs) if refs else {}
         return {
             key: self._answer(key, parts, found[Ref(parts.key)]) if isinstance(parts, KeyParts) else parts
             for key, parts in asked.items()

@@ -14,7 +14,7 @@ from beemflow_secrets.library.opening import open_secrets
 from beemflow_secrets.providers.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Sequence
 
     from beemflow_secrets.library.opening import Given
     from beemflow_secrets.library.secrets import Secrets
@@ -24,11 +24,13 @@ T = TypeVar("T")
 
 
 @contextmanager
-def open_secrets_sync(config: Given = None) -> Iterator[SyncSecrets]:
+def open_secrets_sync(
+    config: Given = None, *, flow: str | None = None, roles: Iterable[str] = (), user: str | None = None
+) -> Iterator[SyncSecrets]:
     """Open a store as `open_secrets` does; its operations return when they are done."""
     loop = _Loop()
     try:
-        opening = open_secrets(config)
+        opening = open_secrets(config, flow=flow, roles=roles, user=user)
         secrets = SyncSecrets(loop.run(opening.__aenter__()), loop)
         try:
             yield secrets

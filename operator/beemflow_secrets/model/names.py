@@ -44,6 +44,9 @@ ADOPT_ANNOTATION = f"{GROUP}/adopt"
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
 
+# On namespaces, set by who may edit them: the roles that access policies ask for, as a,b.
+ROLES_ANNOTATION = f"{GROUP}/roles"
+
 # Conditions.
 READY = "Ready"
 DEGRADED = "Degraded"

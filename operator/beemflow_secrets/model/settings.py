@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from beemflow_secrets.model.address import Origin
@@ -18,6 +19,7 @@ class Settings:
     http_address: str = "0.0.0.0:8080"
     concurrency: int = 128
     namespaces: tuple[str, ...] = ()
+    namespace_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)
     env_allowed_prefixes: tuple[str, ...] = ()
     file_allowed_roots: tuple[Path, ...] = ()
     allowed_endpoints: frozenset[Origin] = frozenset()

@@ -18,12 +18,14 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.policy import MOST_POLICIES, AccessPolicy
 from beemflow_secrets.model.sources import SecretKey
 from beemflow_secrets.model.tls import CaRef, ClientCertificate, Tls
 from beemflow_secrets.model.vault import VaultSpec
 
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
+    "AccessPolicy",
     "AwsSpec",
     "Backend",
     "CaRef",
@@ -100,6 +102,12 @@ class StoreSpec(BackendSpec):
     )
     retry: Retry = Field(default=Retry(), description="When a failed attempt is made again.")
     tls: Tls = Field(default=Tls(), description="How the connection to the backend is secured.")
+    access_policies: list[AccessPolicy] = Field(
+        default=[],
+        max_length=MOST_POLICIES,
+        description="Who may do what with which secrets. With one or more, what none of them allows is denied. "
+        "Default: none, and all is allowed.",
+    )
     health_check: HealthCheck = Field(default=HealthCheck(), description="How the store is watched.")
     multi: Multi | None = Field(
         default=None, description="For driver multi: the backends of the chain, and how they are asked."

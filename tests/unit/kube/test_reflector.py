@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired
-from beemflow_secrets.kube.reflector import OwnedSecrets, Seen
+from beemflow_secrets.kube.reflector import Namespace, OwnedSecrets, Seen, namespaces
 from beemflow_secrets.model.names import OWNER_LABEL
 
 if TYPE_CHECKING:
@@ -187,3 +187,23 @@ async def test_each_namespace_has_a_listing_and_a_watch_of_its_own() -> None:
     assert reflector.seen(("b", "y"))
     task.cancel()
     await asyncio.wait({task})
+
+
+async def test_of_a_namespace_its_labels_and_its_roles_are_kept() -> None:
+    class Listing(Scripted):
+        async def pages(self, _path: str, *, selector: str, metadata: bool) -> AsyncIterator[dict[str, Any]]:
+            assert (selector, metadata) == ("", True)
+            yield {"metadata": {"resourceVersion": "1"}, "items": self._next("list")}
+
+        async def watch_metadata(self, *_: object, **__: object) -> AsyncIterator[dict[str, Any]]:
+            await asyncio.Event().wait()
+            yield {}
+
+    named = {"name": "a", "labels": {"team": "x"}, "annotations": {"secrets.beemflow.io/roles": " eu,, finance "}}
+    client = Listing(("list", [{"metadata": named}, {"metadata": {"name": "b"}}]))
+    reflector = namespaces(cast("KubeClient", client))
+    following = asyncio.create_task(reflector.run())
+    await reflector.synced.wait()
+    assert reflector.seen(("", "a")) == Namespace({"team": "x"}, frozenset({"eu", "finance"}))
+    assert reflector.seen(("", "b")) == Namespace({}, frozenset())
+    following.cancel()

@@ -197,7 +197,7 @@ def test_ten_mistakes_are_told_at_once() -> None:
             "timeout": 30.5,
             "retry": {"attempts": "4", "max_dely": "1s", "baseDelay": "1s"},
             "tls": {"ca_ref": {}, "min_version": 1.3},
-            "access_policies": [],
+            "access_polices": [],
             "vault": {"auth_metod": CANARY, "path": "a", "address": "https://v", "token": {"secretKeyRef": CANARY}},
             "namespaces": {"names": ["a"]},
         }
@@ -214,7 +214,7 @@ def test_ten_mistakes_are_told_at_once() -> None:
         "retry.max_dely: is not a known field (it holds a string); did you mean max_delay?",
         "retry.baseDelay: is not a known field (it holds a string); did you mean base_delay?",
         "tls.min_version: must be '1.2' or '1.3' (got a number)",
-        "access_policies: is not a known field (it holds a list)",
+        "access_polices: is not a known field (it holds a list); did you mean access_policies?",
     ]
 
 

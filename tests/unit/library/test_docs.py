@@ -43,8 +43,8 @@ def run(folder: Path, program: str) -> str:
 
 
 def test_all_that_stands_there_is_found() -> None:
-    assert [name for name, _ in FILES] == ["flow.config.json", "secrets.yaml", "my_driver.py"]
-    assert (len(PROGRAMS), len(DRIVER_CONFIG)) == (3, 1)
+    assert [name for name, _ in FILES] == ["flow.config.json", "secrets.yaml", "guarded.json", "my_driver.py"]
+    assert (len(PROGRAMS), len(DRIVER_CONFIG)) == (4, 1)
 
 
 @pytest.mark.parametrize(("program", "printed"), PROGRAMS, ids=range(len(PROGRAMS)))

@@ -284,7 +284,8 @@ def test_importing_loads_no_sdk_and_using_it_prints_nothing() -> None:
 
 def test_the_public_names_are_there_and_are_the_contracts() -> None:
     assert set(beemflow_secrets.__all__) == {
-        "open_secrets", "open_secrets_sync", "SecretsConfig", "SecretsProvider", "SecretValue", "SecretsError",
+        "open_secrets", "open_secrets_sync", "access", "SecretsConfig", "SecretsProvider", "SecretValue",
+        "SecretsError",
         "NotFound", "Gone", "Denied", "AuthFailed", "Throttled", "Unavailable", "Invalid",
     }  # fmt: skip
     for name in beemflow_secrets.__all__:

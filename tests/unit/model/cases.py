@@ -117,6 +117,10 @@ def extracting(key: str = "slack", **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"extract": {"key": key, **fields}}]}
 
 
+def policies(*those: Spec) -> Spec:
+    return {"accessPolicies": list(those)}
+
+
 def serving(**namespaces: Any) -> Spec:
     return {"namespaces": namespaces}
 
@@ -208,6 +212,15 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
     (SECRET, {**secret(), **extracting()}),
     (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
+    (STORE, vault() | policies()),
+    (STORE, vault() | policies({}, {"requiredRoles": []})),
+    (
+        CLUSTER,
+        policies(
+            {"flowPatterns": ["finance/*", "accounting/*"], "secretPatterns": ["stripe/*", "*"]},
+            {"allowedActions": ["read", "list", "write", "delete"], "requiredRoles": ["finance-admin", "two words"]},
+        ),
+    ),
     (CLUSTER, serving(names=["flows"])),
     (CLUSTER, serving(regexes=["flows-.*", "^(a|b)$"], selector={"matchLabels": {"team": "flows"}})),
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a/b", "operator": "NotIn", "values": ["x", ""]}]})),
@@ -267,6 +280,63 @@ WRONG: list[Wrong] = [
         {"healthCheck": {"criticalKeys": ["slack/"]}},
         "spec.healthCheck.criticalKeys[0]: must neither begin nor end with '/'",
         "must neither begin nor end with '/'",
+    ),
+    # policies
+    Wrong(
+        "unknown action",
+        STORE,
+        vault() | policies({"allowedActions": ["raed"]}),
+        "spec.accessPolicies[0].allowedActions[0]: must be 'read', 'list', 'write' or 'delete' (got a string)"
+        "; did you mean read?",
+        'Unsupported value: "raed"',
+    ),
+    *(
+        Wrong(
+            f"empty {name}",
+            STORE,
+            vault() | policies({}, {name: []}),
+            f"spec.accessPolicies[1].{name}: List should have at least 1 item",
+            f"spec.accessPolicies[1].{name}",
+        )
+        for name in ("flowPatterns", "secretPatterns", "allowedActions")
+    ),
+    Wrong(
+        "a pattern without a letter",
+        STORE,
+        vault() | policies({"secretPatterns": [""]}),
+        "spec.accessPolicies[0].secretPatterns[0]: String should have at least 1 character",
+        "spec.accessPolicies[0].secretPatterns[0]",
+    ),
+    *(
+        Wrong(
+            f"role {role!r}",
+            STORE,
+            vault() | policies({"requiredRoles": ["a", role]}),
+            "spec.accessPolicies[0].requiredRoles[1]: must be one role",
+            "must be one role",
+        )
+        for role in ("", "a,b", " a", "a ")
+    ),
+    Wrong(
+        "a rule as others have them",
+        STORE,
+        vault() | policies({"roles": ["a"]}),
+        "spec.accessPolicies[0].roles: is not a known field",
+        'unknown field "spec.accessPolicies[0].roles"',
+    ),
+    Wrong(
+        "one policy that is no list",
+        STORE,
+        vault() | {"accessPolicies": {"flowPatterns": ["*"]}},
+        "spec.accessPolicies: must be a valid list (got an object)",
+        "spec.accessPolicies",
+    ),
+    Wrong(
+        "an audit in a resource",
+        STORE,
+        vault() | {"audit": {"sinks": [{"type": "stdout"}]}},
+        "spec.audit: is not a known field",
+        'unknown field "spec.audit"',
     ),
     # addresses
     Wrong("plaintext", STORE, vault(address="http://vault"), "spec.vault.address: http:// sends", "spec.vault.address"),

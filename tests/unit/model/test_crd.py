@@ -24,6 +24,11 @@ def version(kind: str) -> Schema:
     return found
 
 
+def root(kind: str, part: str) -> Schema:
+    found: Schema = version(kind)["schema"]["openAPIV3Schema"]["properties"][part]
+    return found
+
+
 def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
     """Every field below a schema, lists and maps entered."""
     for name, field in schema.get("properties", {}).items():
@@ -40,7 +45,7 @@ def all_fields() -> list[tuple[str, Schema]]:
         (f"{kind}{path}", field)
         for kind in BY_KIND
         for part in ("spec", "status")
-        for path, field in fields(version(kind)["schema"]["openAPIV3Schema"]["properties"][part], f".{part}")
+        for path, field in fields(root(kind, part), f".{part}")
     ]
 
 
@@ -111,6 +116,11 @@ def test_the_texts_name_every_default() -> None:
 def test_no_field_has_a_default() -> None:
     # The API server would write it into every object: a difference for ever to manifests that are kept in git.
     assert [path for path, field in ALL_FIELDS if "default" in field] == []
+    assert [kind for kind in BY_KIND if "default" in root(kind, "spec")] == []
+
+
+def test_a_status_is_there_from_the_start_and_says_that_nobody_has_looked() -> None:
+    assert [root(kind, "status")["default"] for kind in BY_KIND] == [{"observedGeneration": -1}] * len(BY_KIND)
 
 
 def test_everything_is_bounded_and_structural() -> None:

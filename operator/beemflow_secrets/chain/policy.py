@@ -1,0 +1,102 @@
+"""Access policies: what nobody allows never reaches the cache or the backend.
+
+An access is (flow, secret, action, roles). Where a store has policies all is denied, but for what one of them allows by
+itself: flow, secret, action and roles together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.chain.asking import NOBODY, Asking, current
+from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.model.patterns import Patterns
+from beemflow_secrets.model.policy import ACTIONS
+from beemflow_secrets.providers.errors import Denied, SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beemflow_secrets.model.policy import AccessPolicy, Action
+    from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
+
+
+class NotAllowed(Denied):
+    """No access policy allows it. The backend was not asked, so it says nothing of how that is."""
+
+
+class Policies:
+    """The decision, made without asking anybody."""
+
+    def __init__(self, policies: Iterable[AccessPolicy]) -> None:
+        self._permissions = [_Permission(policy) for policy in policies]
+
+    def granted(self, action: Action, asking: Asking) -> list[Patterns]:
+        """Return the secrets of which one may be used so by who asks, one entry a policy. Empty: none."""
+        return [
+            permission.secrets
+            for permission in self._permissions
+            if action in permission.actions and permission.roles <= asking.roles and permission.flows.match(asking.flow)
+        ]
+
+
+class _Permission:
+    """A policy, ready to be held against many accesses."""
+
+    __slots__ = ("actions", "flows", "roles", "secrets")
+
+    def __init__(self, policy: AccessPolicy) -> None:
+        self.flows = Patterns(policy.flow_patterns)
+        self.secrets = Patterns(policy.secret_patterns)
+        self.actions = frozenset(ACTIONS if policy.allowed_actions is None else policy.allowed_actions)
+        self.roles = frozenset(policy.required_roles or ())
+
+
+class Policy(Layer):
+    """Lets through what the policies allow who asks (`asking.current`). Where nobody is named, that is nothing.
+
+    Health checks pass: they read for nobody.
+    """
+
+    def __init__(self, inner: SecretsProvider, policies: Iterable[AccessPolicy]) -> None:
+        super().__init__(inner)
+        self._policies = Policies(policies)
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read those that may be read; the others are NotAllowed."""
+        may_be_read = self._granted("read")
+        answers: dict[Ref, SecretValue | SecretsError] = {}
+        allowed = []
+        for ref in refs:
+            if _any(may_be_read, ref.key):
+                allowed.append(ref)
+            else:
+                answers[ref] = _not_allowed("read it", ref.key)
+        if allowed:
+            answers.update(await self._inner.fetch(allowed))
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List what may be listed and read. Raises NotAllowed where no policy allows to list anything."""
+        may_be_listed, may_be_read = self._granted("list"), self._granted("read")
+        if not may_be_listed:
+            raise _not_allowed("list keys", None)
+        names = await self._inner.list_secrets(prefix)
+        return [name for name in names if _any(may_be_listed, name) and _any(may_be_read, name)]
+
+    def _granted(self, action: Action) -> list[Patterns]:
+        asking = current()
+        return [] if asking == NOBODY else self._policies.granted(action, asking)
+
+
+def _any(granted: list[Patterns], key: str) -> bool:
+    return any(patterns.match(key) for patterns in granted)
+
+
+def _not_allowed(what: str, key: str | None) -> NotAllowed:
+    """Name who asked and for what, never what the policies hold: it is others' business too."""
+    asking = current()
+    if asking == NOBODY:
+        return NotAllowed("the store has access policies, and nobody is named: say which flow asks", key=key)
+    who = f"flow {asking.flow!r}" if asking.flow else "whom no flow is named for"
+    return NotAllowed(f"no access policy of the store lets {who} {what}", key=key)

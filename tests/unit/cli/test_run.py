@@ -1,0 +1,59 @@
+"""The flags of `run`, as far as what they become: a Settings, or an answer that says what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from beemflow_secrets import process
+from beemflow_secrets.cli.app import app
+from beemflow_secrets.kube import connection
+from beemflow_secrets.telemetry import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beemflow_secrets.model.settings import Settings
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings | str]:
+    """Return the settings that flags and variables come to, or what is said of them."""
+    started: list[Settings] = []
+
+    async def start(settings: Settings, _connection: object) -> None:
+        started.append(settings)
+
+    monkeypatch.setattr(process, "run", start)
+    monkeypatch.setattr(process, "leave_no_dump", lambda: None)
+    monkeypatch.setattr(connection, "connect", lambda: None)
+    monkeypatch.setattr(logs, "configure", lambda **_: None)
+
+    def invoke(*flags: str, **variables: str) -> Settings | str:
+        result = CliRunner().invoke(app, ["run", *flags], env={"COLUMNS": "1000", "NO_COLOR": "1", **variables})
+        if result.exit_code == 0:
+            return started.pop()
+        assert (result.exit_code, started, result.stdout) == (2, [], "")
+        return result.stderr
+
+    return invoke
+
+
+def test_roles_of_namespaces(run: Callable[..., Settings]) -> None:
+    assert run().namespace_roles == {}
+    expected = {"a": frozenset({"x", "y"}), "b": frozenset()}
+    assert (
+        run("--namespaces", "a,b", "--namespace-roles", "a=x, y", "--namespace-roles", "b=").namespace_roles == expected
+    )
+    variables = {"BEEMFLOW_SECRETS_NAMESPACES": "a,b", "BEEMFLOW_SECRETS_NAMESPACE_ROLES": "a=x a=y b="}
+    assert run(**variables).namespace_roles == expected
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--namespace-roles", "a=x"], ["--namespaces", "b", "--namespace-roles", "a=x"], ["--namespace-roles", "a"]],
+)
+def test_roles_of_a_namespace_that_is_not_served(run: Callable[..., str], flags: list[str]) -> None:
+    assert "must be NAMESPACE=ROLE,ROLE for one of --namespaces" in run(*flags)

@@ -1,0 +1,107 @@
+"""Who asks, as the library is told: by `access`, or when a store is opened."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from beemflow_secrets import Denied, SecretsConfig, access, open_secrets, open_secrets_sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG: dict[str, Any] = {
+    "driver": "env",
+    "access_policies": [
+        {"flow_patterns": ["finance/*"], "secret_patterns": ["STRIPE*"], "required_roles": ["admin"]},
+        {"flow_patterns": ["public"], "secret_patterns": ["OPEN"], "allowed_actions": ["read"]},
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIPE_KEY", '{"live":"x"}')
+    monkeypatch.setenv("OPEN", "y")
+
+
+async def test_where_a_policy_stands_who_asks_must_be_named() -> None:
+    async with open_secrets(CONFIG) as secrets:
+        with pytest.raises(Denied, match="STRIPE_KEY: the store has access policies, and nobody is named"):
+            await secrets.get_secret("STRIPE_KEY")
+        with access(flow="finance/pay", roles=["admin"]):
+            assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+            with pytest.raises(Denied, match="OPEN: no access policy of the store lets flow 'finance/pay' read it"):
+                await secrets.get_secrets(["STRIPE_KEY", "OPEN"])
+            assert await secrets.list_secrets("S") == ["STRIPE_KEY"]
+        with access(flow="public"), pytest.raises(Denied):
+            await secrets.list_secrets()
+        await secrets.health_check()
+    async with open_secrets({"driver": "env"}) as secrets:
+        assert await secrets.get_secret("OPEN") == "y"
+
+
+async def test_the_innermost_stands_alone() -> None:
+    async with open_secrets(CONFIG, flow="finance/pay", roles=["admin"]) as secrets:
+        assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+        with access(flow="public"):
+            assert await secrets.get_secret("OPEN") == "y"
+            with access(flow="finance/pay"), pytest.raises(Denied):  # the roles of others do not come with it
+                await secrets.get_secret("STRIPE_KEY")
+            with access(), pytest.raises(Denied, match="nobody is named"):
+                await secrets.get_secret("OPEN")
+            assert await secrets.get_secret("OPEN") == "y"
+        assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+    with access(flow="public"):
+        async with open_secrets(CONFIG, flow="finance/pay", roles=["admin"]) as secrets:
+            assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+
+
+async def test_it_holds_for_the_task_alone_and_what_it_begins() -> None:
+    entered, read = asyncio.Event(), asyncio.Event()
+
+    async def as_finance() -> None:
+        with access(flow="finance/pay", roles=["admin"]):
+            entered.set()
+            await read.wait()
+            both = await asyncio.gather(*(secrets.get_secret("STRIPE_KEY#live") for _ in range(2)))
+            assert both == ["x", "x"]
+
+    async with open_secrets(CONFIG) as secrets, asyncio.TaskGroup() as group:
+        group.create_task(as_finance())
+        await entered.wait()
+        with pytest.raises(Denied):
+            await secrets.get_secret("STRIPE_KEY")
+        read.set()
+
+
+def test_the_same_without_await() -> None:
+    with open_secrets_sync(CONFIG, flow="public") as secrets:
+        assert secrets.get_secret("OPEN") == "y"
+        with access(flow="finance/pay", roles=["admin"]):
+            assert secrets.get_secret("STRIPE_KEY#live") == "x"
+        with pytest.raises(Denied):
+            secrets.get_secret("STRIPE_KEY")
+
+
+def test_the_policies_of_the_brief_load() -> None:
+    policies = SecretsConfig.from_dict(
+        {
+            "secrets": {
+                "driver": "vault",
+                "vault": {"address": "https://vault:8200", "path": "secret/beemflow", "token": "t"},
+                "access_policies": [
+                    {
+                        "flow_patterns": ["finance/*", "accounting/*"],
+                        "secret_patterns": ["stripe/*", "quickbooks/*"],
+                        "required_roles": ["finance-admin"],
+                    }
+                ],
+            }
+        }
+    ).access_policies
+    assert policies[0].required_roles == ["finance-admin"]
+    assert policies[0].allowed_actions is None
