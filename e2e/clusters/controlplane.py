@@ -116,6 +116,8 @@ class ControlPlane(Cluster):
             self._wait("kube-controller-manager", lambda: self._get(f"{_NAMESPACES}/default/serviceaccounts/default"))
             if manifests:
                 self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+                # What kubectl remembers of the server's kinds may be older than the last of them.
+                shutil.rmtree(self.state / "kubectl", ignore_errors=True)
         except BaseException:
             self.stop()
             raise
