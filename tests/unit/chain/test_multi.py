@@ -13,6 +13,7 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     Gone,
     Held,
     Invalid,
@@ -258,4 +259,4 @@ async def test_who_listens_hears_of_every_change(failover: Pair) -> None:
 
 
 def test_the_errors_that_concern_a_link() -> None:
-    assert set(FAILING) == {Unavailable, Throttled, AuthFailed}
+    assert set(FAILING) == {Unavailable, Throttled, AuthFailed, EndpointNotAllowed}
