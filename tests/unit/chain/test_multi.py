@@ -121,6 +121,13 @@ async def test_a_pinned_version_is_the_first_links_alone(strategy: str) -> None:
     await pair.chain.close()
 
 
+async def test_a_link_that_cannot_be_used_as_it_is_written_is_passed_over(failover: Pair) -> None:
+    failover.first.fault = Invalid("tls.caRef: it does not exist")
+    await failover.chain.health_check()
+    assert await failover.read("both") == ("spare's", "env")
+    assert [link.name for link, _, _ in failover.chain.down()] == ["vault"]
+
+
 # What is told when none serves.
 
 
