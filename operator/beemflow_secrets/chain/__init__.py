@@ -1,4 +1,4 @@
 """What stands before a driver: layers, each a provider around a provider.
 
-access ► policy ► keys ► loader ► call ► driver
+access ► policy ► cache ► keys ► loader ► call ► driver
 """

@@ -25,6 +25,7 @@ class Access(Layer):
     def __init__(self, inner: SecretsProvider, *, driver: str) -> None:
         super().__init__(inner)
         self._driver = driver
+        self._log = log.bind()  # a logger that is bound with each line costs more than a read from a cache
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read, and log what was read. What was not is the caller's to tell: he knows for whom it was."""
@@ -33,7 +34,7 @@ class Access(Layer):
         duration = round((perf_counter() - started) * 1000, 1)
         for ref, answer in answers.items():
             if isinstance(answer, SecretValue):
-                log.info(
+                self._log.info(
                     "Secret retrieved successfully",
                     provider=answer.provider or self._driver,
                     key=ref.key,

@@ -149,15 +149,15 @@ class Cache(Layer):
 
     def _instead(self, ref: Ref, error: SecretsError, now: _Moment) -> SecretValue | None:
         """Return the value to serve in place of an error, None where there is none."""
-        entry = self._entries.get(ref)
-        if entry is None or not isinstance(error, Unavailable | Throttled):
+        if (entry := self._entries.get(ref)) is None:
             return None
         age = entry.read.until(now)
         if isinstance(error, Held):
-            # Held on behalf of who has it, else of the cache.
-            serves = ref.served_by is None
+            serves = ref.served_by is None  # else he who has it deals with it
+        elif isinstance(error, Unavailable | Throttled):
+            serves = 0 < self._stale > age - self._ttl
         else:
-            serves = self._stale > 0 and age < self._ttl + self._stale
+            serves = False
         if not serves:
             return None
         value = self._opened(entry, age)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # noqa: S403 - only what this process sealed itself is ever opened: see Seal.open
+import pickle
 from itertools import count
 from typing import TYPE_CHECKING, Any
 

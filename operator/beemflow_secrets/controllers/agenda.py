@@ -54,7 +54,11 @@ class Agenda:
     def begin(self, item: Tracked) -> Demand:
         """Begin with what was asked or fell due; return what values will do. It stays due until `wait`."""
         now = loop_time()
-        demand = Demand(min(item.due, now), patient=_has_secret(item)) if item.since is None else Demand(item.since, kept=item.kept)
+        demand = (
+            Demand(min(item.due, now), patient=_has_secret(item))
+            if item.since is None
+            else Demand(item.since, kept=item.kept)
+        )
         if item.since is not None:
             item.paced = max(item.paced, now) + PACE
         item.since, item.drift_only, item.due = None, False, now

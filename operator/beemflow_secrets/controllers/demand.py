@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from beemflow_secrets.providers.base import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Wish = Callable[[str, str | None], Ref]
 
 
 class Demand(NamedTuple):
@@ -15,8 +23,8 @@ class Demand(NamedTuple):
     patient: bool = False
     kept: bool = False
 
-    def max_age(self, interval: float) -> float | None:
-        """Return how old a kept value may be, None for any; `interval` is the refreshInterval in seconds, 0: none."""
-        if not self.kept:
-            return 0.0
-        return interval or None
+    def wish(self, interval: float) -> Wish:
+        """Return what makes a Ref of key and version. `interval` is the refreshInterval in seconds, 0: none."""
+        # In an outage a cache has its own limit.
+        max_age = (interval or None) if self.kept else 0.0
+        return partial(Ref, since=self.since, patient=self.patient, max_age=max_age)

@@ -25,8 +25,9 @@ from beemflow_secrets.providers.errors import (
 from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
+    from beemflow_secrets.controllers.demand import Wish
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.model.secret import SecretSpec
@@ -57,7 +58,7 @@ async def read(
     spec: SecretSpec,
     namespace: str,
     *,
-    wish: Callable[[str, str | None], Ref],
+    wish: Wish,
     known: Collection[str],
     former: Provenance,
 ) -> Reading:

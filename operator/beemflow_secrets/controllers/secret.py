@@ -31,7 +31,7 @@ from beemflow_secrets.controllers.timing import (
     due_as_told,
     terms_of,
 )
-from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse
+from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse, requests_refresh
 from beemflow_secrets.controllers.writing import Writing
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
@@ -165,7 +165,11 @@ class SecretController:
         # Where a spare has served, the first link may be back, and nobody would tell.
         if due is None or (due != NEVER and came_from(None, told, spares)):
             # What was listed has been there for a while: a value that was read just now is new enough for it.
-            self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0), kept=seen.refresh_requested in {None, told.get("lastHandledRefresh")})
+            self._agenda.wake(
+                item,
+                loop_time() - (KEPT if listed else 0.0),
+                kept=seen.refresh_requested in {None, told.get("lastHandledRefresh")},
+            )
         else:
             self._agenda.wait(item, self._clock.loop(due))
         if find(told, names.EXPIRING) or is_stale(told):
@@ -218,7 +222,7 @@ class SecretController:
             await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
-            wish = partial(Ref, since=demand.since, patient=demand.patient, max_age=demand.max_age(terms.interval))
+            wish = demand.wish(terms.interval)
             reading = await read(self._stores, spec, seen.key.namespace, wish=wish, known=known, former=former)
         except Failed as failure:
             item.unread = True

@@ -191,6 +191,7 @@ class StoreController:
                 "reason": store.verdict.reason if store.verdict else None,
                 "message": store.verdict.message if store.verdict else None,
                 "latencyMs": round(store.latency * 1000, 1),
+                "cache": _cached(store),
                 "providers": [provider.shown() for provider in _providers(key, store)] if store.verdict else [],
             }
             for key, store in self.stores.items()
@@ -377,6 +378,12 @@ class StoreController:
         elif before is not None:
             log.info("Store serves again", resource=str(key))
             self._events.normal(key, store.seen.uid, verdict.reason, verdict.message)
+
+
+def _cached(store: Store) -> dict[str, Any] | None:
+    """Return what the cache of a store holds, and how often it was of use; None where it has none."""
+    cache = store.opened.cache if store.opened is not None else None
+    return {"entries": cache.entries, "hitRatio": round(cache.hit_ratio, 3)} if cache is not None else None
 
 
 def _path(key: Key, subresource: str = "") -> str:

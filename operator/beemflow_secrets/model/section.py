@@ -1,12 +1,11 @@
 """The section `secrets` of a configuration file: a store, and what a file alone may hold."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import HIDDEN
 from beemflow_secrets.model.multi import MOST_LINKS, Link, Multi

@@ -182,7 +182,9 @@ def _is_optional(source: DataEntry | DataFrom) -> bool:
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
     provider = value.provider or item.provider
-    return Entry(key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at, item.is_stale)
+    return Entry(
+        key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at, item.is_stale
+    )
 
 
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
