@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.chain.access import Access
+from beemflow_secrets.chain.access import Access, Audited
 from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.chain.critical import Critical
@@ -26,6 +26,9 @@ CALLS = 16
 """Backend calls that one backend of a store may have in flight."""
 
 
+UNAUDITED = Audited()
+
+
 class Opened(NamedTuple):
     """What reads from a store, and in it the links of a chain; None where there is one backend."""
 
@@ -33,8 +36,11 @@ class Opened(NamedTuple):
     multi: Multi | None
 
 
-async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
-    """Open a store. Makes no call to a backend. Raises Invalid, which names the link that is concerned."""
+async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
+    """Open a store, whose accesses are `audited`. Makes no call to a backend.
+
+    Raises Invalid, which names the link that is concerned.
+    """
     drivers: list[Driver] = []
     try:
         for path, _, backend in spec.backends:
@@ -47,17 +53,17 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
         await asyncio.gather(*(driver.close() for driver in drivers))
         raise
     if spec.multi is None:
-        return Opened(chain(drivers[0], spec), None)
+        return Opened(chain(drivers[0], spec, audited), None)
     links = [link(driver, name, backend) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)]
     multi = _strategy(spec.multi, links)
-    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver), multi)
+    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited), multi)
 
 
-def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
+def chain(driver: Driver, spec: StoreSpec, audited: Audited = UNAUDITED) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry)
     loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
-    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name)
+    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name, audited)
 
 
 def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
@@ -68,12 +74,12 @@ def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
     return Link(name, driver.name, Keys(loader, prefix=spec.prefix), breaker)
 
 
-def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audited) -> SecretsProvider:
     """Put before one backend, or a chain of them, what every store has."""
     inner = Critical(inner, spec.health_check.critical_keys)
     if spec.access_policies:
         inner = Policy(inner, spec.access_policies)
-    return Access(inner, driver=driver)
+    return Access(inner, spec, driver=driver, audited=audited)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:
