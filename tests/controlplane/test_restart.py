@@ -6,12 +6,14 @@ import random
 import secrets
 import time
 from base64 import b64encode
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from beemflow_secrets.model.names import REFRESH_REQUESTED_ANNOTATION
 from tests.controlplane.conftest import entry, spec, until, writes
+from tests.support import faultproxy as faults
 from tests.support.api import condition
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace, Object
+    from tests.support.faultproxy import FaultProxy
     from tests.support.openbao import OpenBao
     from tests.support.operator import Operator
 
@@ -207,3 +210,35 @@ def _check_held(ns: Namespace, number: int, name: str, written: list[str]) -> No
     for item in found:
         assert set(item["data"]) == {"token"}
         assert item["data"]["token"] in allowed
+
+
+def test_what_fell_due_meanwhile_is_read_first_and_of_it_what_is_overdue_longest(
+    start_operator: Callable[..., Operator],
+    ns: Namespace,
+    store: str,
+    put: Callable[..., int],
+    proxy: FaultProxy,
+    folder: str,
+    canary: str,
+) -> None:
+    hours = [3, 17, 5, 30, 2, 11, 23, 8]
+    running = start_operator("--concurrency", "1")
+    for late in (*hours, 0):
+        put(f"late-{late:02}", token=canary)
+        ns.add(f"late-{late:02}", spec(entry("token", f"late-{late:02}#token"), refreshInterval="1h"))
+    for late in (*hours, 0):
+        ns.ready(f"late-{late:02}")
+    running.stop()
+    for late in hours:
+        read = datetime.fromtimestamp(time.time() - late * 3600, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ns.api.patch(f"{ns.path(f'late-{late:02}')}/status", {"status": {"lastSyncTime": read}})
+    proxy.forget()
+    proxy.set(faults.delay(0.3))
+    running.start()
+    paths = [f"/v1/secret/data/{folder}/late-{late:02}" for late in sorted(hours, reverse=True)]
+    until(lambda: all(proxy.count("GET", path) for path in paths))
+    order = [path for method, path in proxy.counts() if (method, path) in {("GET", path) for path in paths}]
+    # The first that the listing brings is at work before the others are known.
+    assert [path for path in paths if path != order[0]] == order[1:]
+    # What is not due is left to its time.
+    assert proxy.count("GET", f"/v1/secret/data/{folder}/late-00") == 0

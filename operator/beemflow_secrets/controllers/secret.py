@@ -41,6 +41,7 @@ from beemflow_secrets.telemetry import metrics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from beemflow_secrets.controllers.demand import Demand
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.status import Status
@@ -117,6 +118,9 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
+        heir = self.registry.get(Key(KIND.name, *name))
+        if heir is not None and after is not None and not self.registry.lives(after.owner):
+            self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:
@@ -126,13 +130,13 @@ class SecretController:
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
         for _, item in self.registry.users(store):
             if changed or item.unread:
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
     def link_returned(self, store: Key, later: frozenset[str]) -> None:
         """Hear that a link of a chain can be read again: who waited for it, or reads from a `later` one, tries now."""
         for _, item in self.registry.users(store):
             if item.unread or came_from(item.provenance, orjson.loads(item.status), later):
-                self._hear(item)
+                self._agenda.wake(item, loop_time())
 
     def namespace_changed(self, name: Name, before: Namespace | None, after: Namespace | None) -> None:
         """Hear that a namespace has other labels or roles: who a store may answer otherwise now reads anew."""
@@ -142,12 +146,7 @@ class SecretController:
         for store in self._stores.turned(namespace, before, after):
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
-                    self._hear(item)
-
-    def _hear(self, item: Tracked) -> None:
-        """Read anew because of a store: not who is in sync and reads only when its own spec changes."""
-        if item.unread or item.due != NEVER:
-            self._agenda.wake(item, loop_time())
+                    self._agenda.wake(item, loop_time())
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""
@@ -203,7 +202,7 @@ class SecretController:
         except ApiError:
             self._agenda.turn(key, self._clock.now() + LONGEST_RETRY)
 
-    async def _sync(self, item: Tracked, seen: Observed, since: float) -> None:
+    async def _sync(self, item: Tracked, seen: Observed, demand: Demand) -> None:
         terms = UNREADABLE
         try:
             spec = parse(seen)
@@ -215,9 +214,10 @@ class SecretController:
             if created(spec, seen, told, name=self._standing(item)):
                 await self._finish(self._pause(item, seen, terms, status.kept))
                 return
+            await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
-            reading = await read(self._stores, spec, seen.key.namespace, since=since, known=known, former=former)
+            reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):

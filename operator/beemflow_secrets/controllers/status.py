@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers.aging import aged, expiring, failing, fresh, is_stale
+from beemflow_secrets.controllers.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
 from beemflow_secrets.controllers.conditions import Saying, ready, said
 from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
@@ -76,6 +76,8 @@ def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Stat
 
 def kept(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
     """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation."""
+    if ready(old)["reason"] in IN_SYNC and old["observedGeneration"] == generation:
+        return aged(old, terms, read_at=None, now=now)
     message = "synced once: with refreshPolicy CreatedOnce nothing is read while the Secret stands"
     sayings = {READY: Saying("True", Reason.SYNCED, message), STALE: fresh(terms)}
     return aged(_saying(old, sayings, generation, now), terms, read_at=None, now=now)

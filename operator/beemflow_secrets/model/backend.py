@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from beemflow_secrets.model.aws import AwsSpec, Region
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
@@ -28,20 +29,52 @@ class Retry(Model):
     )
 
 
+class RequestBudget(Model):
+    """How many calls a backend is sent: a bucket that fills with time, and from which each call takes."""
+
+    per_second: float = Field(
+        le=10000, description="Calls a second on the average, more than 0; 0.1 is one call in 10 seconds."
+    )
+    burst: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="The most calls at once, after a pause. Default: those of one second, but at least 1.",
+    )
+
+    rules: ClassVar[tuple["Rule[RequestBudget]", ...]] = (
+        Rule(
+            "self.perSecond > 0.0",
+            lambda budget: budget.per_second > 0,
+            "perSecond must be more than 0: without requestBudget there is no limit",
+            path=("perSecond",),
+        ),
+    )
+
+    @property
+    def most_at_once(self) -> int:
+        """The burst, given or not."""
+        return self.burst or max(1, int(self.per_second))
+
+
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to the driver that it is called after."""
+    """Tie a block to the driver that it is called after, and that cannot do without it."""
     return (
         Rule(
             f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
             lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
             f"driver {driver} needs the block {driver}",
         ),
-        Rule(
-            f"!has(self.{driver}) || (has(self.driver) && self.driver == '{driver}')",
-            lambda backend: getattr(backend, driver) is None or backend.driver == driver,
-            f"the block {driver} belongs to driver {driver}",
-            path=(driver,),
-        ),
+        _belongs(driver, driver),
+    )
+
+
+def _belongs(block: str, driver: str) -> Rule[Any]:
+    return Rule(
+        f"!has(self.{block}) || (has(self.driver) && self.driver == '{driver}')",
+        lambda backend: getattr(backend, block) is None or backend.driver == driver,
+        f"the block {block} belongs to driver {driver}",
+        path=(block,),
     )
 
 
@@ -63,6 +96,17 @@ class BackendSpec(Model):
         description="The most keys that one call to the backend carries; fewer where the backend takes no more. "
         "Default 50.",
     )
+    region: Region | None = Field(
+        default=None, description="For driver aws-sm: the region, as eu-west-1. Default: none, and aws.region has it."
+    )
+    aws: AwsSpec | None = Field(
+        default=None, description="For driver aws-sm: how the service is reached, and how to log in there."
+    )
+    request_budget: RequestBudget | None = Field(
+        default=None,
+        description="Limits the calls to the backend, reads and listings; those that somebody waits for go before "
+        "refreshes. Of a chain: all its links together. Default: no limit.",
+    )
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
@@ -71,9 +115,19 @@ class BackendSpec(Model):
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
     )
 
-    rules: ClassVar[tuple[Rule[Any], ...]] = (*block_of("vault"), *block_of("file"), *block_of("kubernetes"))
+    rules: ClassVar[tuple[Rule[Any], ...]] = (
+        _belongs("aws", "aws-sm"),
+        *block_of("vault"),
+        *block_of("file"),
+        *block_of("kubernetes"),
+    )
 
     @property
-    def block(self) -> VaultSpec | KubernetesSpec | None:
+    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | None:
         """The driver's block, where it may hold credentials."""
-        return self.vault or self.kubernetes
+        return self.aws or self.vault or self.kubernetes
+
+    @property
+    def block_name(self) -> str:
+        """What the driver's block is called."""
+        return "aws" if self.driver == "aws-sm" else self.driver

@@ -1,7 +1,8 @@
 """The CustomResourceDefinitions, generated from the models.
 
-What a schema can refuse it refuses, so that a typing error is answered by `kubectl apply`. It holds no defaults: the
-API server would write them into every object, and whoever keeps manifests in git would see a difference for ever.
+What a schema can refuse it refuses, so that a typing error is answered by `kubectl apply`. It holds no defaults of a
+spec: the API server would write them into every object, and whoever keeps manifests in git would see a difference for
+ever. A status has one, as Flux's own kinds do: without an observedGeneration, kstatus takes an object for current.
 Every list, map and string is bounded: the API server reckons with the largest object that could be there when it
 decides whether the rules are cheap enough.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.cel import Schema, with_rule
+from beemflow_secrets.model.meta import NOT_OBSERVED
 from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, SECRET, STORE, VERSION, Kind
 from beemflow_secrets.model.secret import SecretSpec, SecretStatus
 from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, LEAVE_NAMESPACES_OUT, StoreSpec, StoreStatus
@@ -72,7 +74,7 @@ def _definition(kind: Kind, description: str, *, spec: Schema, status: Schema, c
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": status,
+            "status": {**status, "default": {"observedGeneration": NOT_OBSERVED}},
         },
     }
     return {

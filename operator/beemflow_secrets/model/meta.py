@@ -42,8 +42,11 @@ class StatusModel(Model):
     model_config = ConfigDict(extra="ignore", strict=False)
 
 
+NOT_OBSERVED = -1
+"""No object's generation. A status begins with it: nobody shall take an object for current before we have seen it."""
+
 ObservedGeneration = Annotated[
-    int | None, Field(ge=0, description="The metadata.generation of the spec that this tells about.")
+    int | None, Field(ge=NOT_OBSERVED, description="The metadata.generation of the spec that this tells about.")
 ]
 
 

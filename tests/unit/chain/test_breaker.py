@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.breaker import PROBE_DOWN
+from beemflow_secrets.chain.call import CALLS
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     Invalid,
     NotFound,
     SecretsError,
@@ -51,7 +53,7 @@ async def test_a_hanging_link_costs_one_timeout_for_many_keys(link: Link, backen
     backend.hangs = True
     assert await read(link, *KEYS) == {"no answer within 10 s"}
     assert now() == pytest.approx(TIMEOUT, abs=0.1)
-    assert len(backend.reads) == 16  # those that were under way
+    assert len(backend.reads) <= CALLS + 1  # those that were under way, and one that had just begun
 
 
 async def test_calls_under_way_are_given_up_with_the_first_that_fails(link: Link, backend: Backend) -> None:
@@ -107,7 +109,9 @@ async def test_what_concerns_a_key_leaves_the_link_up(link: Link, backend: Backe
     assert await read(link, "k2") == {"v"}
 
 
-@pytest.mark.parametrize("error", [Unavailable("away"), AuthFailed("who?"), Throttled("slow")])
+@pytest.mark.parametrize(
+    "error", [Unavailable("away"), AuthFailed("who?"), Throttled("slow"), EndpointNotAllowed("leads elsewhere")]
+)
 async def test_what_concerns_the_link_takes_it_down(link: Link, backend: Backend, error: SecretsError) -> None:
     backend.secrets["k1"] = error
     assert await read(link, "k1") == {error.message}

@@ -24,6 +24,11 @@ def version(kind: str) -> Schema:
     return found
 
 
+def root(kind: str, part: str) -> Schema:
+    found: Schema = version(kind)["schema"]["openAPIV3Schema"]["properties"][part]
+    return found
+
+
 def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
     """Every field below a schema, lists and maps entered."""
     for name, field in schema.get("properties", {}).items():
@@ -40,7 +45,7 @@ def all_fields() -> list[tuple[str, Schema]]:
         (f"{kind}{path}", field)
         for kind in BY_KIND
         for part in ("spec", "status")
-        for path, field in fields(version(kind)["schema"]["openAPIV3Schema"]["properties"][part], f".{part}")
+        for path, field in fields(root(kind, part), f".{part}")
     ]
 
 
@@ -98,10 +103,10 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers", "certificate"}
+    required |= {"extract", "storeRef", "operator", "maxAge", "perSecond", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
-    by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
+    by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
@@ -111,6 +116,11 @@ def test_the_texts_name_every_default() -> None:
 def test_no_field_has_a_default() -> None:
     # The API server would write it into every object: a difference for ever to manifests that are kept in git.
     assert [path for path, field in ALL_FIELDS if "default" in field] == []
+    assert [kind for kind in BY_KIND if "default" in root(kind, "spec")] == []
+
+
+def test_a_status_is_there_from_the_start_and_says_that_nobody_has_looked() -> None:
+    assert [root(kind, "status")["default"] for kind in BY_KIND] == [{"observedGeneration": -1}] * len(BY_KIND)
 
 
 def test_everything_is_bounded_and_structural() -> None:
@@ -132,6 +142,8 @@ def check(path: str, field: Schema) -> None:
         case "object":
             assert "properties" in field or "maxProperties" in field, path
             assert field.get("additionalProperties") is not False
+        case "number":
+            assert "maximum" in field, path
         case other:
             assert other in {"integer", "boolean"}, path
 
@@ -148,10 +160,12 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
+            *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
+            "aws.serviceAccountRef",
             "vault.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.explain import LONGEST, explain
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import Retry, StoreSpec, check_scope
@@ -102,6 +103,12 @@ def test_the_property_is_found_wherever_it_was_written() -> None:
     assert [item.remote_ref.parts() for item in spec.data] == [("a", "b"), ("a", "b"), ("a", None)]
 
 
+def test_the_budget_of_a_chain_is_not_that_of_each_link() -> None:
+    links = [vault() | {"requestBudget": {"perSecond": 2}}, vault() | {"name": "spare"}]
+    store = StoreSpec.model_validate(chain(*links) | {"requestBudget": {"perSecond": 1}})
+    assert [backend.spec.request_budget for backend in store.backends] == [RequestBudget(per_second=2.0), None]
+
+
 def test_credentials_are_found_by_their_field() -> None:
     spec = StoreSpec.model_validate(approle(roleId=None, roleIdRef={"secretKeyRef": {"name": "a", "key": "b"}}))
     assert spec.vault is not None
@@ -161,7 +168,7 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'env', 'file', 'kubernetes', 'multi' or 'vault' (got a number)"
+        "secrets.driver: must be 'aws-sm', 'env', 'file', 'kubernetes', 'multi' or 'vault' (got a number)"
     )
 
 
