@@ -11,7 +11,7 @@ from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Surroundings
-from beemflow_secrets.providers.endpoints import Endpoints
+from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Invalid, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from tests.contract.conftest import Stores, secret_ref
@@ -69,10 +69,12 @@ def kept(tls_bao: OpenBao, folder: str, canary: str, stores: Stores) -> str:
     return "a"
 
 
-def opened(stores: Stores, tls_bao: OpenBao, *, ca: str | None = None, **options: Any) -> VaultDriver:
+def opened(
+    stores: Stores, tls_bao: OpenBao, *, ca: str | None = None, endpoints: Endpoints = EVERYWHERE, **tls: Any
+) -> VaultDriver:
     assert tls_bao.ca is not None
-    tls = {"caBundle": ca or tls_bao.ca.pem}
-    return stores.open(address=f"https://vault.test:{tls_bao.port}", spec={"tls": tls}, **options)
+    trust = {"caBundle": ca or tls_bao.ca.pem, **tls}
+    return stores.open(address=f"https://vault.test:{tls_bao.port}", spec={"tls": trust}, endpoints=endpoints)
 
 
 async def test_a_server_behind_a_proxy_with_a_password(
@@ -215,6 +217,18 @@ async def test_pins_hold_for_the_server_behind_a_proxy(
     assert (await stores.value(stores.open(address=address, spec={"tls": tls}), kept)).value == canary
     other = {**tls, "pinnedCertificates": [f"sha256/{'A' * 43}="]}
     error = await stores.error(stores.open(address=address, spec={"tls": other}), kept)
+    assert error.message.startswith("TLS handshake failed: the server's key is none of tls.pinnedCertificates")
+
+
+async def test_a_pin_is_one_of_the_server_behind_it(
+    stores: Stores, tls_bao: OpenBao, proxy_url: str, kept: str, canary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy_url)
+    assert tls_bao.cert is not None
+    driver = opened(stores, tls_bao, pinnedCertificates=[tls_bao.cert.pin])
+    assert (await stores.value(driver, kept)).value == canary
+    other = CertificateAuthority().issue().pin
+    error = await stores.error(opened(stores, tls_bao, pinnedCertificates=[other]), kept)
     assert error.message.startswith("TLS handshake failed: the server's key is none of tls.pinnedCertificates")
 
 

@@ -7,9 +7,8 @@ as the system has it.
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING
-
-import aiohttp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,23 +18,18 @@ if TYPE_CHECKING:
 
 _PATCH = """
 import json, pathlib, socket
-import aiohttp
 
-_system = aiohttp.ThreadedResolver.resolve
+_system = socket.getaddrinfo
 
-async def _resolve(self, host, port=0, family=socket.AF_INET):
+def _resolve(host, port, *args, **kwargs):
     names = json.loads(pathlib.Path({file!r}).read_text())
     if host not in names:
-        return await _system(self, host, port, family)
+        return _system(host, port, *args, **kwargs)
     if not names[host]:
-        raise OSError(None, "no such name")
-    return [
-        {{"hostname": host, "host": one, "port": port, "proto": 0, "flags": 0,
-          "family": socket.AF_INET6 if ":" in one else socket.AF_INET}}
-        for one in names[host]
-    ]
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+    return [answer for one in names[host] for answer in _system(one, port, type=socket.SOCK_STREAM)]
 
-aiohttp.ThreadedResolver.resolve = _resolve
+socket.getaddrinfo = _resolve
 """
 
 
@@ -57,7 +51,7 @@ class Names:
 
     def patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let drivers of this process see them."""
-        monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", aiohttp.ThreadedResolver.resolve)  # put back later
+        monkeypatch.setattr(socket, "getaddrinfo", socket.getaddrinfo)  # put back later
         exec(_PATCH.format(file=str(self._file)), {})
 
     def environment(self) -> dict[str, str]:

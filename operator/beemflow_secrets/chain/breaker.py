@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import structlog
 
+from beemflow_secrets.chain.batch import Batch
+from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import Ref, SecretValue
@@ -74,12 +76,13 @@ class Breaker(Layer):
 
     async def fetch(self, refs: Iterable[Ref]) -> Answers:
         """Read, or answer at once why the link is passed over."""
-        asked, started = list(refs), loop_time()
+        asked = Batch.of(refs)
         try:
             answers = await self._while_up(lambda: self._inner.fetch(asked))
         except _PassedOver as down:
             return dict.fromkeys(asked, down.error)
-        await self._judge(answers.values(), started)
+        if asked.started is not None:  # else the store's own budget refused it
+            await self._judge(answers.values(), asked.started)
         return answers
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
@@ -89,6 +92,8 @@ class Breaker(Layer):
             names = await self._while_up(lambda: self._inner.list_secrets(prefix))
         except _PassedOver as down:
             raise down.error from None
+        except OverBudget:
+            raise
         except SecretsError as error:
             await self._judge([error], started)
             raise

@@ -1,4 +1,4 @@
-"""One operation on a backend: its deadline, its retries, its metrics. The only place that tries again."""
+"""One operation on a backend: its turn, its deadline, its retries, its metrics. The only place that tries again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+from beemflow_secrets.chain.batch import Batch
+from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.engine.backoff import full_jitter
 from beemflow_secrets.engine.clock import loop_time
@@ -15,8 +17,9 @@ from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailab
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+    from beemflow_secrets.chain.budget import Budget
     from beemflow_secrets.model.store import Retry
     from beemflow_secrets.providers.base import Driver
 
@@ -24,15 +27,31 @@ T = TypeVar("T")
 
 Answers = dict[Ref, SecretValue | SecretsError]
 
+CALLS = 16
+"""Reads that one backend of a store may have in flight."""
+
 
 class Call(Layer):
     """`timeout` (seconds) bounds one attempt; an operation with all its retries ends within twice that.
 
     `within` (seconds) ends it earlier: a link of a chain gets one timeout, since another backend may be asked.
+    Each attempt takes from all `budgets`, and waits within the operation's time for it. No more than `calls` reads are
+    in flight; how long one waits for others to end is not counted.
     """
 
-    def __init__(self, driver: Driver, *, timeout: float, retry: Retry, within: float | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        timeout: float,
+        retry: Retry,
+        within: float | None = None,
+        budgets: Sequence[Budget] = (),
+        calls: int = CALLS,
+    ) -> None:
         super().__init__(driver)
+        self._budgets = budgets
+        self._slots = asyncio.Semaphore(calls)
         self._within = 2 * timeout if within is None else within
         self._name = driver.name
         self._timeout = timeout
@@ -42,9 +61,20 @@ class Call(Layer):
         """Ask for all, then again for those alone that were throttled or found the backend unavailable."""
         deadline = loop_time() + self._within
         answers: Answers = {}
-        asked = list(refs)
+        batch = Batch.of(refs)
+        batch.waits()
+        asked: list[Ref] = batch
         for attempt in range(1, self._retry.attempts + 1):
-            answers.update(await self._attempt_fetch(asked, deadline))
+            try:
+                await self._take(batch, deadline)
+            except OverBudget as refusal:
+                return answers or dict.fromkeys(asked, refusal)
+            waited = loop_time()
+            async with self._slots:
+                deadline += loop_time() - waited
+                if attempt == 1:
+                    batch.starts()
+                answers.update(await self._attempt_fetch(asked, deadline))
             failed = [error for ref in asked if isinstance(error := answers[ref], Throttled | Unavailable)]
             if not failed or not await self._wait(attempt, failed, deadline):
                 break
@@ -55,17 +85,28 @@ class Call(Layer):
         """List, trying again while throttled or unavailable."""
         deadline = loop_time() + self._within
         attempt = 0
+        failed: list[Throttled | Unavailable] = []
         while True:
             attempt += 1
             try:
+                await self._take(Batch(()), deadline)
                 return await self._attempt("list", lambda: self._inner.list_secrets(prefix), deadline)
+            except OverBudget as refusal:
+                raise (failed[0] if failed else refusal) from None
             except (Throttled, Unavailable) as error:
-                if attempt == self._retry.attempts or not await self._wait(attempt, [error], deadline):
+                failed = [error]
+                if not await self._wait(attempt, failed, deadline):
                     raise
 
     async def health_check(self) -> None:
-        """Ask once: whoever probes comes again by itself."""
+        """Ask once: whoever probes comes again by itself. It waits for no budget, but is charged to it."""
+        for budget in self._budgets:
+            budget.charge()
         await self._attempt("health", self._inner.health_check, loop_time() + self._timeout)
+
+    async def _take(self, batch: Batch, deadline: float) -> None:
+        for budget in self._budgets:
+            await budget.take(batch, deadline)
 
     async def _attempt_fetch(self, refs: list[Ref], deadline: float) -> Answers:
         try:

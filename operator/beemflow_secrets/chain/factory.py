@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.access import Access
 from beemflow_secrets.chain.breaker import Breaker
+from beemflow_secrets.chain.budget import Budget
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.chain.critical import Critical
 from beemflow_secrets.chain.keys import Keys
@@ -18,12 +19,11 @@ from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.registry import open_driver
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beemflow_secrets.model.multi import Multi as MultiSpec
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
-
-CALLS = 16
-"""Backend calls that one backend of a store may have in flight."""
 
 
 class Opened(NamedTuple):
@@ -48,24 +48,32 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
         raise
     if spec.multi is None:
         return Opened(chain(drivers[0], spec), None)
-    links = [link(driver, name, backend) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)]
+    shared = _budgets(spec)
+    links = [
+        link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
+    ]
     multi = _strategy(spec.multi, links)
     return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver), multi)
 
 
 def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
-    call = Call(driver, timeout=spec.timeout, retry=spec.retry)
-    loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
+    call = Call(driver, timeout=spec.timeout, retry=spec.retry, budgets=_budgets(spec))
+    loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit))
     return _before(Keys(loader, prefix=spec.prefix), spec, driver.name)
 
 
-def link(driver: Driver, name: str, spec: StoreSpec) -> Link:
-    """Put before a driver what stands there in a chain."""
-    call = Call(driver, timeout=spec.timeout, retry=spec.retry, within=spec.timeout)
+def link(driver: Driver, name: str, spec: StoreSpec, shared: Sequence[Budget] = ()) -> Link:
+    """Put before a driver what stands there in a chain. `shared` is the chain's own budget, if it has one."""
+    budgets = (*shared, *_budgets(spec))
+    call = Call(driver, timeout=spec.timeout, retry=spec.retry, within=spec.timeout, budgets=budgets)
     breaker = Breaker(call, name=name)
-    loader = Loader(breaker, batch=min(spec.batch_size, driver.batch_limit), calls=CALLS)
+    loader = Loader(breaker, batch=min(spec.batch_size, driver.batch_limit))
     return Link(name, driver.name, Keys(loader, prefix=spec.prefix), breaker)
+
+
+def _budgets(spec: StoreSpec) -> tuple[Budget, ...]:
+    return (Budget(spec.request_budget),) if spec.request_budget is not None else ()
 
 
 def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from beemflow_secrets.chain.batch import Batch
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from beemflow_secrets.providers.base import SecretsProvider
 
@@ -30,39 +31,72 @@ value is new enough for it, so that nobody is given one from before his question
 """
 
 
+FEW = 4
+"""Calls in flight up to which keys leave although their batch is not full."""
+
+LINGER = 0.1
+"""Seconds for which a key waits at most for others to join it, while more calls than that are in flight."""
+
+
 class _Read:
     """One read of one key, waiting or made."""
 
-    __slots__ = ("answer", "started")
+    __slots__ = ("answer", "batch")
 
-    def __init__(self) -> None:
+    def __init__(self, batch: _Gathered) -> None:
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.started: float | None = None
+        self.batch = batch
 
     def serves(self, since: float | None) -> bool:
         """Whether who asked at `since` may have this read's answer."""
-        if self.started is None:
-            return True
-        return not self.answer.done() if since is None else self.started >= since
+        if self.batch.started is None or since is None:
+            return not self.answer.done()
+        return self.batch.started >= since
+
+
+class _Gathered(Batch):
+    """The keys that leave together, and the reads that their answers are for."""
+
+    __slots__ = ("reads",)
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.patient = True
+        self.waits()
+        self.reads: dict[Ref, _Read] = {}
+
+    def add(self, ref: Ref) -> _Read:
+        """Have one more key read."""
+        self.append(ref)
+        read = self.reads[ref] = _Read(self)
+        return read
 
 
 class Loader(Layer):
-    """`batch` is the most keys a call of the inner provider carries, `calls` how many calls may be in flight."""
+    """`batch` is the most keys a call of the inner provider carries.
 
-    def __init__(self, inner: SecretsProvider, *, batch: int, calls: int) -> None:
+    Where that is one, each key leaves at once. Else keys gather: all that are asked for in one turn of the event loop,
+    and, while `FEW` calls are in flight, those that come until one of them ends, or for `LINGER`. A full batch leaves
+    at once; one that waits for its turn further down fills up meanwhile.
+    """
+
+    def __init__(self, inner: SecretsProvider, *, batch: int) -> None:
         super().__init__(inner)
         self._batch = batch
-        self._calls = calls
         self._reads: dict[Ref, _Read] = {}
-        self._waiting: deque[Ref] = deque()
+        self._open: _Gathered | None = None
+        self._unsent: _Gathered | None = None
         self._kept: deque[tuple[float, Ref, _Read]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._turn: asyncio.Handle | None = None
+        self._linger: asyncio.TimerHandle | None = None
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, Answer]:
         """Read all refs; one that another caller is having read is read once for both."""
         reads = {ref: self._join(ref) for ref in refs}
-        self._pump()
+        if self._unsent and self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._send_rest)
         if pending := [read.answer for read in reads.values() if not read.answer.done()]:
             # `wait` leaves the futures alone when this caller is cancelled: others wait for them too.
             await asyncio.wait(pending)
@@ -70,56 +104,79 @@ class Loader(Layer):
 
     async def close(self) -> None:
         """End what is in flight, and close the inner provider."""
-        # Those who wait first: a call that ends makes room for them.
-        self._refuse({ref: self._reads[ref] for ref in self._waiting})
-        self._waiting.clear()
+        # First what waits: it would be sent when a call ends.
+        if self._unsent is not None:
+            self._refuse(self._unsent)
+            self._unsent = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._sweep is not None:
-            self._sweep.cancel()
+        for handle in (self._sweep, self._turn, self._linger):
+            if handle is not None:
+                handle.cancel()
         await self._inner.close()
 
     def _join(self, ref: Ref) -> _Read:
         read = self._reads.get(ref)
         if read is None or not read.serves(ref.since):
-            read = self._reads[ref] = _Read()
-            self._waiting.append(ref)
+            read = self._reads[ref] = self._gather(ref)
+        if not ref.patient:
+            read.batch.patient = False
         return read
 
-    def _pump(self) -> None:
-        while self._waiting and len(self._tasks) < self._calls:
-            batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
-            task = asyncio.create_task(self._load(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._loaded)
+    def _gather(self, ref: Ref) -> _Read:
+        if self._open is None or self._open.started is not None or len(self._open) == self._batch:
+            self._open = self._unsent = _Gathered()
+        read = self._open.add(ref)
+        if self._unsent is not None and len(self._unsent) == self._batch:
+            self._send(self._unsent)
+        return read
+
+    def _send_rest(self) -> None:
+        """Send what waits, if few calls are in flight; else see to it that it does not wait for long."""
+        self._turn = None
+        if self._unsent is None:
+            return
+        if len(self._tasks) < FEW:
+            self._send(self._unsent)
+        elif self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER, self._send, self._unsent)
+
+    def _send(self, batch: _Gathered) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+        self._unsent = None
+        batch.starts()
+        task = asyncio.create_task(self._load(batch))
+        self._tasks.add(task)
+        task.add_done_callback(self._loaded)
 
     def _loaded(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._pump()
+        self._send_rest()
 
-    async def _load(self, batch: list[Ref]) -> None:
+    async def _load(self, batch: _Gathered) -> None:
         loop = asyncio.get_running_loop()
-        reads = {ref: self._reads[ref] for ref in batch}
-        for read in reads.values():
-            read.started = loop.time()
         try:
             answers = await self._inner.fetch(batch)
         except asyncio.CancelledError:
-            self._refuse(reads)
+            self._refuse(batch)
             raise
         except Exception as error:  # noqa: BLE001 - a driver's defect, or an SDK error that it did not map
             log.error("Driver failed unexpectedly", error=type(error).__name__, at=where(error))  # noqa: TRY400 - no text of an SDK in logs
             answers = dict.fromkeys(batch, Unavailable(f"the driver failed unexpectedly ({type(error).__name__})"))
+        finally:
+            self._open = None if self._open is batch else self._open
         until = loop.time() + KEPT
-        for ref, read in reads.items():
+        for ref, read in batch.reads.items():
             read.answer.set_result(answers[ref])
             self._kept.append((until, ref, read))
         if self._sweep is None:
             self._sweep = loop.call_later(KEPT, self._forget)
 
-    def _refuse(self, reads: Mapping[Ref, _Read]) -> None:
-        for ref, read in reads.items():
+    def _refuse(self, batch: _Gathered) -> None:
+        for ref, read in batch.reads.items():
             if self._reads.get(ref) is read:
                 del self._reads[ref]
             read.answer.set_result(Unavailable("the store is being closed", key=ref.key))

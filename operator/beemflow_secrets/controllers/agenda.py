@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers.demand import Demand
 from beemflow_secrets.controllers.objects import Moment
 from beemflow_secrets.controllers.timing import NEVER, pause_after
 from beemflow_secrets.engine.clock import loop_time
@@ -46,14 +47,14 @@ class Agenda:
         else:
             self._queue.add_at(item.seen.key, at, lane=item.stores, priority=Priority.NOW)
 
-    def begin(self, item: Tracked) -> float:
-        """Begin with what was asked or fell due; return since when a value is new enough. It stays due until `wait`."""
+    def begin(self, item: Tracked) -> Demand:
+        """Begin with what was asked or fell due; return what values will do. It stays due until `wait`."""
         now = loop_time()
-        since = min(item.due, now) if item.since is None else item.since
+        demand = Demand(min(item.due, now), patient=_has_secret(item)) if item.since is None else Demand(item.since)
         if item.since is not None:
             item.paced = max(item.paced, now) + PACE
         item.since, item.drift_only, item.due = None, False, now
-        return since
+        return demand
 
     def put_off(self, item: Tracked) -> None:
         """Leave a resource that was handed out for nothing to its due time."""
@@ -70,7 +71,7 @@ class Agenda:
         """Have a resource that failed tried again."""
         item.failures += 1
         # Who has no Secret yet goes before those who refresh theirs.
-        priority = Priority.REFRESH if b'"secretRef"' in item.status else Priority.NOW
+        priority = Priority.REFRESH if _has_secret(item) else Priority.NOW
         pause = pause_after(item.failures, interval=interval, retry_after=retry_after)
         self.wait(item, loop_time() + pause, priority)
 
@@ -86,3 +87,7 @@ class Agenda:
         """Drop a resource that is gone."""
         self._queue.forget(key)
         self._queue.forget(Moment(key))
+
+
+def _has_secret(item: Tracked) -> bool:
+    return b'"secretRef"' in item.status

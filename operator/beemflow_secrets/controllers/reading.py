@@ -27,6 +27,7 @@ from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from beemflow_secrets.controllers.demand import Demand
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.model.secret import SecretSpec
@@ -58,18 +59,18 @@ async def read(
     spec: SecretSpec,
     namespace: str,
     *,
-    since: float,
+    demand: Demand,
     known: Collection[str],
     former: Provenance,
 ) -> Reading:
-    """Read all sources of a spec. No value is from before `since` (the event loop's clock). Raises Failed.
+    """Read all sources of a spec. Raises Failed.
 
     `known` are the marks of the sources that were read before, `former` is where the values of the Secret came from.
     """
     sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
     wanted: dict[Key, dict[Ref, Ref]] = {}
     for _, store, ref in sources:
-        wanted.setdefault(store, {})[ref] = Ref(ref.key, ref.version, since)
+        wanted.setdefault(store, {})[ref] = Ref(ref.key, ref.version, demand.since, patient=demand.patient)
     # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
     read_ones = await asyncio.gather(
         *(_fetch(stores, store, namespace, list(refs.values()), former) for store, refs in wanted.items())

@@ -41,6 +41,7 @@ from beemflow_secrets.telemetry import metrics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from beemflow_secrets.controllers.demand import Demand
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.status import Status
@@ -198,7 +199,7 @@ class SecretController:
         except ApiError:
             self._agenda.turn(key, self._clock.now() + LONGEST_RETRY)
 
-    async def _sync(self, item: Tracked, seen: Observed, since: float) -> None:
+    async def _sync(self, item: Tracked, seen: Observed, demand: Demand) -> None:
         terms = UNREADABLE
         try:
             spec = parse(seen)
@@ -212,7 +213,7 @@ class SecretController:
                 return
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
-            reading = await read(self._stores, spec, seen.key.namespace, since=since, known=known, former=former)
+            reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):

@@ -28,6 +28,34 @@ class Retry(Model):
     )
 
 
+class RequestBudget(Model):
+    """How many calls a backend is sent: a bucket that fills with time, and from which each call takes."""
+
+    per_second: float = Field(
+        le=10000, description="Calls a second on the average, more than 0; 0.1 is one call in 10 seconds."
+    )
+    burst: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="The most calls at once, after a pause. Default: those of one second, but at least 1.",
+    )
+
+    rules: ClassVar[tuple["Rule[RequestBudget]", ...]] = (
+        Rule(
+            "self.perSecond > 0.0",
+            lambda budget: budget.per_second > 0,
+            "perSecond must be more than 0: without requestBudget there is no limit",
+            path=("perSecond",),
+        ),
+    )
+
+    @property
+    def most_at_once(self) -> int:
+        """The burst, given or not."""
+        return self.burst or max(1, int(self.per_second))
+
+
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
     """Tie a block to the driver that it is called after."""
     return (
@@ -62,6 +90,11 @@ class BackendSpec(Model):
         le=1000,
         description="The most keys that one call to the backend carries; fewer where the backend takes no more. "
         "Default 50.",
+    )
+    request_budget: RequestBudget | None = Field(
+        default=None,
+        description="Limits the calls to the backend, reads and listings; those that somebody waits for go before "
+        "refreshes. Of a chain: all its links together. Default: no limit.",
     )
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."

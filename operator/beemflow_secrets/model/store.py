@@ -52,6 +52,8 @@ OwnDriver = Literal["env", "file", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
+_OF_THE_CHAIN = {"multi": None, "request_budget": None}
+
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
@@ -126,12 +128,12 @@ class StoreSpec(BackendSpec):
     def backends(self) -> list[Backend]:
         """The backends, each with a spec as if it were the store's only one: itself, or the links of a chain.
 
-        What a link leaves out is the store's. The store's prefix is not in it: it belongs to the chain.
+        What a link leaves out is the store's. Its prefix and budget are not in it: they belong to the chain.
         """
         if self.multi is None:
             return [Backend("", self.driver, self)]
         return [
-            Backend(f"multi.providers[{index}].", link.called, self.model_copy(update={"multi": None, **link.given}))
+            Backend(f"multi.providers[{index}].", link.called, self.model_copy(update={**_OF_THE_CHAIN, **link.given}))
             for index, link in enumerate(self.multi.providers)
         ]
 

@@ -33,13 +33,15 @@ class Ref:
     `key` is the name below the store's prefix; `version` None means the current one. `since` is for sharing only and
     takes no part in equality: a value that was read at or after this moment (seconds of the event loop's clock) will
     do; None joins whatever read of the key another caller has under way. `served_by` is the link of a chain that the
-    value which the caller has now came from, None where he has none; it takes no part in equality either.
+    value which the caller has now came from, None where he has none; it takes no part in equality either. Nor does
+    `patient`: nobody waits for the value, so that others go first where a store has a budget.
     """
 
     key: str
     version: str | None = None
     since: float | None = field(default=None, compare=False)
     served_by: str | None = field(default=None, compare=False)
+    patient: bool = field(default=False, compare=False)
 
 
 class SecretValue:

@@ -137,3 +137,21 @@ async def test_every_attempt_is_counted_by_what_came_of_it() -> None:
     assert count("success") - before["success"] == 2
     assert count("Unavailable") - before["Unavailable"] == 2
     assert metrics.active_connections.labels("scripted")._value.get() == 0
+
+
+async def test_no_more_reads_are_in_flight_than_allowed_and_none_loses_its_time_by_waiting() -> None:
+    driver = Scripted(lambda _key, _times: SecretValue("v"), takes=2)
+    call = Call(driver, timeout=3, retry=RETRY, calls=3)
+    answers = await asyncio.gather(*(call.fetch([Ref(f"k{number}")]) for number in range(12)))
+    assert now() == pytest.approx(8, abs=0.01)
+    assert all(isinstance(answer, SecretValue) for answered in answers for answer in answered.values())
+
+
+async def test_who_waits_before_the_next_attempt_leaves_his_place_to_others() -> None:
+    driver = Scripted(lambda key, times: SecretValue("v") if key == "b" or times > 1 else Throttled("", retry_after=20))
+    call = Call(driver, timeout=30, retry=RETRY, calls=1)
+    first = asyncio.create_task(call.fetch([Ref("a")]))
+    await asyncio.sleep(1)
+    await call.fetch([Ref("b")])
+    assert now() == pytest.approx(1, abs=0.01)
+    await first

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.chain.loader import KEPT, Loader
+from beemflow_secrets.chain.loader import FEW, KEPT, LINGER, Loader
+from beemflow_secrets.engine.schedule import next_due
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 
@@ -59,7 +60,7 @@ async def read(loader: Loader, key: str, since: float | None = None) -> str:
 
 async def test_equal_keys_are_read_once() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=4)
+    loader = Loader(driver, batch=1)
     values = await asyncio.gather(*(read(loader, "a") for _ in range(50)))
     assert set(values) == {"a of call 1"}
     assert driver.calls == [["a"]]
@@ -67,33 +68,56 @@ async def test_equal_keys_are_read_once() -> None:
 
 async def test_another_version_is_another_read() -> None:
     driver = Counting()
-    await Loader(driver, batch=1, calls=4).fetch([Ref("a"), Ref("a", "1"), Ref("a", "2"), Ref("a")])
+    await Loader(driver, batch=1).fetch([Ref("a"), Ref("a", "1"), Ref("a", "2"), Ref("a")])
     assert len(driver.calls) == 3
 
 
-async def test_keys_gather_while_calls_are_in_flight() -> None:
+async def test_where_a_driver_does_not_batch_no_key_waits_for_another() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=20, calls=1)
+    loader = Loader(driver, batch=1)
     await asyncio.gather(*(read(loader, f"k{number}") for number in range(45)))
-    assert [len(call) for call in driver.calls] == [1, 20, 20, 4]
+    assert now() == pytest.approx(1, abs=0.01)
+
+
+async def test_keys_of_many_callers_who_come_in_one_turn_leave_together() -> None:
+    driver = Counting()
+    loader = Loader(driver, batch=20)
+    await asyncio.gather(*(read(loader, f"k{number}") for number in range(45)))
+    assert [len(call) for call in driver.calls] == [20, 20, 5]
+    assert now() == pytest.approx(1, abs=0.01)
+
+
+async def test_keys_gather_while_a_few_calls_are_in_flight() -> None:
+    driver = Counting()
+    loader = Loader(driver, batch=20)
+    async with asyncio.TaskGroup() as group:
+        for number in range(45):
+            group.create_task(read(loader, f"k{number}"))
+            await asyncio.sleep(0.001)
+    assert [len(call) for call in driver.calls] == [1] * FEW + [20, 20, 1]
+
+
+async def test_a_key_waits_for_others_no_longer_than_a_moment() -> None:
+    driver = Counting()
+    loader = Loader(driver, batch=20)
+    async with asyncio.TaskGroup() as group:
+        for number in range(FEW + 1):
+            group.create_task(read(loader, f"k{number}"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.sleep(LINGER + 0.01)
+        assert len(driver.calls) == FEW + 1
 
 
 async def test_keys_asked_for_together_leave_together() -> None:
     driver = Counting()
-    await Loader(driver, batch=20, calls=4).fetch([Ref(f"k{number}") for number in range(40)])
+    await Loader(driver, batch=20).fetch([Ref(f"k{number}") for number in range(40)])
     assert [len(call) for call in driver.calls] == [20, 20]
-
-
-async def test_no_more_calls_are_in_flight_than_allowed() -> None:
-    driver = Counting()
-    loader = Loader(driver, batch=1, calls=3)
-    await asyncio.gather(*(read(loader, f"k{number}") for number in range(9)))
-    assert now() == pytest.approx(3, abs=0.01)
 
 
 async def test_who_asked_before_a_read_began_has_its_answer_and_who_asked_later_does_not() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=4)
+    loader = Loader(driver, batch=1)
     asked = now()
     await asyncio.sleep(0.1)
     first = asyncio.create_task(read(loader, "a", since=now()))
@@ -107,7 +131,7 @@ async def test_who_asked_before_a_read_began_has_its_answer_and_who_asked_later_
 
 async def test_an_answer_is_forgotten_after_a_while() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=4)
+    loader = Loader(driver, batch=1)
     await read(loader, "a", since=0)
     await asyncio.sleep(KEPT + 0.1)
     assert not loader._reads
@@ -116,14 +140,14 @@ async def test_an_answer_is_forgotten_after_a_while() -> None:
 
 async def test_without_a_since_an_ended_read_is_not_used_again() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=4)
+    loader = Loader(driver, batch=1)
     assert await read(loader, "a") == "a of call 1"
     assert await read(loader, "a") == "a of call 2"
 
 
 async def test_one_caller_who_is_cancelled_takes_nothing_from_the_others() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=4)
+    loader = Loader(driver, batch=1)
     first = asyncio.create_task(read(loader, "a"))
     second = asyncio.create_task(read(loader, "a"))
     await asyncio.sleep(0.5)
@@ -135,7 +159,7 @@ async def test_one_caller_who_is_cancelled_takes_nothing_from_the_others() -> No
 async def test_a_driver_that_fails_unexpectedly_leaves_nobody_waiting_and_no_text_behind() -> None:
     driver = Counting()
     driver.fails = RuntimeError("hunter2 in an SDK's text")
-    loader = Loader(driver, batch=1, calls=1)
+    loader = Loader(driver, batch=1)
     answers = await asyncio.gather(*(loader.fetch([Ref(key)]) for key in "abc"))
     for answer in answers:
         (error,) = answer.values()
@@ -146,7 +170,7 @@ async def test_a_driver_that_fails_unexpectedly_leaves_nobody_waiting_and_no_tex
 
 async def test_close_answers_those_who_wait_and_closes_the_driver() -> None:
     driver = Counting()
-    loader = Loader(driver, batch=1, calls=1)
+    loader = Loader(driver, batch=1)
     waiting = asyncio.gather(*(loader.fetch([Ref(key)]) for key in "abc"))
     await asyncio.sleep(0.5)
     await loader.close()
@@ -154,3 +178,21 @@ async def test_close_answers_those_who_wait_and_closes_the_driver() -> None:
         (error,) = answer.values()
         assert isinstance(error, Unavailable)
     assert driver.closed
+
+
+async def test_a_thousand_resources_that_fall_due_in_slots_fill_batches() -> None:
+    driver = Counting()
+    loader = Loader(driver, batch=20)
+    interval, start = 30.0, 1_000_000.0
+
+    async def refresh(key: str) -> None:
+        due = next_due(start, interval=interval, store="store", key=key)
+        while due <= start + 4 * interval:
+            await asyncio.sleep(due - start - now())
+            await read(loader, key, since=due - start)
+            due = next_due(due, interval=interval, store="store", key=key)
+
+    await asyncio.gather(*(refresh(f"k{number}") for number in range(1000)))
+    refreshes = sum(len(call) for call in driver.calls)
+    assert refreshes == 4000
+    assert len(driver.calls) <= 0.08 * refreshes

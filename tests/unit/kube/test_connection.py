@@ -111,6 +111,22 @@ def test_what_will_not_do_is_said_in_one_line(tmp_path: Path, fields: Any, word:
     assert "\n" not in str(caught.value)
 
 
+def test_the_way_to_the_api_server_is_that_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As client-go has it."""
+    path = kubeconfig(tmp_path / "a", cluster={"server": "https://cluster.test"}, user={})
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@proxy.test:3128")
+    found = from_kubeconfig([path])
+    assert str(found.proxy) == "http://user:hunter2@proxy.test:3128"
+    assert "hunter2" not in repr(found)
+    monkeypatch.setenv("NO_PROXY", "cluster.test")
+    assert from_kubeconfig([path]).proxy is None
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://user:hunter2@proxy.test")
+    with pytest.raises(NoCluster, match="HTTPS_PROXY names no proxy") as caught:
+        from_kubeconfig([path])
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_a_token_file_is_read_anew_each_minute_and_kept_while_it_is_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,8 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, vault(address="http://[::1]:8200/v")),
     (STORE, vault(address="http://vault") | {"tls": {"allowPlaintext": True, "minVersion": "1.2"}}),
     (STORE, vault() | {"retry": {"attempts": 1, "baseDelay": 0, "maxDelay": "1h30m"}}),
+    (STORE, vault() | {"requestBudget": {"perSecond": 0.1}}),
+    (STORE, chain({**vault(), "requestBudget": {"perSecond": 5, "burst": 1}}) | {"requestBudget": {"perSecond": 1e4}}),
     (STORE, vault() | {"tls": {"pinnedCertificates": [PIN, PIN.replace("/", "//", 1), f"sha256//{'/' * 43}="]}}),
     (STORE, secured(caRef=ca_ref(), clientCertificate=client())),
     (STORE, secured(caRef=ca_ref(kind="Secret"))),
@@ -220,6 +222,16 @@ WRONG: list[Wrong] = [
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
     Wrong("too many attempts", STORE, {"retry": {"attempts": 21}}, "less than or equal to 20", "spec.retry.attempts"),
+    Wrong(
+        "no rate", STORE, {"requestBudget": {"burst": 5}}, "spec.requestBudget.perSecond: is req", "perSecond: Required"
+    ),
+    Wrong(
+        "a rate of nothing", STORE, {"requestBudget": {"perSecond": 0}}, "must be more than 0", "must be more than 0"
+    ),
+    Wrong("negative rate", STORE, {"requestBudget": {"perSecond": -0.5}}, "must be more than 0", "must be more than 0"),
+    Wrong("text for a rate", STORE, {"requestBudget": {"perSecond": "1"}}, "(got a string)", "requestBudget.perSecond"),
+    Wrong("absurd rate", STORE, {"requestBudget": {"perSecond": 10001}}, "spec.requestBudget.perSecond", "perSecond"),
+    Wrong("no burst", STORE, {"requestBudget": {"perSecond": 1, "burst": 0}}, "spec.requestBudget.burst", "burst"),
     Wrong("unquoted version", STORE, vault() | {"tls": {"minVersion": 1.3}}, "spec.tls.minVersion", "minVersion"),
     Wrong("old TLS", STORE, vault() | {"tls": {"minVersion": "1.1"}}, "spec.tls.minVersion: must be", "minVersion"),
     Wrong("no driver block", STORE, {"driver": "vault"}, "spec: driver vault needs the block vault", "needs the block"),

@@ -103,7 +103,7 @@ def test_the_texts_name_every_default() -> None:
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
     objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "maxAge", "strategy", "providers", "certificate"}
+    required |= {"extract", "storeRef", "operator", "maxAge", "perSecond", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"kubernetes", "serviceAccountRef", "multi"}
@@ -142,6 +142,8 @@ def check(path: str, field: Schema) -> None:
         case "object":
             assert "properties" in field or "maxProperties" in field, path
             assert field.get("additionalProperties") is not False
+        case "number":
+            assert "maximum" in field, path
         case other:
             assert other in {"integer", "boolean"}, path
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.explain import LONGEST, explain
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import Retry, StoreSpec, check_scope
@@ -100,6 +101,12 @@ def test_defaults_are_the_contracts() -> None:
 def test_the_property_is_found_wherever_it_was_written() -> None:
     spec = SecretSpec.model_validate(secret(entry("a#b", "one"), entry("a", "two", property="b"), entry("a", "three")))
     assert [item.remote_ref.parts() for item in spec.data] == [("a", "b"), ("a", "b"), ("a", None)]
+
+
+def test_the_budget_of_a_chain_is_not_that_of_each_link() -> None:
+    links = [vault() | {"requestBudget": {"perSecond": 2}}, vault() | {"name": "spare"}]
+    store = StoreSpec.model_validate(chain(*links) | {"requestBudget": {"perSecond": 1}})
+    assert [backend.spec.request_budget for backend in store.backends] == [RequestBudget(per_second=2.0), None]
 
 
 def test_credentials_are_found_by_their_field() -> None:
