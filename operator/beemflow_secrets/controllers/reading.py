@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 LARGE = 128 * 1024
-"""Bytes that may be put together where we stand. More would hold up everybody: twenty thousand fields take tens of milliseconds."""
+"""Bytes that are put together in a thread: twenty thousand fields would hold up the loop for tens of milliseconds."""
 
 PER_FIELD = 32
 """What a field weighs beside its text, in bytes."""
