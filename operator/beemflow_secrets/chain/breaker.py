@@ -23,6 +23,7 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     NotFound,
     SecretsError,
     Throttled,
@@ -39,7 +40,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Answers = dict[Ref, SecretValue | SecretsError]
 
-FAILING = (Unavailable, Throttled, AuthFailed)
+FAILING = (Unavailable, Throttled, AuthFailed, EndpointNotAllowed)
 """The errors that concern a link, not a key."""
 
 PROBE_DOWN = (2.0, 5.0)

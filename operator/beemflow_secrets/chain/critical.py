@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.model.keys import split_key
 from beemflow_secrets.providers.base import Ref
-from beemflow_secrets.providers.errors import AuthFailed, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.errors import NotFound, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,7 @@ class Critical(Layer):
         answers = await self._inner.fetch(self._refs) if self._refs else {}
         faults = {self._refs[ref]: answer for ref, answer in answers.items() if isinstance(answer, SecretsError)}
         for fault in faults.values():
-            if isinstance(fault, Unavailable | Throttled | AuthFailed):
+            if isinstance(fault, FAILING):
                 raise fault  # the backend is away, not the key
         if faults:
             told = "; ".join(f"{key}: {fault.message}" for key, fault in faults.items())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretValue
-from beemflow_secrets.providers.errors import Held, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Denied, Held, NotFound, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,12 +112,12 @@ class Failover(Multi):
             found = await link.reader.fetch(left) if left else {}
             passed = []
             for ref in left:
-                answer = found[ref]
+                answer, down = found[ref], link.breaker.error is not None
                 if isinstance(answer, SecretsError):
-                    said[ref].append(Said(link, answer, down=link.breaker.error is not None))
+                    said[ref].append(Said(link, answer, down))
                 if isinstance(answer, SecretValue):
                     answers[ref] = self._hold(ref, place, said[ref]) or answer.of_link(link.name)
-                elif isinstance(answer, self._passing) and ref.version is None:
+                elif ref.version is None and (isinstance(answer, self._passing) or (down and _tells_of_link(answer))):
                     passed.append(ref)
                 else:
                     # "Not found" of a spare says nothing of what a link has that cannot be asked.
@@ -158,6 +158,11 @@ class Failover(Multi):
         )
         held.wait, held.is_down = wait, lambda: breaker.error is not None
         return held
+
+
+def _tells_of_link(error: SecretsError) -> bool:
+    """Whether the answer of a link that is down can be why it is: a missing CA, say, is no fault of the key."""
+    return not isinstance(error, NotFound | Denied)
 
 
 def named(link: Link, error: SecretsError) -> SecretsError:

@@ -13,6 +13,7 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     Invalid,
     NotFound,
     SecretsError,
@@ -108,7 +109,9 @@ async def test_what_concerns_a_key_leaves_the_link_up(link: Link, backend: Backe
     assert await read(link, "k2") == {"v"}
 
 
-@pytest.mark.parametrize("error", [Unavailable("away"), AuthFailed("who?"), Throttled("slow")])
+@pytest.mark.parametrize(
+    "error", [Unavailable("away"), AuthFailed("who?"), Throttled("slow"), EndpointNotAllowed("leads elsewhere")]
+)
 async def test_what_concerns_the_link_takes_it_down(link: Link, backend: Backend, error: SecretsError) -> None:
     backend.secrets["k1"] = error
     assert await read(link, "k1") == {error.message}

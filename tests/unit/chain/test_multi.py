@@ -13,6 +13,7 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
+    EndpointNotAllowed,
     Gone,
     Held,
     Invalid,
@@ -118,6 +119,13 @@ async def test_a_pinned_version_is_the_first_links_alone(strategy: str) -> None:
     assert is_error(await pair.read("both", version="1"), Unavailable, "vault: away")
     assert pair.spare.reads == []
     await pair.chain.close()
+
+
+async def test_a_link_that_cannot_be_used_as_it_is_written_is_passed_over(failover: Pair) -> None:
+    failover.first.fault = Invalid("tls.caRef: it does not exist")
+    await failover.chain.health_check()
+    assert await failover.read("both") == ("spare's", "env")
+    assert [link.name for link, _, _ in failover.chain.down()] == ["vault"]
 
 
 # What is told when none serves.
@@ -258,4 +266,4 @@ async def test_who_listens_hears_of_every_change(failover: Pair) -> None:
 
 
 def test_the_errors_that_concern_a_link() -> None:
-    assert set(FAILING) == {Unavailable, Throttled, AuthFailed}
+    assert set(FAILING) == {Unavailable, Throttled, AuthFailed, EndpointNotAllowed}
