@@ -17,6 +17,7 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
+from beemflow_secrets.providers.aws import AwsDriver
 from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.env import EnvDriver
 from beemflow_secrets.providers.file import FileDriver
@@ -24,6 +25,7 @@ from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.kubernetes.answers import is_name, secret_name
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing import Abilities, Harness
+from tests.support.aws import NAME, REGION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.base import Driver
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
+    from tests.support.aws import Aws
     from tests.support.openbao import OpenBao
 
     Content = Mapping[str, bytes] | bytes
@@ -172,8 +175,7 @@ class VaultHarness(Harness):
         self.bao.unmount(self.mount)
 
     def make(self, address: str) -> Driver:
-        token = {"secretKeyRef": {"name": "login", "key": "token"}}
-        block = {"address": address, "path": self.mount, "token": token}
+        block = {"address": address, "path": self.mount, "token": secret_ref("token")}
         return VaultDriver(StoreSpec.model_validate({"driver": "vault", "vault": block}), self.surroundings())
 
     def _allow(self, denied: Mapping[str, list[str]]) -> None:
@@ -242,6 +244,77 @@ class Kv1Harness(VaultHarness):
 
     async def deny(self, key: str) -> None:
         self._allow({f"{self.mount}/{key}": ["deny"]})
+
+
+class AwsHarness(Harness):
+    """A server that is empty, and an access key that may do all."""
+
+    title = "aws-sm"
+    abilities = Abilities(
+        versions="history",
+        binary=True,
+        empty=False,
+        created_at=True,
+        expires_at=True,
+        gone=True,
+        login=True,
+        denies=True,
+        throttles=True,
+        stops=True,
+        wire=True,
+    )
+
+    def __init__(self, aws: Aws) -> None:
+        super().__init__()
+        self.aws = aws
+        self.upstream = aws.address
+        self._later = 0.0
+        aws.reset()
+        self.credentials |= {"id": aws.access_key, "key": aws.secret_key}
+
+    def make(self, address: str) -> Driver:
+        keys = {"accessKeyId": secret_ref("id"), "secretAccessKey": secret_ref("key")}
+        spec = {"driver": "aws-sm", "region": REGION, "aws": {"endpoint": address, **keys}}
+        return AwsDriver(
+            StoreSpec.model_validate(spec), self.surroundings(), clock=lambda: time.monotonic() + self._later
+        )
+
+    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
+        assert isinstance(content, bytes)
+        tags = {}
+        if expires_at:
+            tags = {"expires-at": expires_at.isoformat()}
+            self._later += 600  # until tags are listed again
+        self.aws.put(key, content, tags=tags)
+
+    async def delete(self, key: str) -> None:
+        self.aws.delete(key)
+
+    def takes(self, key: str) -> bool:
+        return NAME.fullmatch(key) is not None
+
+    async def revoke(self) -> None:
+        self.aws.tell(forget=[self.aws.access_key])
+
+    async def restore(self) -> None:
+        self.aws.tell(keys={self.aws.access_key: self.aws.secret_key})
+
+    async def deny(self, key: str) -> None:
+        self.aws.tell(denied=[key])
+
+    @asynccontextmanager
+    async def throttled(self) -> AsyncIterator[None]:
+        self.aws.tell(throttle=1000)
+        try:
+            yield
+        finally:
+            self.aws.tell(throttle=0)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.aws.stop)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self.aws.start)
 
 
 class ClusterHarness(Harness):
@@ -436,7 +509,7 @@ class OtherClusterHarness(ClusterHarness):
         block: dict[str, Any] = {
             "namespace": self.namespace,
             "server": address,
-            "token": {"secretKeyRef": {"name": "login", "key": "token"}},
+            "token": secret_ref("token"),
             "caBundle": self.plane.ca.read_text(),
         }
         spec = StoreSpec.model_validate({"driver": "kubernetes", "kubernetes": block})
@@ -449,6 +522,10 @@ class OtherClusterHarness(ClusterHarness):
     @property
     def given(self) -> str:
         return self.credentials["token"]
+
+
+def secret_ref(key: str) -> dict[str, Any]:
+    return {"secretKeyRef": {"name": "login", "key": key}}
 
 
 async def _nobody(_: object) -> str:

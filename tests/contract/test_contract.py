@@ -8,6 +8,7 @@ import pytest
 
 from beemflow_secrets.testing import ProviderContract
 from tests.contract.harnesses import (
+    AwsHarness,
     EnvHarness,
     FolderHarness,
     JsonFileHarness,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.testing import Harness
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
+    from tests.support.aws import Aws
 
 
 class TestEnv(ProviderContract):
@@ -66,6 +68,13 @@ class TestVaultKv1(ProviderContract):
     @pytest.fixture
     async def harness(self, lasting_bao: OpenBao) -> AsyncIterator[Harness]:
         async with Kv1Harness(lasting_bao) as made:
+            yield made
+
+
+class TestAws(ProviderContract):
+    @pytest.fixture
+    async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
+        async with AwsHarness(aws) as made:
             yield made
 
 

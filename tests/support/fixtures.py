@@ -13,6 +13,7 @@ import pytest
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from tests.support.api import Api, Namespace, Object
+from tests.support.aws import Aws
 from tests.support.faultproxy import FaultProxy
 from tests.support.openbao import OpenBao
 from tests.support.operator import Operator
@@ -36,6 +37,13 @@ def api(control_plane: ControlPlane) -> Iterator[Api]:
 def bao() -> Iterator[OpenBao]:
     """One server a worker. Tests that stop, seal or limit a server take `own_bao`."""
     with OpenBao() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """One server a worker; whoever takes it resets it first."""
+    with Aws() as server:
         yield server
 
 

@@ -118,6 +118,9 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
+        heir = self.registry.get(Key(KIND.name, *name))
+        if heir is not None and after is not None and not self.registry.lives(after.owner):
+            self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:
@@ -211,6 +214,7 @@ class SecretController:
             if created(spec, seen, told, name=self._standing(item)):
                 await self._finish(self._pause(item, seen, terms, status.kept))
                 return
+            await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
             reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)

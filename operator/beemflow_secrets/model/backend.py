@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from beemflow_secrets.model.aws import AwsSpec, Region
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
@@ -57,19 +58,23 @@ class RequestBudget(Model):
 
 
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to the driver that it is called after."""
+    """Tie a block to the driver that it is called after, and that cannot do without it."""
     return (
         Rule(
             f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
             lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
             f"driver {driver} needs the block {driver}",
         ),
-        Rule(
-            f"!has(self.{driver}) || (has(self.driver) && self.driver == '{driver}')",
-            lambda backend: getattr(backend, driver) is None or backend.driver == driver,
-            f"the block {driver} belongs to driver {driver}",
-            path=(driver,),
-        ),
+        _belongs(driver, driver),
+    )
+
+
+def _belongs(block: str, driver: str) -> Rule[Any]:
+    return Rule(
+        f"!has(self.{block}) || (has(self.driver) && self.driver == '{driver}')",
+        lambda backend: getattr(backend, block) is None or backend.driver == driver,
+        f"the block {block} belongs to driver {driver}",
+        path=(block,),
     )
 
 
@@ -91,6 +96,12 @@ class BackendSpec(Model):
         description="The most keys that one call to the backend carries; fewer where the backend takes no more. "
         "Default 50.",
     )
+    region: Region | None = Field(
+        default=None, description="For driver aws-sm: the region, as eu-west-1. Default: none, and aws.region has it."
+    )
+    aws: AwsSpec | None = Field(
+        default=None, description="For driver aws-sm: how the service is reached, and how to log in there."
+    )
     request_budget: RequestBudget | None = Field(
         default=None,
         description="Limits the calls to the backend, reads and listings; those that somebody waits for go before "
@@ -104,9 +115,19 @@ class BackendSpec(Model):
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
     )
 
-    rules: ClassVar[tuple[Rule[Any], ...]] = (*block_of("vault"), *block_of("file"), *block_of("kubernetes"))
+    rules: ClassVar[tuple[Rule[Any], ...]] = (
+        _belongs("aws", "aws-sm"),
+        *block_of("vault"),
+        *block_of("file"),
+        *block_of("kubernetes"),
+    )
 
     @property
-    def block(self) -> VaultSpec | KubernetesSpec | None:
+    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | None:
         """The driver's block, where it may hold credentials."""
-        return self.vault or self.kubernetes
+        return self.aws or self.vault or self.kubernetes
+
+    @property
+    def block_name(self) -> str:
+        """What the driver's block is called."""
+        return "aws" if self.driver == "aws-sm" else self.driver

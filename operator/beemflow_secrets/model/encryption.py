@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic.alias_generators import to_camel
+
 from beemflow_secrets.model.address import LOOPBACK, is_plaintext
 from beemflow_secrets.model.cel import Rule, quoted
 
@@ -49,18 +51,23 @@ class _Tie:
         )
 
 
-def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
-    """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone."""
+def encryption(block: str, name: str, *, secrets: bool = True) -> tuple[Rule[Any], ...]:
+    """Demand https:// but on loopback or where plaintext is allowed, and for what holds in a TLS handshake alone.
+
+    `name` is an address in `block`. `secrets` says whether it is that of the server which has the secrets: pins and the
+    client's certificate are for no other.
+    """
+    field = to_camel(name)
 
     def address(backend: Any) -> str:  # noqa: ANN401 - as in _Tie
-        return getattr(getattr(backend, driver), field, None) or ""
+        return getattr(getattr(backend, block), name, None) or ""
 
     def http(subject: str) -> str:
-        block, found = f"{subject}.{driver}", f"{subject}.{driver}.{field}"
-        return f"has({block}) && has({found}) && {found}.startsWith('http://')"
+        found = f"{subject}.{block}.{field}"
+        return f"has({subject}.{block}) && has({found}) && {found}.startsWith('http://')"
 
     unencrypted = _Tie(
-        lambda subject: f"{http(subject)} && !{subject}.{driver}.{field}.matches({quoted(LOOPBACK)})",
+        lambda subject: f"{http(subject)} && !{subject}.{block}.{field}.matches({quoted(LOOPBACK)})",
         lambda backend: is_plaintext(address(backend)),
         lambda subject: f"(has({subject}.tls) && has({subject}.tls.allowPlaintext) && {subject}.tls.allowPlaintext)",
         lambda tls: tls.allow_plaintext,
@@ -75,7 +82,7 @@ def encryption(driver: str, field: str) -> tuple[Rule[Any], ...]:
         lambda tls: not tls.needs_handshake,
         "pinnedCertificates and clientCertificate need an https:// address",
     )
-    return (*unencrypted.rules(driver, field), *without_handshake.rules("tls"))
+    return (*unencrypted.rules(block, field), *(without_handshake.rules("tls") if secrets else ()))
 
 
 def certificate_login() -> tuple[Rule[Any], ...]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
@@ -25,6 +26,7 @@ from beemflow_secrets.model.vault import VaultSpec
 __all__ = [
     "LEAVE_NAMESPACE_OUT",
     "AccessPolicy",
+    "AwsSpec",
     "Backend",
     "CaRef",
     "ClientCertificate",
@@ -48,7 +50,7 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["env", "file", "kubernetes", "multi", "vault"]
+OwnDriver = Literal["aws-sm", "env", "file", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
@@ -91,9 +93,10 @@ class StoreSpec(BackendSpec):
 
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
-        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. kubernetes: native Secrets, of "
-        "this cluster or of another one. multi: a chain of several. env: environment variables of the operator. "
-        "file: files that the operator has. These two are for a BeemFlowClusterSecretStore only. Default env.",
+        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
+        "kubernetes: native Secrets, of this cluster or of another one. multi: a chain of several. env: environment "
+        "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore "
+        "only. Default env.",
     )
     timeout: Timeout = Field(
         default=30.0,
@@ -119,6 +122,14 @@ class StoreSpec(BackendSpec):
     rules: ClassVar[tuple[Rule[Any], ...]] = (
         *BackendSpec.rules,
         *block_of("multi"),
+        Rule(
+            "!has(self.aws) || !(has(self.aws.accessKeyId) || has(self.aws.serviceAccountRef)) || has(self.region) || "
+            "has(self.aws.region)",
+            lambda store: store.aws is None or store.aws.ambient or bool(store.region or store.aws.region),
+            "driver aws-sm needs region, here or in the block aws",
+        ),
+        *encryption("aws", "endpoint"),
+        *encryption("aws", "sts_endpoint", secrets=False),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
         *certificate_login(),
@@ -151,7 +162,7 @@ class StoreSpec(BackendSpec):
             f"{path}.{field}": ref
             for path, part in (
                 *self.securities.items(),
-                *((f"{path}{spec.driver}", spec.block) for path, _, spec in self.backends if spec.block),
+                *((f"{path}{spec.block_name}", spec.block) for path, _, spec in self.backends if spec.block),
             )
             for field, ref in part.credentials.items()
         }
@@ -160,7 +171,7 @@ class StoreSpec(BackendSpec):
     def service_accounts(self) -> dict[str, ServiceAccountRef]:
         """The ServiceAccounts that are referred to, by the path of the field."""
         return {
-            f"{path}{spec.driver}.serviceAccountRef": spec.block.service_account_ref
+            f"{path}{spec.block_name}.serviceAccountRef": spec.block.service_account_ref
             for path, _, spec in self.backends
             if spec.block and spec.block.service_account_ref
         }
@@ -215,6 +226,8 @@ def _ambient(spec: StoreSpec, path: str) -> str | None:
         return f"{path}driver: {spec.driver} reads {own}"
     if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
         return f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
+    if spec.driver == "aws-sm" and (spec.aws is None or spec.aws.ambient):
+        return f"{path}aws: needs accessKeyId or serviceAccountRef: without them the operator itself would log in"
     if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
         return (
             f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"

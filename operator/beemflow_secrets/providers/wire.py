@@ -90,13 +90,14 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         json: object = None,
+        body: bytes | None = None,
     ) -> Answer:
-        """Send one request. `path` is quoted already and begins with /.
+        """Send one request. `path` is quoted already and begins with /; what is sent is `json`, or `body` as it is.
 
         Raises Unavailable where no answer came, and EndpointNotAllowed where the server's name leads elsewhere now.
         """
         try:
-            return await self._exchange(method, path, headers, params, json)
+            return await self._exchange(method, path, headers, params, json, body)
         except aiohttp.ClientError as error:
             fault = fault_of(error, proxied=self._proxy is not None)
         # Raised out here, so that the original is not even the context: it holds the token, the proxy's password, or
@@ -115,6 +116,7 @@ class Wire:
         headers: Mapping[str, str] | None,
         params: Mapping[str, str] | None,
         json: object,
+        body: bytes | None,
     ) -> Answer:
         async with self._opened().request(
             method,
@@ -122,13 +124,13 @@ class Wire:
             URL(self._address + path, encoded=True),
             params=params,
             json=json,
+            data=body,
             headers=headers,
             allow_redirects=False,
         ) as response:
             if self._proxy is not None and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 raise Unavailable(f"{PROXY} refuses the request ({response.status})")
-            body = await _bounded(response)
-            return Answer(response.status, body, response.headers.get("Retry-After"))
+            return Answer(response.status, await _bounded(response), response.headers.get("Retry-After"))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

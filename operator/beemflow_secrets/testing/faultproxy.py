@@ -29,8 +29,8 @@ from yarl import URL
 if TYPE_CHECKING:
     import ssl
 
-# Headers that concern one connection, or that the proxy writes itself.
-_OF_THE_CONNECTION = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding"})
+# Headers that concern one connection, or that the proxy writes itself. Host is as it was: signatures cover it.
+_OF_THE_CONNECTION = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 OVERSIZE = 8 * 1024 * 1024 + 1
 
 

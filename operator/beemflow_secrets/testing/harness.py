@@ -30,6 +30,7 @@ class Abilities:
     versions    "history": old versions can be read; "current": the current one has a name; "none": it has none
     fields      a secret is a map of fields; else it is text or bytes
     binary      a value may be bytes that are no text
+    empty       a value may be empty; else a secret without one counts as missing
     created_at  it says when a secret, or the version, was made
     expires_at  it, or the owner of a secret, says when that expires
     gone        a deleted secret is told from one that never was
@@ -44,6 +45,7 @@ class Abilities:
     versions: Literal["history", "current", "none"] = "none"
     fields: bool = False
     binary: bool = False
+    empty: bool = True
     created_at: bool = False
     expires_at: bool = False
     gone: bool = False

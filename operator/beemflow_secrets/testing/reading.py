@@ -32,8 +32,12 @@ class Reading:
         value = await driver.get_secret_with_metadata("slack/bot")
         assert (value.value, value.raw) == (harness.canary, harness.canary.encode())
 
+    @needs("empty")
     async def test_empty_text(self, harness: Harness) -> None:
         await harness.put_text("empty", "")
+        if not harness.abilities.empty:
+            assert type(await harness.error(harness.open(), "empty")) is NotFound
+            return
         assert await harness.open().get_secret("empty") == ""
 
     async def test_letters_of_all_the_world(self, harness: Harness) -> None:

@@ -107,7 +107,7 @@ def test_none_takes_the_place_of_one_of_ours(calls: list[object]) -> None:
 
 
 def test_a_resource_knows_none_of_them(calls: list[object]) -> None:
-    with pytest.raises(ValueError, match=r"should be 'env'"):
+    with pytest.raises(ValueError, match=r"should be 'aws-sm'"):
         StoreSpec.model_validate({"driver": "six"})
 
 
@@ -118,22 +118,30 @@ def test_options_never_print(calls: list[object]) -> None:
     assert "***" in shown
 
 
-async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("extra", "sdk", "section"),
+    [
+        ("vault", "hvac", {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "token": CANARY}}),
+        ("aws", "botocore", {"driver": "aws-sm", "region": "eu-west-1"}),
+    ],
+)
+async def test_a_missing_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, extra: str, sdk: str, section: dict[str, Any]
+) -> None:
     real = builtins.__import__
 
-    def without_hvac(name: str, *given: Any, **named: Any) -> Any:
-        if name.partition(".")[0] == "hvac":
-            raise ModuleNotFoundError("No module named 'hvac'", name="hvac")
+    def without(name: str, *given: Any, **named: Any) -> Any:
+        if name.partition(".")[0] == sdk:
+            raise ModuleNotFoundError(f"No module named '{sdk}'", name=sdk)
         return real(name, *given, **named)
 
-    for loaded in [name for name in sys.modules if name.startswith(("hvac", "beemflow_secrets.providers.vault"))]:
+    for loaded in [name for name in sys.modules if name.startswith((sdk, f"beemflow_secrets.providers.{extra}"))]:
         monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.setattr(builtins, "__import__", without_hvac)
-    section = {"driver": "vault", "vault": {"address": "https://vault", "path": "secret", "token": CANARY}}
+    monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(Invalid) as caught:
         async with open_secrets(section):
             raise AssertionError
-    assert caught.value.message == "driver vault needs: pip install 'beemflow-secrets[vault]'"
+    assert caught.value.message == f"driver {section['driver']} needs: pip install 'beemflow-secrets[{extra}]'"
 
 
 async def test_our_own_module_that_is_missing_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,19 @@ def kubernetes_login(**fields: Any) -> Spec:
     return vault(**{"authMethod": "kubernetes", "token": None, **fields})
 
 
+def aws(**fields: Any) -> Spec:
+    """An AWS store; a field of the block that is None is left out."""
+    block = {"accessKeyId": token(), "secretAccessKey": token(), **fields}
+    given = {name: value for name, value in block.items() if value is not None}
+    return {"driver": "aws-sm", "region": "eu-west-1", "aws": given}
+
+
+def aws_role(**fields: Any) -> Spec:
+    """An AWS store that logs in as a ServiceAccount."""
+    role = {"roleArn": "arn:aws:iam::123456789012:role/reader", "serviceAccountRef": account()}
+    return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
+
+
 def by(method: str, **fields: Any) -> Spec:
     return vault(**{"authMethod": method, "token": None, **fields})
 
@@ -145,6 +158,18 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, kubernetes_login(serviceAccountRef=account(audiences=["vault"]), role="a", mountPath="k8s/one")),
     (CLUSTER, kubernetes_login(serviceAccountRef=account(namespace="x"))),
     (CLUSTER, kubernetes_login()),
+    (STORE, aws()),
+    (STORE, aws(sessionToken=token(), roleArn="arn:aws-cn:iam::123456789012:role/a/b+c=,.@-", externalId="a:/b")),
+    (STORE, aws(region="us-gov-west-1", endpoint="http://localhost:5000", stsEndpoint="http://127.0.0.1:5000")),
+    (STORE, aws_role() | {"prefix": "beemflow/prod/"}),
+    (STORE, aws_role(serviceAccountRef=account(audiences=["sts.amazonaws.com"]), endpoint="https://vpce.example")),
+    (CLUSTER, aws_role(serviceAccountRef=account(namespace="x"), stsEndpoint="https://sts.example")),
+    (CLUSTER, {"driver": "aws-sm"}),
+    (CLUSTER, {"driver": "aws-sm", "region": "us-west-2", "aws": {}}),
+    (CLUSTER, {"driver": "aws-sm", "aws": {"profile": "prod admin", "roleArn": "arn:aws:iam::123456789012:role/x"}}),
+    (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
+    (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
     (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
     (STORE, by("jwt", serviceAccountRef=account())),
     (STORE, by("userpass", username="ann@example.com", password=token())),
@@ -217,7 +242,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'env'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -425,6 +450,48 @@ WRONG: list[Wrong] = [
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
     # clusters
+    Wrong("block aws alone", STORE, {"aws": {}}, "spec.aws: the block aws belongs to driver aws-sm", "belongs to dri"),
+    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("half a key", STORE, aws(secretAccessKey=None), "spec.aws: accessKeyId and secret", "accessKeyId and secret"),
+    Wrong("plain access key", STORE, aws(accessKeyId=CANARY), "spec.aws.accessKeyId: must be an obj", "accessKeyId"),
+    Wrong(
+        "session token alone", STORE, aws_role(sessionToken=token()), "sessionToken belongs to", "sessionToken belongs"
+    ),
+    Wrong(
+        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId, se", "takes one of accessKey"
+    ),
+    Wrong("keys and profile", STORE, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"),
+    Wrong(
+        "account, no role", STORE, aws_role(roleArn=None), "serviceAccountRef needs ro", "serviceAccountRef needs ro"
+    ),
+    Wrong(
+        "external id, account", STORE, aws_role(externalId="ab"), "externalId belongs to ro", "externalId belongs to"
+    ),
+    Wrong("external id, no role", STORE, aws(externalId="ab"), "externalId belongs to ro", "externalId belongs to ro"),
+    Wrong("short external id", STORE, aws_role(externalId="a"), "spec.aws.externalId", "spec.aws.externalId"),
+    Wrong("no region", STORE, {**aws(), "region": None}, "aws-sm needs region", "aws-sm needs region"),
+    Wrong("region that is none", STORE, aws(region="eu west"), "spec.aws.region", "spec.aws.region"),
+    Wrong("region that is none, here", STORE, aws() | {"region": "EU"}, "spec.region", "spec.region"),
+    Wrong("no ARN", STORE, aws(roleArn="reader"), "must be the ARN of a role", "must be the ARN of a role"),
+    Wrong(
+        "ARN of a user", STORE, aws(roleArn="arn:aws:iam::123456789012:user/x"), "the ARN of a role", "ARN of a role"
+    ),
+    Wrong("aws, plaintext", STORE, aws(endpoint="http://a"), "spec.aws.endpoint: http:// sends", "spec.aws.endpoint"),
+    Wrong("sts, plaintext", STORE, aws(stsEndpoint="http://a"), "spec.aws.stsEndpoint: http:// s", "aws.stsEndpoint"),
+    Wrong(
+        "sts of a link, plaintext",
+        STORE,
+        chain(aws(stsEndpoint="http://a")),
+        "http:// sends cred",
+        "http:// sends cred",
+    ),
+    Wrong(
+        "aws, pins without TLS",
+        STORE,
+        aws(endpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}},
+        "need an https:// address",
+        "need an https:// address",
+    ),
     Wrong("no block kubernetes", STORE, {"driver": "kubernetes"}, "needs the block kubernetes", "needs the block"),
     Wrong("block kubernetes alone", STORE, {"kubernetes": {}}, "the block kubernetes belongs", "belongs to driver"),
     Wrong("namespace of a cluster", STORE, kubernetes(namespace="A"), "spec.kubernetes.namespace", "spec.kubernetes.n"),

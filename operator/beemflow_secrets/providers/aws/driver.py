@@ -1,0 +1,101 @@
+"""The driver: reading and listing the secrets of one region."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.model.aws import AwsSpec
+from beemflow_secrets.model.keys import key_fault
+from beemflow_secrets.providers.aws.api import Api
+from beemflow_secrets.providers.aws.client import Client
+from beemflow_secrets.providers.aws.expiries import Expiries
+from beemflow_secrets.providers.aws.logins import Logins
+from beemflow_secrets.providers.aws.methods import Method
+from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
+from beemflow_secrets.providers.aws.regions import address_of
+from beemflow_secrets.providers.aws.sts import Sts
+from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.base import Surroundings
+
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
+
+_PROBE = "beemflow-secrets-health"
+"""A secret that need not be there: "not found" and "denied" tell that the service serves, and knows the login."""
+
+
+class AwsDriver(Driver):
+    """Reads the secrets of a region. `clock` is monotonic, in seconds."""
+
+    name = "aws-sm"
+    batch_limit = BATCH
+
+    def __init__(
+        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        aws = spec.aws or AwsSpec()
+        region = _region(spec, aws)
+        address = aws.endpoint or address_of("secretsmanager", region)
+        self._sts: Sts | None = None
+        if aws.role_arn is not None:
+            # Pins and the client's certificate are for the server that has the secrets.
+            tls = spec.tls.model_copy(update={"pinned_certificates": None, "client_certificate": None})
+            place = aws.sts_endpoint or address_of("sts", region)
+            self._sts = Sts(Api("sts", place, region, tls, surroundings.endpoints))
+        method = Method(aws, self._sts, surroundings)
+        logins = Logins(method.log_in, clock=clock, timeout=spec.timeout)
+        self._client = Client(Api("secretsmanager", address, region, spec.tls, surroundings.endpoints), logins)
+        self._reading = Reading(self._client, clock)
+        self._expiries = Expiries(self._client, clock=clock, timeout=spec.timeout)
+        self._probe = f"{spec.prefix}{_PROBE}"
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        """Read up to 20 secrets; current versions in one call where that is allowed."""
+        self._expiries.begin()
+        answers = await self._reading.read(refs)
+        expiries = await self._expiries.known()
+        for ref, answer in answers.items():
+            if isinstance(answer, SecretValue):
+                answer.expires_at = expiries.get(ref.key)
+        return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List the names that begin with `prefix`; takes the right ListSecrets."""
+        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
+            raise Invalid(f"the prefix {fault}")
+        if prefix and not NAME.fullmatch(prefix):
+            return []  # no name can begin so
+        # A `!` at the beginning would turn the filter round.
+        filters = [{"Key": "name", "Values": [prefix]}] if prefix and not prefix.startswith("!") else []
+        found = [one.name async for listed in self._client.listing(filters) for one in listed]
+        return sorted(name for name in found if name.startswith(prefix))
+
+    async def health_check(self) -> None:
+        """Read a secret that need not be there: that takes no right, and stands in nobody's way."""
+        with suppress(Denied, NotFound):  # it serves
+            await self._client.ask("GetSecretValue", {"SecretId": _PROBE if name_fault(self._probe) else self._probe})
+
+    async def close(self) -> None:
+        """Let go of connections and of a login under way."""
+        await self._expiries.close()
+        await self._client.close()
+        if self._sts is not None:
+            await self._sts.close()
+
+
+def _region(spec: StoreSpec, aws: AwsSpec) -> str:
+    """Return the region: the store's, else that of the process, where the store logs in as that. Raises Invalid."""
+    found = aws.region or spec.region
+    if found is None and aws.ambient:
+        found = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
+    if found is None:
+        raise Invalid("driver aws-sm needs region: that of the store, or of the block aws")
+    return found
