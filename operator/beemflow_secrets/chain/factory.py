@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.chain.access import Access
+from beemflow_secrets.chain.access import Access, Audited
 from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.budget import Budget
 from beemflow_secrets.chain.cache import Cache
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
 
 
+UNAUDITED = Audited()
+
+
 class Opened(NamedTuple):
     """What reads from a store. In it the links of a chain, None where there is one backend, and the cache, if any."""
 
@@ -35,8 +38,11 @@ class Opened(NamedTuple):
     cache: Cache | None
 
 
-async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
-    """Open a store. Makes no call to a backend. Raises Invalid, which names the link that is concerned."""
+async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
+    """Open a store, whose accesses are `audited`. Makes no call to a backend.
+
+    Raises Invalid, which names the link that is concerned.
+    """
     drivers: list[Driver] = []
     try:
         for path, _, backend in spec.backends:
@@ -49,18 +55,18 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
         await asyncio.gather(*(driver.close() for driver in drivers))
         raise
     if spec.multi is None:
-        return _before(_backend(drivers[0], spec), spec, spec.driver)
+        return _before(_backend(drivers[0], spec), spec, spec.driver, audited)
     shared = _budgets(spec)
     links = [
         link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
     ]
     multi = _strategy(spec.multi, links)
-    return _before(Keys(multi, prefix=spec.prefix), spec, spec.driver)._replace(multi=multi)
+    return _before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited)._replace(multi=multi)
 
 
-def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
+def chain(driver: Driver, spec: StoreSpec, audited: Audited = UNAUDITED) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
-    return _before(_backend(driver, spec), spec, driver.name).reader
+    return _before(_backend(driver, spec), spec, driver.name, audited).reader
 
 
 def _backend(driver: Driver, spec: StoreSpec) -> SecretsProvider:
@@ -82,14 +88,14 @@ def _budgets(spec: StoreSpec) -> tuple[Budget, ...]:
     return (Budget(spec.request_budget),) if spec.request_budget is not None else ()
 
 
-def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> Opened:
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audited) -> Opened:
     """Put before one backend, or a chain of them, what every store has."""
     inner = Critical(inner, spec.health_check.critical_keys)
     cache = Cache(inner, spec.cache) if spec.cache.enabled else None
     inner = cache if cache is not None else inner
     if spec.access_policies:
         inner = Policy(inner, spec.access_policies)
-    return Opened(Access(inner, driver=driver), None, cache)
+    return Opened(Access(inner, spec, driver=driver, audited=audited), None, cache)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

@@ -83,6 +83,14 @@ def _hit_ratio() -> float:
 
 cache_hit_ratio.set_function(_hit_ratio)
 
+audit_failures_total = Counter(
+    "audit_failures_total",
+    "Records of accesses that a sink did not take, counted anew with each attempt",
+    ("sink",),
+    namespace=PREFIX,
+    registry=registry,
+)
+
 
 def serve_driver(provider: str) -> None:
     """Let the families of a driver have samples before its first call."""

@@ -356,9 +356,7 @@ async def test_a_kept_value_is_not_replaced_by_a_spares_until_the_first_has_been
     links: tuple[Backend, Backend], wall: Wall
 ) -> None:
     first, spare = links
-    multi = Failover(
-        [as_link(first, "first"), as_link(spare, "spare")], priority=False, failover_after=30.0
-    )
+    multi = Failover([as_link(first, "first"), as_link(spare, "spare")], priority=False, failover_after=30.0)
     cache = make(multi, wall, ttl=5.0)
     assert (await read(cache, "a")).provider == "first"
     first.fault = Unavailable("away")
@@ -447,9 +445,7 @@ def test_no_two_values_are_sealed_alike_and_none_opens_under_another_key_or_chan
 
 
 def counted() -> dict[str, float]:
-    return {
-        result: metrics.cache_requests_total.labels(result)._value.get() for result in ("hit", "miss", "stale")
-    }
+    return {result: metrics.cache_requests_total.labels(result)._value.get() for result in ("hit", "miss", "stale")}
 
 
 async def test_each_request_is_counted_by_what_came_of_it(backend: Backend, wall: Wall) -> None:
@@ -461,7 +457,12 @@ async def test_each_request_is_counted_by_what_came_of_it(backend: Backend, wall
     await read(cache, "a", max_age=0)  # who wants no kept value misses none
     backend.fault = Unavailable("away")
     await read(cache, "a", max_age=0)
-    assert {result: number - before[result] for result, number in counted().items()} == {"hit": 6, "miss": 2, "stale": 1}
+    more = {result: number - before[result] for result, number in counted().items()}
+    assert more == {
+        "hit": 6,
+        "miss": 2,
+        "stale": 1,
+    }
     assert cache.hit_ratio == pytest.approx(6 / 9)
     now = counted()
     [family] = metrics.cache_hit_ratio.collect()
