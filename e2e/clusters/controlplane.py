@@ -112,7 +112,7 @@ class ControlPlane(Cluster):
             self._start_api_server_somewhere()
             for manifest in manifests:
                 self.apply(manifest)
-            self._start_manager()
+            self.start_manager()
             self._wait("kube-controller-manager", lambda: self._get(f"{_NAMESPACES}/default/serviceaccounts/default"))
             if manifests:
                 self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
@@ -137,6 +137,26 @@ class ControlPlane(Cluster):
     def stop_api_server(self) -> None:
         """Kill the API server: connections to it break and are refused. etcd keeps everything."""
         self._processes["kube-apiserver"].kill()
+
+    def stop_manager(self) -> None:
+        """Kill the controller manager: nothing is collected, and namespaces do not end, until `start_manager`."""
+        self._processes["kube-controller-manager"].kill()
+
+    def start_manager(self) -> None:
+        """Start the controller manager. It takes some seconds until it works."""
+        kubeconfig = self._write_kubeconfig("manager.kubeconfig", "manager", self._manager_token)
+        self._spawn(
+            "kube-controller-manager",
+            f"--kubeconfig={kubeconfig}",
+            "--secure-port=0",
+            "--leader-elect=false",
+            "--use-service-account-credentials",
+            f"--service-account-private-key-file={self.state}/service-accounts.key",
+            f"--root-ca-file={self.ca}",
+            # Its own limit of 20 requests a second is what a start would wait for, and garbage collection in tests.
+            "--kube-api-qps=1000",
+            "--kube-api-burst=1000",
+        )
 
     def requests(self, user: str) -> list[dict[str, Any]]:
         """Return the API server's audit record of what a ServiceAccount asked, `namespace:name`, in order.
@@ -250,21 +270,6 @@ class ControlPlane(Cluster):
             "--audit-log-maxsize=0",
         )
         self._wait("kube-apiserver", lambda: self._get("/readyz"))
-
-    def _start_manager(self) -> None:
-        kubeconfig = self._write_kubeconfig("manager.kubeconfig", "manager", self._manager_token)
-        self._spawn(
-            "kube-controller-manager",
-            f"--kubeconfig={kubeconfig}",
-            "--secure-port=0",
-            "--leader-elect=false",
-            "--use-service-account-credentials",
-            f"--service-account-private-key-file={self.state}/service-accounts.key",
-            f"--root-ca-file={self.ca}",
-            # Its own limit of 20 requests a second is what a start would wait for, and garbage collection in tests.
-            "--kube-api-qps=1000",
-            "--kube-api-burst=1000",
-        )
 
     # --- waiting
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from typing import TYPE_CHECKING
-
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -18,15 +15,7 @@ from beemflow_secrets.providers.errors import (
     Unavailable,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from beemflow_secrets.kube.errors import ApiError
-
 LONGEST_MESSAGE = 1024
-
-SHORTEST_VEILED = 4
-"""Characters. Shorter values stand in every text by chance."""
 
 _REASONS: tuple[tuple[type[SecretsError], Reason], ...] = (
     (NotFound, Reason.KEY_NOT_FOUND),
@@ -66,17 +55,6 @@ def from_read(error: SecretsError, store: str) -> Failed:
     )
 
 
-def refused(what: str, error: ApiError, values: Iterable[bytes] = ()) -> Failed:
-    """Return the failure that the API server's refusal of a Secret is. `what` names the Secret.
-
-    The API server writes no values, but whoever answers in its place may (a webhook, an admission policy): what could
-    be one of `values` is taken out.
-    """
-    return Failed(
-        Reason.WRITE_REFUSED, f"Secret {what}: {_veiled(error.message, values)}", retry_after=error.retry_after
-    )
-
-
 def reason_of(error: SecretsError) -> Reason:
     """Return the reason that stands for an error."""
     if isinstance(error, NotFound) and error.property is not None:
@@ -88,11 +66,3 @@ def printable(message: str) -> str:
     """Escape control characters, and cut to what a condition may hold."""
     text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in message)
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
-
-
-def _veiled(message: str, values: Iterable[bytes]) -> str:
-    for value in values:
-        for form in (value.decode(errors="replace"), b64encode(value).decode()):
-            if len(form) >= SHORTEST_VEILED:
-                message = message.replace(form, "***")
-    return message

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers import managed, ownership, target
-from beemflow_secrets.controllers.failure import Failed, refused
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model import names
@@ -49,7 +50,7 @@ class Merger:
             told = "does not exist, and creationPolicy Merge makes none: create it, or choose creationPolicy Owner"
             raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}") from None
         except ApiError as error:
-            raise refused(desired.name, error, desired.data.values()) from error
+            raise await refusal(self._client, namespace, desired.name, error, desired.data.values()) from error
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
     async def give_back(self, namespace: str, name: str, owner: Owner) -> None:
@@ -62,7 +63,7 @@ class Merger:
         except NotFound:
             return
         except ApiError as error:
-            raise refused(f"{name}, the former target,", error) from error
+            raise await refusal(self._client, namespace, name, error) from error
 
     async def held_by(self, namespace: str, owner: Owner) -> set[str]:
         """Return the names of all Secrets in which the resource holds keys: no label tells, so it takes a listing."""
@@ -75,7 +76,7 @@ class Merger:
                 if managed.keys_of(item, manager)
             }
         except ApiError as error:
-            raise refused(f"targets of {owner.name}", error) from error
+            raise Failed(Reason.WRITE_REFUSED, f"Secrets cannot be listed: {error.message}") from error
 
     async def _merge(self, path: str, desired: Desired, last: Written | None, left: Left | None) -> Written:
         owner, known = desired.owner, last is not None and last.name == desired.name

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.secret import SecretSpec
 
 
+LARGE = 128 * 1024
+"""Bytes that are put together in a thread: twenty thousand fields would hold up the loop for tens of milliseconds."""
+
+PER_FIELD = 32
+"""What a field weighs beside its text, in bytes."""
+
+
 class Answers(NamedTuple):
     """What a store answered, and where it reads."""
 
@@ -69,15 +76,15 @@ async def read(
         *(_fetch(stores, store, namespace, list(refs.values()), former) for store, refs in wanted.items())
     )
     answers = dict(zip(wanted, read_ones, strict=True))
+    found = [
+        Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
+        for source, store, ref in sources
+    ]
     try:
-        composed = compose(
-            [
-                Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
-                for source, store, ref in sources
-            ],
-            spec.target.deletion_policy,
-            known,
-        )
+        if sum(_weight(item.answer) for item in found) < LARGE:
+            composed = compose(found, spec.target.deletion_policy, known)
+        else:
+            composed = await asyncio.to_thread(compose, found, spec.target.deletion_policy, known)
     except Unusable as unusable:
         raise from_read(unusable.error, unusable.provider) from unusable.error
     served = {
@@ -113,3 +120,11 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
         stores.failed(key)
     return Answers(opened.place, answers)
+
+
+def _weight(answer: SecretValue | SecretsError) -> int:
+    if isinstance(answer, SecretsError):
+        return 0
+    if answer.fields is None:
+        return len(answer.raw)
+    return sum(PER_FIELD + (len(text) if isinstance(text, str) else 0) for text in answer.fields.values())

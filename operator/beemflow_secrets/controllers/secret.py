@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,8 +11,9 @@ from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers import status
 from beemflow_secrets.controllers.agenda import Agenda
-from beemflow_secrets.controllers.aging import aged, is_stale, next_turn
+from beemflow_secrets.controllers.aging import is_stale
 from beemflow_secrets.controllers.conditions import find
+from beemflow_secrets.controllers.ending import Ending
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
 from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
@@ -22,19 +21,15 @@ from beemflow_secrets.controllers.reading import read
 from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.controllers.timing import (
-    LONGEST_RETRY,
     NEVER,
     UNREADABLE,
-    Terms,
     created,
-    due_after,
     due_as_told,
     terms_of,
 )
 from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse
 from beemflow_secrets.controllers.writing import Writing
 from beemflow_secrets.engine.clock import Clock, loop_time
-from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
 
@@ -51,14 +46,10 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.providers.errors import Held
 
 log = structlog.get_logger(__name__)
 
 KIND = names.SECRET
-
-HELD_LONGER = 0.1
-"""Seconds beyond failoverAfter, so that the link has surely been down for that long."""
 
 
 class SecretController:
@@ -78,9 +69,9 @@ class SecretController:
         self._clock = Clock(now)
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
-        self._reporter = Reporter(client, events, now=now)
         self._finish = finish
         self.registry = Registry()
+        self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
         lives = self.registry.lives
         self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
         self.merged = self._writing.merged
@@ -118,6 +109,9 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
+        heir = self.registry.get(Key(KIND.name, *name))
+        if heir is not None and after is not None and not self.registry.lives(after.owner):
+            self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:
@@ -187,17 +181,8 @@ class SecretController:
     async def turn(self, key: Key) -> None:
         """Look at a resource because of the time it is. Reads no backend."""
         item = self.registry.get(key)
-        if item is None or item.seen.deleting:
-            return
-        try:
-            terms = terms_of(parse(item.seen))
-        except Failed:
-            return  # its sync says so, and what was said of time before stays
-        change = partial(aged, terms=terms, read_at=self._read_at(item), now=self._clock.now())
-        try:
-            await self._tell(item, item.seen, terms, change)
-        except ApiError:
-            self._agenda.turn(key, self._clock.now() + LONGEST_RETRY)
+        if item is not None and not item.seen.deleting:
+            await self._ending.turn(item)
 
     async def _sync(self, item: Tracked, seen: Observed, demand: Demand) -> None:
         terms = UNREADABLE
@@ -205,21 +190,22 @@ class SecretController:
             spec = parse(seen)
             terms = terms_of(spec)
             if spec.suspend or seen.suspended:
-                await self._finish(self._pause(item, seen, terms, status.suspended))
+                await self._finish(self._ending.paused(item, seen, terms, status.suspended))
                 return
             told = orjson.loads(item.status)
             if created(spec, seen, told, name=self._standing(item)):
-                await self._finish(self._pause(item, seen, terms, status.kept))
+                await self._finish(self._ending.paused(item, seen, terms, status.kept))
                 return
+            await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
             reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
-                await self._finish(self._hold(item, seen, terms, failure, failure.held))
+                await self._finish(self._ending.held(item, seen, terms, failure, failure.held))
             else:
-                await self._finish(self._fail(item, seen, terms, failure))
+                await self._finish(self._ending.failed(item, seen, terms, failure))
         else:
             item.unread = False
             await self._finish(self._write(item, seen, spec, reading))
@@ -235,89 +221,15 @@ class SecretController:
             self._writing.drifted(item) and await self._writing.leaving(seen)
         ):
             return
-        terms, composed = terms_of(spec), reading.composed
         try:
-            outcome = await self._writing.write(item, seen, spec, composed, orjson.loads(item.status))
+            outcome = await self._writing.write(item, seen, spec, reading.composed, orjson.loads(item.status))
         except Failed as failure:
-            await self._fail(item, seen, terms, failure)
+            await self._ending.failed(item, seen, terms_of(spec), failure)
             return
-        item.failures, item.read, item.provenance = 0, loop_time(), reading.provenance
-        now = self._clock.now()
-
-        def change(old: Status) -> Status:
-            new = status.synced(
-                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
-            )
-            return status.answered(new, seen.refresh_requested)
-
-        if await self._report(item, seen, terms, change):
-            self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
-
-    async def _fail(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
-        log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
-        if await self._report(item, seen, terms, self._failed(item, seen, terms, failure)):
-            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
-
-    async def _hold(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed, held: Held) -> None:
-        """Leave all as it is until the link that served a value has been down for failoverAfter, or is back.
-
-        Who cares for the age of values is told that they age.
-        """
-        change = self._failed(item, seen, terms, failure)
-        if terms.max_age is None:
-            change = partial(status.answered, request=seen.refresh_requested)
-        if await self._report(item, seen, terms, change):
-            self._agenda.wait(item, loop_time() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
-
-    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Callable[[Status], Status]:
-        def change(old: Status) -> Status:
-            new = status.failed(
-                old,
-                generation=seen.generation,
-                now=self._clock.now(),
-                failure=failure,
-                terms=terms,
-                read_at=self._read_at(item),
-            )
-            return status.answered(new, seen.refresh_requested)
-
-        return change
-
-    async def _pause(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[..., Status]) -> None:
-        """Report on a resource for which nothing is to be read until somebody asks."""
-        item.unread, item.due = False, NEVER
-        change = partial(change, generation=seen.generation, now=self._clock.now(), terms=terms)
-        await self._report(item, seen, terms, change)
-
-    async def _report(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
-        """Tell how the resource stands. False when the status could not be written: what is next is arranged."""
-        try:
-            return await self._tell(item, seen, terms, change)
-        except ApiError as error:
-            log.warning("Status not written", resource=str(seen.key), error=error.message)
-            self._agenda.retry(item, interval=LONGEST_RETRY, retry_after=error.retry_after)
-            return False
-
-    async def _tell(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
-        """Tell how the resource stands. False when it is gone. Raises ApiError when the status could not be written."""
-        try:
-            new = await self._reporter.report(item, seen, change)
-        except NotFound:
-            # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
-            # owner, which the garbage collector takes away, which is drift, which ...
-            if self.registry.get(seen.key) is item:
-                self.forget(seen.key)
-            return False
-        if self.registry.get(seen.key) is item:
-            show(seen.key, new)
-            self._agenda.turn(seen.key, next_turn(new, terms, read_at=self._read_at(item), now=self._clock.now()))
-        return True
+        item.provenance = reading.provenance
+        await self._ending.synced(item, seen, spec, reading.composed, outcome)
 
     def _standing(self, item: Tracked) -> str | None:
         """Return the name of the Secret that stands as it was left."""
         left = item.left()
         return left[0] if left is not None and not self._writing.drifted(item) else None
-
-    def _read_at(self, item: Tracked) -> float | None:
-        """Return when a resource's values were read last, in seconds since the epoch."""
-        return self._clock.wall(item.read) if math.isfinite(item.read) else None

@@ -169,6 +169,25 @@ def patch(found: Object, desired: Desired, last: Written | None, *, adopt: bool 
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}, *operations]
 
 
+def claim(found: Object, owner: Owner, *, owned: bool) -> list[Object]:
+    """Return the JSON Patch that makes a resource the owner of a Secret which names it with a uid that is gone.
+
+    Nothing else is touched. Its content may be old, but the garbage collector would take it.
+    """
+    metadata = found["metadata"]
+    references = [ref for ref in metadata.get("ownerReferences") or [] if not owner.is_named_by(ref)]
+    labels = {**(metadata.get("labels") or {}), OWNER_LABEL: owner.uid}
+    return [
+        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
+        {"op": "add", "path": "/metadata/labels", "value": labels},
+        {
+            "op": "add",
+            "path": "/metadata/ownerReferences",
+            "value": references + ([owner.reference()] if owned else []),
+        },
+    ]
+
+
 def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written:
     """Return what is remembered of a Secret that is as it shall be, or as near to it as can be."""
     metadata = found["metadata"]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers import ownership, target
-from beemflow_secrets.controllers.failure import Failed, refused
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model.reasons import Reason
@@ -45,7 +46,22 @@ class Writer:
         except ownership.NotOurs as error:
             raise Failed(Reason.TARGET_CONFLICT, str(error)) from None
         except ApiError as error:
-            raise refused(desired.name, error, desired.data.values()) from error
+            raise await refusal(self._client, namespace, desired.name, error, desired.data.values()) from error
+
+    async def claim(self, namespace: str, name: str, owner: Owner, *, owned: bool) -> None:
+        """Become the owner of a Secret that names this resource with a uid that is gone, whatever it holds.
+
+        The garbage collector takes what names an owner that is gone; the backend may not answer for hours.
+        """
+        seen = self._owned.seen((namespace, name))
+        if seen is None or seen.owner == owner.uid or self._lives(seen.owner):
+            return
+        path = paths.secrets(namespace, name)
+        with suppress(ApiError, ownership.NotOurs):  # it was changed, or is gone; what comes next sees that
+            found = await self._client.get(path, metadata=True)
+            named = ownership.controller_of(found)
+            if named is not None and ownership.take(found, owner, self._lives) is None:
+                await self._client.json_patch(path, target.claim(found, owner, owned=owned))
 
     async def delete(self, namespace: str, name: str, owner: Owner) -> None:
         """Delete a Secret of ours; one of somebody else's stays."""
@@ -57,7 +73,7 @@ class Writer:
         except (NotFound, ownership.NotOurs):
             return
         except ApiError as error:
-            raise refused(name, error) from error
+            raise await refusal(self._client, namespace, name, error) from error
 
     async def remove_former(self, namespace: str, name: str, owner: Owner) -> bool:
         """Delete a Secret that goes with this resource and stands under a name that it has no more. False: it does not.
@@ -73,7 +89,7 @@ class Writer:
         except NotFound:
             return True
         except ApiError as error:
-            raise refused(f"{name}, the former target,", error) from error
+            raise await refusal(self._client, namespace, name, error) from error
         return True
 
     def _stands(self, namespace: str, desired: Desired, last: Written) -> bool:

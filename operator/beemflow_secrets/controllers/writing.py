@@ -75,11 +75,19 @@ class Writing:
         seen = self._owned.seen((item.seen.key.namespace, name))
         return seen is None or [seen.uid, seen.resource_version] != version
 
+    async def claim(self, seen: Observed, spec: SecretSpec) -> None:
+        """Keep a Secret that a backup brought back from the garbage collector, before anything is read."""
+        if spec.target.writes_whole:
+            name, owner = spec.target.name or seen.key.name, Owner(seen.key.name, seen.uid)
+            owned = spec.target.creation_policy == "Owner"
+            await self._writer.claim(seen.key.namespace, name, owner, owned=owned)
+
     def lacks(self, item: Tracked, spec: SecretSpec) -> bool:
         """Whether there is no Secret of ours that could keep its values."""
         left = item.left()
-        own = spec.target.creation_policy in {"Owner", "Orphan"}
-        return own and (left is None or self._owned.seen((item.seen.key.namespace, left[0])) is None)
+        return spec.target.writes_whole and (
+            left is None or self._owned.seen((item.seen.key.namespace, left[0])) is None
+        )
 
     async def leaving(self, seen: Observed) -> bool:
         """Whether the resource is being deleted, or is gone, and the watch is about to tell.

@@ -1,0 +1,143 @@
+"""How a look at a BeemFlowSecret ends: what is told of it, and when it comes up again."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from beemflow_secrets.controllers import status
+from beemflow_secrets.controllers.aging import aged, next_turn
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.reporting import show
+from beemflow_secrets.controllers.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
+from beemflow_secrets.controllers.tracked import parse
+from beemflow_secrets.engine.clock import loop_time
+from beemflow_secrets.kube.errors import ApiError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beemflow_secrets.controllers.agenda import Agenda
+    from beemflow_secrets.controllers.objects import Key, Observed
+    from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.reporting import Reporter
+    from beemflow_secrets.controllers.status import Status
+    from beemflow_secrets.controllers.tracked import Registry, Tracked
+    from beemflow_secrets.engine.clock import Clock
+    from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.providers.errors import Held
+    from beemflow_secrets.render.compose import Composed
+
+log = structlog.get_logger(__name__)
+
+HELD_LONGER = 0.1
+"""Seconds beyond failoverAfter, so that the link has surely been down for that long."""
+
+
+class Ending:
+    """One method for each way in which it can end. `forget` drops a resource that turns out to be gone."""
+
+    def __init__(
+        self, reporter: Reporter, agenda: Agenda, clock: Clock, registry: Registry, forget: Callable[[Key], None]
+    ) -> None:
+        self._reporter = reporter
+        self._agenda = agenda
+        self._clock = clock
+        self._registry = registry
+        self._forget = forget
+
+    async def synced(
+        self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, outcome: Outcome
+    ) -> None:
+        """End a sync that worked."""
+        item.failures, item.read = 0, loop_time()
+        now, terms = self._clock.now(), terms_of(spec)
+
+        def change(old: Status) -> Status:
+            new = status.synced(
+                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
+            )
+            return status.answered(new, seen.refresh_requested)
+
+        if await self._report(item, seen, terms, change):
+            self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
+
+    async def failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
+        """End a sync that did not work."""
+        log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
+        if await self._report(item, seen, terms, self._failed(item, seen, terms, failure)):
+            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
+
+    async def held(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed, held: Held) -> None:
+        """Leave all as it is until the link that served a value has been down for failoverAfter, or is back.
+
+        Who cares for the age of values is told that they age.
+        """
+        change = self._failed(item, seen, terms, failure)
+        if terms.max_age is None:
+            change = partial(status.answered, request=seen.refresh_requested)
+        if await self._report(item, seen, terms, change):
+            self._agenda.wait(item, loop_time() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
+
+    async def paused(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[..., Status]) -> None:
+        """End a look at a resource for which nothing is to be read until somebody asks."""
+        item.unread, item.due = False, NEVER
+        change = partial(change, generation=seen.generation, now=self._clock.now(), terms=terms)
+        await self._report(item, seen, terms, change)
+
+    async def turn(self, item: Tracked) -> None:
+        """Say what time alone has changed."""
+        try:
+            terms = terms_of(parse(item.seen))
+        except Failed:
+            return  # its sync says so, and what was said of time before stays
+        change = partial(aged, terms=terms, read_at=self._read_at(item), now=self._clock.now())
+        try:
+            await self._tell(item, item.seen, terms, change)
+        except ApiError:
+            self._agenda.turn(item.seen.key, self._clock.now() + LONGEST_RETRY)
+
+    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Callable[[Status], Status]:
+        def change(old: Status) -> Status:
+            new = status.failed(
+                old,
+                generation=seen.generation,
+                now=self._clock.now(),
+                failure=failure,
+                terms=terms,
+                read_at=self._read_at(item),
+            )
+            return status.answered(new, seen.refresh_requested)
+
+        return change
+
+    async def _report(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
+        """Tell how the resource stands. False when the status could not be written: what is next is arranged."""
+        try:
+            return await self._tell(item, seen, terms, change)
+        except ApiError as error:
+            log.warning("Status not written", resource=str(seen.key), error=error.message)
+            self._agenda.retry(item, interval=LONGEST_RETRY, retry_after=error.retry_after)
+            return False
+
+    async def _tell(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
+        """Tell how the resource stands. False when it is gone. Raises ApiError when the status could not be written."""
+        try:
+            new = await self._reporter.report(item, seen, change)
+        except NotFound:
+            # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
+            # owner, which the garbage collector takes away, which is drift, which ...
+            if self._registry.get(seen.key) is item:
+                self._forget(seen.key)
+            return False
+        if self._registry.get(seen.key) is item:
+            show(seen.key, new)
+            self._agenda.turn(seen.key, next_turn(new, terms, read_at=self._read_at(item), now=self._clock.now()))
+        return True
+
+    def _read_at(self, item: Tracked) -> float | None:
+        """Return when a resource's values were read last, in seconds since the epoch."""
+        return self._clock.wall(item.read) if math.isfinite(item.read) else None
