@@ -111,7 +111,7 @@ class Process:
             self._client,
             self._queue,
             self._events,
-            opener=Opener(self._client, connection, settings, in_pod=connection.in_pod or in_pod()),
+            opener=Opener(self._client, connection, settings, in_pod=in_pod()),
             namespaces=self._namespaces,
             now=time.time,
             scope=scope,

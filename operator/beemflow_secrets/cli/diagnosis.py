@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.controllers.conditions import ready
+from beemflow_secrets.controllers.aging import is_stale
+from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.times import seconds, timestamp
@@ -34,14 +35,22 @@ def store_of(secret: Object) -> Key:
 
 def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str, str]]:
     """Return what there is to say of one resource: label and text, in the order in which a person asks."""
-    told = ready(secret.get("status") or {})
+    status = secret.get("status") or {}
+    told = ready(status)
     if not told:
         return [
             ("message", "no operator has looked at it yet"),
             ("run next", "kubectl get pods -A -l app.kubernetes.io/name=beemflow-secrets"),
         ]
     lines = [("store", _store(secret, store)), ("message", told.get("message", ""))]
-    if told["status"] == "True":
+    if (soon := find(status, names.EXPIRING)).get("status") == "True":
+        lines.append(("expiring", soon["message"]))
+    if told["reason"] == Reason.SUSPENDED:
+        return [*lines, ("next", "never, while it is suspended")]
+    if is_stale(status):
+        told = find(status, names.STALE)  # the cause, whether Ready puts up with it or not
+        lines.append(("stale", f"{told['reason']}: {told['message']}"))
+    elif told["status"] == "True":
         return [*lines, ("next", _next(secret, now))]
     return [*lines, ("next", _retry(told["reason"])), *(("run next", line) for line in _commands(secret, told))]
 
@@ -66,14 +75,14 @@ def _next(secret: Object, now: float) -> str:
         spec = parse(seen)
     except Failed:
         return "when the spec changes"
+    if spec.refresh_policy == "CreatedOnce":
+        return "when the Secret does not stand any more, or is asked for"
     if (due := due_after(now, spec, store_of(secret))) == NEVER:
         return "when the spec changes, or is asked for"
     return f"{timestamp(due)}, in {_span(due - now)}"
 
 
 def _retry(reason: str) -> str:
-    if reason == Reason.SUSPENDED:
-        return "never, while it is suspended"
     if reason == Reason.THROTTLED:
         return "as soon as the backend allows it"
     return "within a minute, and at once when its store is back"

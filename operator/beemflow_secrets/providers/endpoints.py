@@ -34,11 +34,6 @@ class Endpoints:
     link_local: bool = True
     loopback: bool = True
 
-    @property
-    def judges_addresses(self) -> bool:
-        """Whether it matters what a name resolves to."""
-        return not (self.link_local and self.loopback)
-
     def check(self, url: str) -> None:
         """Judge an address by its text. Raises EndpointNotAllowed, and Invalid where it is no address."""
         try:
