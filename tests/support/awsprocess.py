@@ -77,6 +77,7 @@ class Strict:
             self.admin = told.pop("admin", self.admin)
             if told.pop("reset", False):
                 self.told, self.asked = {}, []
+                self.keys = {key: secret for key, secret in self.keys.items() if not key.startswith("ASIA")}
             self.told |= told
         return Response(json.dumps({"asked": self.asked, "keys": list(self.keys)}), content_type="application/json")
 
