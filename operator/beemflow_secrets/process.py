@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
 from beemflow_secrets.controllers.openstore import Opener
@@ -29,6 +30,7 @@ from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
 from beemflow_secrets.operator import host
+from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
 
@@ -74,7 +76,10 @@ class Broken(Exception):
 
 async def run(settings: Settings, connection: Connection) -> None:
     """Run until SIGTERM or SIGINT. Raises Broken."""
-    operator = Process(settings, connection)
+    try:
+        operator = Process(settings, connection)
+    except Invalid as error:  # the environment's proxy, which the webhook of the audit would go through
+        raise Broken(error.message) from None
     try:
         async with health.serve(operator, settings.http_address) as close_pages:
             await operator.run(close_pages)
@@ -105,13 +110,14 @@ class Process:
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
         scope = self._scope = settings.namespaces
+        self._trail = open_trail(settings.audit)
         self._owned = OwnedSecrets(self._client, scope or ("",))
         self._namespaces = namespaces(self._client)
         self._stores = StoreController(
             self._client,
             self._queue,
             self._events,
-            opener=Opener(self._client, connection, settings, in_pod=in_pod()),
+            opener=Opener(self._client, connection, settings, trail=self._trail, in_pod=in_pod()),
             namespaces=self._namespaces,
             now=time.time,
             scope=scope,
@@ -166,6 +172,8 @@ class Process:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._stores.close()
+        if self._trail is not None:
+            await self._trail.close()
         await self._client.close()
 
     async def _prepare(self, group: asyncio.TaskGroup) -> None:

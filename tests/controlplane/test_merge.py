@@ -218,6 +218,19 @@ def test_drift_is_repaired_within_a_minute(
     assert decoded(secret(ns)) == {"password": "p", "other": slack["other"]}
 
 
+@pytest.mark.parametrize(
+    "how", [{"refreshInterval": 0}, {"refreshPolicy": "OnChange"}, {"refreshPolicy": "CreatedOnce"}]
+)
+def test_drift_is_repaired_where_nothing_is_refreshed(ns: Namespace, slack: dict[str, str], how: Object) -> None:
+    ns.add_secret("theirs", {"password": "p"})
+    ns.add("slack", merging(**how))
+    ns.ready("slack")
+    ns.api.patch(ns.secret_path("theirs"), {"data": {"token": encoded("by hand")}})
+    ns.api.wait(
+        ns.secret_path("theirs"), lambda found: decoded(found or {}).get("token") == slack["token"], patience=60
+    )
+
+
 def test_drift_is_repaired_after_a_restart_and_what_did_not_drift_is_left(
     control_plane: ControlPlane,
     operator: Operator,

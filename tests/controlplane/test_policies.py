@@ -69,6 +69,23 @@ def test_an_orphan_is_repaired_and_taken_over_by_a_resource_made_anew(
     assert (after["uid"], after["labels"][UID]) == (before["uid"], found["metadata"]["uid"])
 
 
+def test_an_orphan_stays_when_the_name_changes_and_an_owned_one_goes_whatever_the_new_policy_is(
+    ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    steps = [("one", "Orphan"), ("two", "Orphan"), ("three", "Owner"), ("four", "Orphan"), ("five", "Owner")]
+    ns.add("slack", spec(TOKEN, target={"name": "one", "creationPolicy": "Orphan"}))
+    for name, wanted in steps:
+        ns.api.patch(ns.path("slack"), {"spec": {"target": {"name": name, "creationPolicy": wanted}}})
+        ns.ready("slack")
+        assert ns.data(name) == {"token": canary}
+    assert [name for name, _ in steps if ns.data(name) is not None] == ["one", "two", "four", "five"]
+    # It is still known as ours, and goes on as such when the name returns.
+    ns.api.patch(ns.path("slack"), {"spec": {"target": {"name": "one"}}})
+    ns.ready("slack")
+    assert ns.data("five") is None
+
+
 def test_owner_and_orphan_may_be_changed_into_each_other(ns: Namespace, put: Callable[..., int], canary: str) -> None:
     put("slack", token=canary)
     ns.add("slack", policy("Owner"))

@@ -102,7 +102,7 @@ class Operator:
     def events(self, event: str) -> list[dict[str, object]]:
         """Return the log's lines of one kind."""
         lines = [orjson.loads(line) for line in self.log().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
+        return [line for line in lines if line.get("event") == event]
 
     def stop(self) -> int:
         """Send SIGTERM, and return the exit code."""

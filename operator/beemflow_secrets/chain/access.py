@@ -1,33 +1,55 @@
-"""Each access to a secret, told: one line a read, never a value."""
+"""The outermost layer, which sees each access: what was read is logged, and every access goes to the audit.
+
+Never a value.
+"""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from beemflow_secrets.chain.audit.records import Origin, records
+from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.providers.base import Ref, SecretValue
+from beemflow_secrets.providers.errors import Denied, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from beemflow_secrets.chain.audit.records import Answered
+    from beemflow_secrets.chain.audit.trail import Trail
+    from beemflow_secrets.model.policy import Action
+    from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import SecretsProvider
-    from beemflow_secrets.providers.errors import SecretsError
 
 log = structlog.get_logger(__name__)
 
 
-class Access(Layer):
-    """`driver` is what the lines call the provider, where no link of a chain is named."""
+class Audited(NamedTuple):
+    """Where a store's accesses are written down, and what it is called there.
 
-    def __init__(self, inner: SecretsProvider, *, driver: str) -> None:
+    `namespace` is that of a namespaced store, whose ServiceAccounts are there too.
+    """
+
+    trail: Trail | None = None
+    name: str = ""
+    namespace: str = ""
+
+
+class Access(Layer):
+    """Stands before all that a store is. `driver` is what log lines call it, where no link of a chain is named."""
+
+    def __init__(self, inner: SecretsProvider, spec: StoreSpec, *, driver: str, audited: Audited) -> None:
         super().__init__(inner)
         self._driver = driver
+        self._trail = audited.trail
+        self._origins = _origins(spec, audited)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
-        """Read, and log what was read. What was not is the caller's to tell: he knows for whom it was."""
+        """Read. What was not read is the caller's to log: he knows for whom it was."""
         started = perf_counter()
         answers = await self._inner.fetch(refs)
         duration = round((perf_counter() - started) * 1000, 1)
@@ -40,4 +62,38 @@ class Access(Layer):
                     cache_hit=False,
                     duration_ms=duration,
                 )
+        try:
+            await self._write("read", [(ref.key, answer) for ref, answer in answers.items()])
+        except NotRecorded as error:
+            # Nor is it told that a key is missing: that could delete a Secret.
+            answers = {ref: answer if isinstance(answer, Denied) else error for ref, answer in answers.items()}
         return answers
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """List."""
+        try:
+            names = await self._inner.list_secrets(prefix)
+        except SecretsError as error:
+            await self._write("list", [(prefix, error)])
+            raise
+        await self._write("list", [(prefix, None)])
+        return names
+
+    async def _write(self, action: Action, answers: Iterable[Answered]) -> None:
+        if self._trail is not None:
+            await self._trail.write(records(action, answers, self._origins))
+
+
+def _origins(spec: StoreSpec, audited: Audited) -> dict[str | None, Origin]:
+    """Return where values come from, by link; what no single link answers comes from the store (None)."""
+
+    def origin(backend: StoreSpec, name: str) -> Origin:
+        account = next(iter(backend.service_accounts.values()), None)
+        user = f"system:serviceaccount:{account.namespace or audited.namespace}:{account.name}" if account else ""
+        return Origin(f"{backend.driver}/{name}", user)
+
+    whole = audited.name or spec.driver
+    if spec.multi is None:
+        return {None: origin(spec, whole)}
+    links: dict[str | None, Origin] = {name: origin(backend, name) for _, name, backend in spec.backends}
+    return {None: Origin(f"{spec.driver}/{whole}"), **links}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.chain.access import Access
+from beemflow_secrets.chain.access import Access, Audited
 from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.budget import Budget
 from beemflow_secrets.chain.call import Call
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
 
 
+UNAUDITED = Audited()
+
+
 class Opened(NamedTuple):
     """What reads from a store, and in it the links of a chain; None where there is one backend."""
 
@@ -33,8 +36,11 @@ class Opened(NamedTuple):
     multi: Multi | None
 
 
-async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
-    """Open a store. Makes no call to a backend. Raises Invalid, which names the link that is concerned."""
+async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
+    """Open a store, whose accesses are `audited`. Makes no call to a backend.
+
+    Raises Invalid, which names the link that is concerned.
+    """
     drivers: list[Driver] = []
     try:
         for path, _, backend in spec.backends:
@@ -47,20 +53,20 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings) -> Opened:
         await asyncio.gather(*(driver.close() for driver in drivers))
         raise
     if spec.multi is None:
-        return Opened(chain(drivers[0], spec), None)
+        return Opened(chain(drivers[0], spec, audited), None)
     shared = _budgets(spec)
     links = [
         link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
     ]
     multi = _strategy(spec.multi, links)
-    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver), multi)
+    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited), multi)
 
 
-def chain(driver: Driver, spec: StoreSpec) -> SecretsProvider:
+def chain(driver: Driver, spec: StoreSpec, audited: Audited = UNAUDITED) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
     call = Call(driver, timeout=spec.timeout, retry=spec.retry, budgets=_budgets(spec))
     loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit))
-    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name)
+    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name, audited)
 
 
 def link(driver: Driver, name: str, spec: StoreSpec, shared: Sequence[Budget] = ()) -> Link:
@@ -76,12 +82,12 @@ def _budgets(spec: StoreSpec) -> tuple[Budget, ...]:
     return (Budget(spec.request_budget),) if spec.request_budget is not None else ()
 
 
-def _before(inner: SecretsProvider, spec: StoreSpec, driver: str) -> SecretsProvider:
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audited) -> SecretsProvider:
     """Put before one backend, or a chain of them, what every store has."""
     inner = Critical(inner, spec.health_check.critical_keys)
     if spec.access_policies:
         inner = Policy(inner, spec.access_policies)
-    return Access(inner, driver=driver)
+    return Access(inner, spec, driver=driver, audited=audited)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

@@ -12,8 +12,11 @@ from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
 
 import typer
+from pydantic import ValidationError
 
 from beemflow_secrets.model.address import Origin, origin_of
+from beemflow_secrets.model.audit import Audit, sink_of
+from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.policy import roles_in
 from beemflow_secrets.model.settings import Settings
 
@@ -75,6 +78,20 @@ def _namespace_roles(written: list[str] | None, namespaces: list[str]) -> dict[s
             )
         found[namespace] = found.get(namespace, frozenset()) | roles_in(roles)
     return found
+
+
+def _audit(sinks: list[str], *, required: bool) -> Audit:
+    hint = "--audit-sink"
+    if "none" in sinks and len(sinks) > 1:
+        raise typer.BadParameter("none stands alone", param_hint=hint)
+    if "none" in sinks and required:
+        raise typer.BadParameter("needs a sink that is not none", param_hint="--audit-required")
+    try:
+        return Audit(sinks=[sink_of(sink) for sink in dict.fromkeys(sinks) if sink != "none"], required=required)
+    except ValidationError as error:
+        raise typer.BadParameter(explain(error, "audit"), param_hint=hint) from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
 def run(  # noqa: PLR0913 - each is a flag
@@ -147,6 +164,22 @@ def run(  # noqa: PLR0913 - each is a flag
             help="Lend the operator's own identity, environment and files to cluster stores.",
         ),
     ] = _DEFAULTS.cluster_store_ambient_credentials,
+    audit_sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=f"{PREFIX}AUDIT_SINK",
+            metavar="SINK",
+            help="Where each access to a secret is written to, as a line of JSON: stdout, file:PATH, https://… "
+            "(on localhost http:// too), or none. Repeatable (in the variable divided by blanks); none given: stdout.",
+        ),
+    ] = None,
+    audit_required: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}AUDIT_REQUIRED",
+            help="Fail a read whose record cannot be written to every sink.",
+        ),
+    ] = _DEFAULTS.audit.required,
     log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
@@ -170,6 +203,7 @@ def run(  # noqa: PLR0913 - each is a flag
         allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),
         store_ambient_credentials=store_ambient_credentials,
         cluster_store_ambient_credentials=cluster_store_ambient_credentials,
+        audit=_audit(audit_sink or ["stdout"], required=audit_required),
     )
     process.leave_no_dump()
     logs.configure(level=log_level, form=log_format)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import orjson
 import typer
 
+from beemflow_secrets.chain.asking import Asking
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
 from beemflow_secrets.library.config import SecretsConfig
-from beemflow_secrets.library.opening import open_secrets
+from beemflow_secrets.library.opening import opened
 from beemflow_secrets.library.schema import file_schema
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 
@@ -124,7 +125,8 @@ async def _opened(
     flow: str | None = None,
     roles: list[str] | None = None,
 ) -> T:
-    async with open_secrets(config, flow=flow, roles=roles or ()) as secrets:
+    # What goes to stdout is the answer alone.
+    async with opened(config, Asking.of(flow, roles or (), None), stdout=sys.stderr.fileno()) as secrets:
         return await work(secrets)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 from pydantic import ValidationError
 
+from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.controllers.credentials import Authorities, CredentialNotFound, Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.marks import place_of
@@ -24,6 +25,7 @@ from beemflow_secrets.telemetry import metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from beemflow_secrets.chain.audit.trail import Trail
     from beemflow_secrets.chain.multi import Multi
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
@@ -85,12 +87,15 @@ class _Scope:
 
 
 class Opener:
-    """Opens stores, for what the operator's `settings` let each kind of store touch."""
+    """Opens stores, for what the operator's `settings` let each kind of store touch. `trail` takes their records."""
 
-    def __init__(self, client: KubeClient, cluster: Connection, settings: Settings, *, in_pod: bool) -> None:
+    def __init__(
+        self, client: KubeClient, cluster: Connection, settings: Settings, *, trail: Trail | None, in_pod: bool
+    ) -> None:
         self._client = client
         self._cluster = cluster
         self._settings = settings
+        self._trail = trail
         allowed = settings.allowed_endpoints
         self._cluster_stores = _Scope(
             cluster=True, ambient=settings.cluster_store_ambient_credentials, endpoints=Endpoints(allowed)
@@ -126,7 +131,7 @@ class Opener:
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        chain, multi = await open_chain(spec, surroundings)
+        chain, multi = await open_chain(spec, surroundings, Audited(self._trail, key.name, key.namespace))
         if multi is not None:
             multi.fresh = spec.health_check.interval
         for _, _, backend in spec.backends:

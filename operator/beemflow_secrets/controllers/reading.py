@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
@@ -114,10 +115,11 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     with opened.use() as chain:
         asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs
         answers = await chain.fetch(asked)
-    heard = [answer for answer in answers.values() if not isinstance(answer, NotAllowed)]
+    # These say nothing of the backend.
+    heard = [answer for answer in answers.values() if not isinstance(answer, NotAllowed | NotRecorded)]
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in heard):
         stores.worked(key)
-    elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in answers.values()):
+    elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in heard):
         stores.failed(key)
     return Answers(opened.place, answers)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.asking import Asking
+from beemflow_secrets.chain.audit.trail import STDOUT, open_trail
 from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.secrets import Secrets
@@ -43,16 +45,23 @@ async def open_secrets(
 
     `flow`, `roles` and `user` say who asks, for every read; an `access` block inside says it anew.
     """
-    asking = Asking.of(flow, roles, user)
-    found = SecretsConfig.of(config)
+    async with opened(SecretsConfig.of(config), Asking.of(flow, roles, user)) as secrets:
+        yield secrets
+
+
+@asynccontextmanager
+async def opened(config: SecretsConfig, asking: Asking, *, stdout: int = STDOUT) -> AsyncIterator[Secrets]:
+    """Open a store and its audit, which writes what goes to stdout to the file of that number."""
     _log_through_the_application()
     # This process is its user's own: it reads what he may read.
     surroundings = Surroundings(credential=_lend, env_prefixes=None, file_roots=None, dotenv=DOTENV)
-    secrets = Secrets((await open_chain(found, surroundings)).reader, found.driver, asking)
-    try:
+    async with AsyncExitStack() as stack:
+        if (trail := open_trail(config.audit, stdout=stdout)) is not None:
+            stack.push_async_callback(trail.close)
+        chain = (await open_chain(config, surroundings, Audited(trail))).reader
+        secrets = Secrets(chain, config.driver, asking)
+        stack.push_async_callback(secrets.close)
         yield secrets
-    finally:
-        await secrets.close()
 
 
 async def _lend(credential: CredentialRef) -> str:

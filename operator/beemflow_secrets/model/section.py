@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
+from beemflow_secrets.model.audit import NO_RESOURCE, Audit
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import HIDDEN
@@ -57,7 +58,7 @@ class Cache(Model):
 _OPTIONS = Field(default=Options(), description="For a driver that an installed package adds: what it asks for.")
 
 _OPTIONS_OF_OTHERS: Rule[Any] = Rule(
-    "",  # no resource has it
+    NO_RESOURCE,
     lambda backend: not backend.options or backend.driver not in OWN_DRIVERS,
     "options belong to a driver that an installed package adds",
     path=("options",),
@@ -87,6 +88,7 @@ class Section(StoreSpec):
         default=None, description="For driver multi: the backends of the chain, and how they are asked."
     )
     cache: Cache = Field(default=Cache(), description="Whether values are kept in memory.")
+    audit: Audit = Field(default=Audit(), description="Which accesses are written down. Default: none.")
     options: Options = _OPTIONS
 
     rules: ClassVar[tuple["Rule[Any]", ...]] = (*StoreSpec.rules, _OPTIONS_OF_OTHERS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.audit import Audit, AuditSink
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -25,3 +27,4 @@ class Settings:
     allowed_endpoints: frozenset[Origin] = frozenset()
     store_ambient_credentials: bool = False
     cluster_store_ambient_credentials: bool = True
+    audit: Audit = field(default_factory=lambda: Audit(sinks=[AuditSink(type="stdout")]))

@@ -31,7 +31,7 @@ class Folder:
             base = self._base()
             found = {key: self._value(base, key) for key in keys}
             if self._base() == base:
-                return found
+                return self._believed(base, found)
         raise Unavailable("the folder changes while it is read")
 
     def names(self) -> list[str]:
@@ -47,6 +47,21 @@ class Folder:
             if self._base() == base:
                 return found
         raise Unavailable("the folder changes while it is listed")
+
+    @staticmethod
+    def _believed(base: Path, found: dict[str, SecretValue | SecretsError]) -> dict[str, SecretValue | SecretsError]:
+        """Return what was found. A folder with nothing in it looks like a volume that is not mounted.
+
+        "Not found" could delete a Secret, as with a file that is missing.
+        """
+        if all(isinstance(value, NotFound) for value in found.values()):
+            try:
+                empty = all(entry.name.startswith("..") for entry in base.iterdir())
+            except OSError as error:
+                raise files.trouble(error) from error
+            if empty:
+                raise Unavailable("the folder is empty: it may be a volume that is not mounted")
+        return found
 
     def _base(self) -> Path:
         try:

@@ -62,6 +62,14 @@ stale = Gauge(
     registry=registry,
 )
 
+audit_failures_total = Counter(
+    "audit_failures_total",
+    "Records of accesses that a sink did not take, counted anew with each attempt",
+    ("sink",),
+    namespace=PREFIX,
+    registry=registry,
+)
+
 
 def serve_driver(provider: str) -> None:
     """Let the families of a driver have samples before its first call."""

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from beemflow_secrets import process
 from beemflow_secrets.cli.app import app
 from beemflow_secrets.kube import connection
+from beemflow_secrets.model.audit import Audit, AuditSink
 from beemflow_secrets.telemetry import logs
 
 if TYPE_CHECKING:
@@ -57,3 +58,32 @@ def test_roles_of_namespaces(run: Callable[..., Settings]) -> None:
 )
 def test_roles_of_a_namespace_that_is_not_served(run: Callable[..., str], flags: list[str]) -> None:
     assert "must be NAMESPACE=ROLE,ROLE for one of --namespaces" in run(*flags)
+
+
+def test_sinks_of_the_audit(run: Callable[..., Settings]) -> None:
+    assert run().audit == Audit(sinks=[AuditSink(type="stdout")])
+    assert run("--audit-sink", "none").audit == Audit()
+    flags = ("--audit-sink", "file:/var/log/a b", "--audit-sink", "https://h/x", "--audit-sink", "https://h/x")
+    both = [AuditSink(type="file", path="/var/log/a b"), AuditSink(type="webhook", url="https://h/x")]
+    assert run(*flags, "--audit-required").audit == Audit(sinks=both, required=True)
+    variables = {"BEEMFLOW_SECRETS_AUDIT_SINK": "stdout http://localhost:1/", "BEEMFLOW_SECRETS_AUDIT_REQUIRED": "1"}
+    two = [AuditSink(type="stdout"), AuditSink(type="webhook", url="http://localhost:1/")]
+    assert run(**variables).audit == Audit(sinks=two, required=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--audit-sink", "syslog"], "must be stdout, file:PATH, https://… or none"),
+        (["--audit-sink", "none", "--audit-sink", "stdout"], "none stands alone"),
+        (["--audit-sink", "none", "--audit-required"], "needs a sink that is not none"),
+        (["--audit-sink", "http://example.com/"], "must be https://"),
+        (["--audit-sink", "https://user:secret@example.com/"], "must carry no user name or password"),
+        (["--audit-sink", "file:"], "file: needs a path"),
+        ([flag for number in range(9) for flag in ("--audit-sink", f"file:/{number}")], "at most 8 items"),
+    ],
+)
+def test_a_sink_that_is_none(run: Callable[..., str], flags: list[str], said: str) -> None:
+    answer = run(*flags)
+    assert said in answer
+    assert "user:secret" not in answer

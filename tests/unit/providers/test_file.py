@@ -176,6 +176,16 @@ async def test_the_format_is_told_by_the_name_or_else_by_the_text(tmp_path: Path
     assert (await value(driver(write(tmp_path / name, text)), "key")).value == "here"
 
 
+async def test_an_empty_folder_may_be_a_volume_that_is_not_mounted(tmp_path: Path) -> None:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    (folder / "..data").mkdir()
+    source = driver(folder)
+    assert isinstance(await answer(source, "a"), Unavailable)
+    write(folder / "..data" / "b", "x")
+    assert isinstance(await answer(source, "a"), NotFound)
+
+
 async def test_an_empty_yaml_file_has_no_keys(tmp_path: Path) -> None:
     source = driver(write(tmp_path / "s.yaml", "# nothing yet\n"))
     assert await source.list_secrets() == []
