@@ -89,7 +89,12 @@ def test_columns_tell_how_a_resource_stands(control_plane: ControlPlane, namespa
         "message": "1 key synced",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
-    status = {"conditions": [ready], "lastSyncTime": "2026-01-01T00:00:00Z", "expiresAt": "2999-01-01T00:00:00Z"}
+    status = {
+        "observedGeneration": 1,
+        "conditions": [ready],
+        "lastSyncTime": "2026-01-01T00:00:00Z",
+        "expiresAt": "2999-01-01T00:00:00Z",
+    }
     where = ("beemflowsecret", "slack", "-n", namespace)
     patch = json.dumps({"status": status})
     control_plane.kubectl("patch", *where, "--subresource=status", "--type=merge", "-p", patch)
