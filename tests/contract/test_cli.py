@@ -142,7 +142,7 @@ def test_flow_and_roles_say_who_asks(cli: Callable[..., Ran], tmp_path: Path, ca
         (("get", "STRIPE"), "STRIPE: the store has access policies, and nobody is named: say which flow asks"),
         (("get", "OTHER", *named), "OTHER: no access policy of the store lets flow 'finance/pay' read it"),
         (("get", "STRIPE", *named[:4]), "STRIPE: no access policy of the store lets flow 'finance/pay' read it"),
-        (("list", "--flow", "other"), "no access policy of the store lets flow 'other' list keys"),
+        (("list", "--flow", "other"), "no access policy of the store lets flow 'other' list its keys"),
     ):
         ran = cli(*arguments, **environment)
         assert (ran.returncode, ran.stdout, ran.stderr.decode()) == (3, b"", f"{said}\n")

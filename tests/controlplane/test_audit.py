@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -101,3 +102,20 @@ def test_required_what_cannot_be_written_down_is_not_read(
     ns.ready("slack")
     assert ns.data("slack") == {"token": canary}
     assert len(of(ns, (folder / "audit.jsonl").read_text())) >= 1
+
+
+@pytest.mark.usefixtures("store")
+def test_a_webhook_that_hangs_holds_up_no_sync_and_not_the_end(
+    start_operator: Callable[..., Operator], ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections, and never answers
+        running = start_operator("--audit-sink", f"http://127.0.0.1:{silent.getsockname()[1]}/{canary}")
+        for number in range(5):
+            ns.add(f"slack-{number}", spec(TOKEN, refreshInterval="1h"))
+        for number in range(5):
+            ns.ready(f"slack-{number}")
+        until(lambda: running.metric('audit_failures_total{sink="webhook"}') >= 5)
+        assert running.stop() == 0
+    failed = running.events("Audit sink fails")
+    assert [(line["sink"], line["error"]) for line in failed] == [("webhook", "no answer within 5 s")]

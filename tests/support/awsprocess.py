@@ -77,6 +77,7 @@ class Strict:
             self.admin = told.pop("admin", self.admin)
             if told.pop("reset", False):
                 self.told, self.asked = {}, []
+                self.keys = {key: secret for key, secret in self.keys.items() if not key.startswith("ASIA")}
             self.told |= told
         return Response(json.dumps({"asked": self.asked, "keys": list(self.keys)}), content_type="application/json")
 
@@ -108,6 +109,8 @@ class Strict:
         elif asked.get("SecretId") in denied:
             raise Refused("AccessDeniedException", "User: x is not authorized")
         _check_form(operation, asked)
+        if operation == "ListSecrets" and (names := self.told.get("listing")) and "Filters" not in asked:
+            return _json(200, _listing(names, asked, self.told.get("listing_token")))
         answered = self._by_moto(environ, body)
         if batch and denied:
             found = json.loads(answered.get_data())
@@ -195,6 +198,24 @@ def _check_form(operation: str, asked: dict[str, Any]) -> None:
     text, binary = asked.get("SecretString", ""), asked.get("SecretBinary", "")
     if asked.get("SecretString") == "" or len(text.encode()) > _LARGEST or len(base64.b64decode(binary)) > _LARGEST:
         raise Refused("ValidationException", "Member must have length between 1 and 65536")
+
+
+def _listing(names: int, asked: dict[str, Any], token: str | None) -> dict[str, Any]:
+    """Return a page of a listing of so many names; moto takes seconds to hold them."""
+    begin, size = int(asked.get("NextToken", "0").removeprefix("again") or 0), asked["MaxResults"]
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+    listed = [
+        {
+            "ARN": f"{arn}name-{names - number:05}-AbCdEf",
+            "Name": f"name-{names - number:05}",
+            "Tags": [{"Key": "team", "Value": "a"}, {"Key": "cost-center", "Value": "1234"}],
+            "SecretVersionsToStages": {"5ec9519b-2a2d-4e73-97ae-28d48e64e3de": ["AWSCURRENT"]},
+            "CreatedDate": 1.7e9,
+        }
+        for number in range(begin, min(begin + size, names))
+    ]
+    more = begin + size < names
+    return {"SecretList": listed} | ({"NextToken": token or str(begin + size)} if more else {})
 
 
 def _denials(ids: list[str]) -> list[dict[str, str]]:

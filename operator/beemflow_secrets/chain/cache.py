@@ -80,6 +80,10 @@ class Cache(Layer):
         """The share of the keys asked for that were answered without the backend."""
         return self.hits / (self.hits + self.misses or 1)
 
+    def shown(self) -> dict[str, object]:
+        """Return what the page /health shows."""
+        return {"entries": self.entries, "hitRatio": round(self.hit_ratio, 3)}
+
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, Answer]:
         """Answer with what is kept, and ask the backend for the rest."""
         now = _Moment(self._now(), loop_time())

@@ -31,6 +31,10 @@ class Policies:
     def __init__(self, policies: Iterable[AccessPolicy]) -> None:
         self._permissions = [_Permission(policy) for policy in policies]
 
+    def allow(self, action: Action) -> bool:
+        """Tell whether anybody may do it with anything."""
+        return any(action in permission.actions for permission in self._permissions)
+
     def granted(self, action: Action, asking: Asking) -> list[Patterns]:
         """Return the secrets of which one may be used so by who asks, one entry a policy. Empty: none."""
         return [
@@ -71,7 +75,7 @@ class Policy(Layer):
             if _any(may_be_read, ref.key):
                 allowed.append(ref)
             else:
-                answers[ref] = _not_allowed("read it", ref.key)
+                answers[ref] = self._refusal("read", ref.key)
         if allowed:
             answers.update(await self._inner.fetch(allowed))
         return answers
@@ -80,7 +84,7 @@ class Policy(Layer):
         """List what may be listed and read. Raises NotAllowed where no policy allows to list anything."""
         may_be_listed, may_be_read = self._granted("list"), self._granted("read")
         if not may_be_listed:
-            raise _not_allowed("list keys", None)
+            raise self._refusal("list")
         names = await self._inner.list_secrets(prefix)
         return [name for name in names if _any(may_be_listed, name) and _any(may_be_read, name)]
 
@@ -88,15 +92,16 @@ class Policy(Layer):
         asking = current()
         return [] if asking == NOBODY else self._policies.granted(action, asking)
 
+    def _refusal(self, action: Action, key: str | None = None) -> NotAllowed:
+        """Name who asked and for what, never what the policies hold: it is others' business too."""
+        asking = current()
+        if asking == NOBODY:
+            return NotAllowed("the store has access policies, and nobody is named: say which flow asks", key=key)
+        who = f"flow {asking.flow!r}" if asking.flow else "a caller without a flow"
+        if not self._policies.allow(action):
+            who = "anybody"  # not this flow's fault
+        return NotAllowed(f"no access policy of the store lets {who} {action} {'it' if key else 'its keys'}", key=key)
+
 
 def _any(granted: list[Patterns], key: str) -> bool:
     return any(patterns.match(key) for patterns in granted)
-
-
-def _not_allowed(what: str, key: str | None) -> NotAllowed:
-    """Name who asked and for what, never what the policies hold: it is others' business too."""
-    asking = current()
-    if asking == NOBODY:
-        return NotAllowed("the store has access policies, and nobody is named: say which flow asks", key=key)
-    who = f"flow {asking.flow!r}" if asking.flow else "whom no flow is named for"
-    return NotAllowed(f"no access policy of the store lets {who} {what}", key=key)

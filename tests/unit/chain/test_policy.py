@@ -100,7 +100,16 @@ async def test_a_role_that_nobody_holds_is_a_denial_that_does_not_name_it() -> N
     provider = Policy(Backend(), [AccessPolicy(required_roles=["typo-admin"])])
     with access(roles=["typo"]), pytest.raises(Denied) as caught:
         await provider.get_secret("a")
-    assert str(caught.value) == "a: no access policy of the store lets whom no flow is named for read it"
+    assert str(caught.value) == "a: no access policy of the store lets a caller without a flow read it"
+
+
+async def test_policies_that_allow_nobody_say_so() -> None:
+    provider = Policy(Backend(), [AccessPolicy(allowed_actions=["write"]), AccessPolicy(allowed_actions=["delete"])])
+    with access(flow="f"):
+        with pytest.raises(Denied, match="a: no access policy of the store lets anybody read it"):
+            await provider.get_secret("a")
+        with pytest.raises(Denied, match="no access policy of the store lets anybody list its keys"):
+            await provider.list_secrets()
 
 
 async def test_list_needs_list_and_shows_only_what_may_be_read() -> None:

@@ -30,6 +30,9 @@ _THROTTLED = frozenset(
         "Throttling", "TooManyRequests", "TransactionInProgress",
     }
 )  # fmt: skip
+_INTERNAL = frozenset(
+    {"IDPCommunicationError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServiceUnavailable"}
+)
 _DENIED = {
     "AccessDenied": "no policy of who asks allows this",
     "NotAuthorized": "no policy of who asks allows this",
@@ -86,7 +89,7 @@ def error_of(code: str, text: object, *, key: str | None = None, answer: Answer 
         error = AuthFailed(f"AWS refuses the login: {_REFUSED[code]}", key=key)
     elif code in _THROTTLED:
         error = Throttled("AWS asks for fewer requests", key=key, retry_after=answer.patience if answer else None)
-    elif code == "InternalService" or (answer is not None and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+    elif code in _INTERNAL or (answer is not None and answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR):
         error = Unavailable(f"AWS answers with an internal error{_shown(answer)}", key=key)
     else:
         error = Invalid(f"AWS refuses the request{_named(code)}", key=key)
