@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.fixtures import entry, spec
+
 if TYPE_CHECKING:
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace
+    from tests.support.faultproxy import FaultProxy
     from tests.support.openbao import OpenBao
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -32,3 +35,18 @@ def test_openbao(control_plane: ControlPlane, ns: Namespace, bao: OpenBao, canar
         control_plane.kubectl("apply", "-n", ns.name, "-f", "-", stdin=manifest)
     ns.ready("slack", reason="Synced")
     assert ns.data("slack") == {"token": canary}
+
+
+@pytest.mark.usefixtures("operator")
+def test_failover(control_plane: ControlPlane, ns: Namespace, bao: OpenBao, proxy: FaultProxy, canary: str) -> None:
+    bao.write_kv2("secret", "slack", {"bot-token": canary})
+    bao.policy("examples", {"secret/data/slack": ["read"]})
+    ns.add_secret("openbao-logins", {name: bao.token(["examples"]) for name in ("main", "spare")})
+    manifest = (EXAMPLES / "failover" / "store.yaml").read_text()
+    manifest = manifest.replace("https://openbao.example.com:8200", proxy.address)
+    manifest = manifest.replace("https://spare.example.com:8200", bao.address)
+    proxy.down()
+    control_plane.kubectl("apply", "-n", ns.name, "-f", "-", stdin=manifest)
+    ns.add("slack", spec(entry("token", "slack#bot-token"), store="openbao-or-spare"))
+    found = ns.ready("slack", reason="Synced")
+    assert (ns.data("slack"), found["status"]["entries"][0]["provider"]) == ({"token": canary}, "spare")

@@ -291,9 +291,12 @@ def test_keys_go_with_their_entry_and_with_the_name_and_stay_when_the_resource_g
     ns.api.delete(ns.path("slack"))
     ns.api.wait(ns.path("slack"), lambda found: found is None)
     # A resource that is made anew goes on where the former one ended.
-    ns.add("slack", merging(OTHER, name="next"))
+    ns.add("slack", merging(TOKEN, OTHER, name="next"))
     ns.ready("slack")
-    assert ns.data("next") == {"password": "p", "token": slack["token"], "other": slack["other"]}
+    assert ns.data("next") == {"password": "p", **slack}
+    ns.api.patch(ns.path("slack"), {"spec": {"data": [OTHER]}})
+    ns.ready("slack")
+    assert ns.data("next") == {"password": "p", "other": slack["other"]}
 
 
 def test_keys_stay_where_the_new_name_is_missing(ns: Namespace, slack: dict[str, str]) -> None:

@@ -69,7 +69,8 @@ class Ending:
         """End a sync that did not work."""
         log.debug("Sync failed", resource=str(seen.key), reason=failure.reason, message=failure.message)
         if await self._report(item, seen, terms, self._failed(item, seen, terms, failure)):
-            self._agenda.retry(item, interval=terms.interval, retry_after=failure.retry_after)
+            longest = _wait(failure.held) if failure.held is not None else terms.interval
+            self._agenda.retry(item, interval=longest, retry_after=failure.retry_after)
 
     async def held(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed, held: Held) -> None:
         """Leave all as it is until the link that served a value has been down for failoverAfter, or is back.
@@ -80,7 +81,7 @@ class Ending:
         if terms.max_age is None:
             change = partial(status.answered, request=seen.refresh_requested)
         if await self._report(item, seen, terms, change):
-            self._agenda.wait(item, loop_time() + (max(held.wait, 0.0) + HELD_LONGER if held.is_down() else 0.0))
+            self._agenda.wait(item, loop_time() + _wait(held))
 
     async def paused(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[..., Status]) -> None:
         """End a look at a resource for which nothing is to be read until somebody asks."""
@@ -141,3 +142,8 @@ class Ending:
     def _read_at(self, item: Tracked) -> float | None:
         """Return when a resource's values were read last, in seconds since the epoch."""
         return self._clock.wall(item.read) if math.isfinite(item.read) else None
+
+
+def _wait(held: Held) -> float:
+    """Return the seconds until a value is held no more: soon, where its link has just come back."""
+    return (max(held.wait, 0.0) if held.is_down() else 0.0) + HELD_LONGER

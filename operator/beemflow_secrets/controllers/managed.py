@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.controllers.ownership import MANAGER_PREFIX
-from beemflow_secrets.controllers.target import OURS_IN_ANNOTATIONS, OURS_IN_LABELS, set_by_us
+from beemflow_secrets.controllers.patches import pointer, set_by_us
+from beemflow_secrets.controllers.target import OURS_IN_ANNOTATIONS, OURS_IN_LABELS
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection
 
     from beemflow_secrets.controllers.ownership import Owner
     from beemflow_secrets.kube.client import Object
@@ -39,11 +40,10 @@ def resources_in(found: Object) -> set[str]:
     }
 
 
-def without_gone(found: Object, is_gone: Callable[[str], bool]) -> list[Object]:
+def without_gone(found: Object, gone: Collection[str]) -> list[Object]:
     """Return the operations that make keys nobody's which resources hold that are gone: they stayed, and are free."""
     entries = _entries(found)
-    gone = {MANAGER_PREFIX + uid for uid in resources_in(found) if is_gone(uid)}
-    kept = [entry for entry in entries if entry["manager"] not in gone]
+    kept = [entry for entry in entries if entry["manager"].removeprefix(MANAGER_PREFIX) not in gone]
     # An empty list would leave them as they are; this is how the API server is told that there are none.
     return [] if len(kept) == len(entries) else [_set_entries(kept or [{}])]
 
@@ -55,7 +55,7 @@ def handed_over(found: Object, owner: Owner) -> list[Object]:
     """
     metadata = found["metadata"]
     operations: list[Object] = [
-        {"op": "remove", "path": f"/metadata/{field}/{name.replace('~', '~0').replace('/', '~1')}"}
+        {"op": "remove", "path": f"/metadata/{field}/{pointer(name)}"}
         for field, marks in (("labels", OURS_IN_LABELS), ("annotations", OURS_IN_ANNOTATIONS))
         for name in sorted((set_by_us(found, field) | marks) & (metadata.get(field) or {}).keys())
     ]

@@ -90,8 +90,9 @@ class Merger:
         else:
             stands = held and target.holds(found, desired)
         if not stands:
+            found = await self._free(path, found, owner)
             found = await self._write(path, found, desired, last, left)
-        version = target.version_of(desired, last)
+        version = target.version_of(desired.encoded(), last)
         if version is None and stands and left is not None and left.uid == found["metadata"]["uid"]:
             version = left.content_version
         return target.merged(found, desired, version)
@@ -108,10 +109,6 @@ class Merger:
                 raise
             uid = found["metadata"]["uid"]
             ours = {key for one in (last, left) if one is not None and one.uid == uid for key in one.keys}
-            gone = await self._gone(found, path.rpartition("/")[0])
-            if operations := managed.without_gone(found, gone.__contains__):
-                found = await self._patch(path, found, operations)
-                return await self._write(path, found, desired, last, left)
             adopted = (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name
             for key in taken:
                 others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
@@ -119,14 +116,15 @@ class Merger:
                     raise Failed(Reason.TARGET_CONFLICT, _held(desired, key, others)) from None
             return await self._apply(path, found, desired.owner, data, force=True)
 
-    async def _gone(self, found: Object, secrets: str) -> set[str]:
-        """Return the uids of resources that hold keys and are no more. Asked of the API server: it must be sure."""
-        uids = managed.resources_in(found)
-        if not uids:
-            return uids
-        namespace = secrets.split("/")[-2]
-        pages = self._client.pages(paths.resources(names.SECRET.plural, namespace), metadata=True)
-        return uids - {item["metadata"]["uid"] async for page in pages for item in page["items"] or []}
+    async def _free(self, path: str, found: Object, owner: Owner) -> Object:
+        """Make keys nobody's that resources hold which are gone. Whether they are is asked of the API server."""
+        others = managed.resources_in(found) - {owner.uid}
+        if not others:
+            return found
+        pages = self._client.pages(paths.resources(names.SECRET.plural, found["metadata"]["namespace"]), metadata=True)
+        gone = others - {item["metadata"]["uid"] async for page in pages for item in page["items"] or []}
+        operations = managed.without_gone(found, gone)
+        return await self._patch(path, found, operations) if operations else found
 
     async def _apply(
         self, path: str, found: Object, owner: Owner, data: dict[str, str], *, force: bool = False

@@ -6,92 +6,37 @@ one has been seen to work: a typing error in a store, or in its credential, must
 
 from __future__ import annotations
 
-import asyncio
-import random
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import structlog
 
 from beemflow_secrets.controllers import status, tenancy
-from beemflow_secrets.controllers.conditions import ready
-from beemflow_secrets.controllers.links import degraded, providers_of
+from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.verdict import (
-    CHECKED_TOLD,
-    OF_THE_SPEC,
-    SERVING,
-    Verdict,
-    judge,
-    plain_provider,
-    store_status,
-)
+from beemflow_secrets.controllers.standing import NEVER_OPENED, Store
+from beemflow_secrets.controllers.verdict import OF_THE_SPEC, SERVING, Verdict, judge, store_status
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model import names
-from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from beemflow_secrets.controllers.conditions import Saying
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.links import Provider
     from beemflow_secrets.controllers.objects import Moment
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
-    from beemflow_secrets.model.store import StoreSpec
 
 log = structlog.get_logger(__name__)
 
 _PLURALS = {kind.name: kind.plural for kind in (names.STORE, names.CLUSTER_STORE)}
-
-NEVER_OPENED = -1
-
-PROBE_DOWN = (2.0, 5.0)
-"""Seconds between probes of a store that is down, drawn anew each time."""
-
-
-@dataclass(slots=True)
-class Store:
-    """What is known of one store.
-
-    `newest` was opened for the spec of `generation`, None where that could not be done; `verdict` speaks of it.
-    `opened` is what is read from, of the spec of `serving`: it is `newest`, or the former one until `newest` has been
-    seen to work. `announced` is what of `serving` the users were told last. `outdated`: an object that the store refers
-    to has changed since. `worked` is when a read was answered last, on the event loop's clock; `latency` how long the
-    last probe took, in seconds.
-    """
-
-    seen: Observed
-    status: dict[str, Any]
-    opened: OpenStore | None = None
-    newest: OpenStore | None = None
-    generation: int = NEVER_OPENED
-    serving: int = NEVER_OPENED
-    announced: int = NEVER_OPENED
-    outdated: bool = False
-    verdict: Verdict | None = None
-    worked: float = float("-inf")
-    latency: float = 0.0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def all_open(self) -> set[OpenStore]:
-        """Return all that is open."""
-        return {one for one in (self.opened, self.newest) if one is not None}
-
-    def retire(self) -> None:
-        """Close all that is open, as soon as nobody reads from it."""
-        for one in self.all_open():
-            one.retire()
 
 
 class StoreController:
@@ -183,18 +128,7 @@ class StoreController:
 
     def states(self) -> list[dict[str, Any]]:
         """Return how every store stands, for the page /health."""
-        return [
-            {
-                "kind": key.kind,
-                "namespace": key.namespace,
-                "name": key.name,
-                "reason": store.verdict.reason if store.verdict else None,
-                "message": store.verdict.message if store.verdict else None,
-                "latencyMs": round(store.latency * 1000, 1),
-                "providers": [provider.shown() for provider in _providers(key, store)] if store.verdict else [],
-            }
-            for key, store in self.stores.items()
-        ]
+        return [store.shown for store in self.stores.values()]
 
     async def find(self, key: Key) -> Store | None:
         """Return a store, opened if it can be. One that the watch has not brought yet is asked for."""
@@ -213,7 +147,7 @@ class StoreController:
 
     def serves(self, store: Store, namespace: str) -> bool:
         """Tell whether resources of a namespace may read from a store that is open."""
-        return tenancy.serves(_spec(store), namespace, self._namespaces.seen(("", namespace)))
+        return tenancy.serves(store.spec, namespace, self._namespaces.seen(("", namespace)))
 
     def roles(self, namespace: str) -> frozenset[str]:
         """Return the roles that the resources of a namespace hold."""
@@ -223,14 +157,12 @@ class StoreController:
 
     def turned(self, namespace: str, before: Namespace | None, after: Namespace | None) -> list[Key]:
         """Return the stores that may answer a namespace otherwise, now that it is another."""
-        return [key for key, store in self.stores.items() if tenancy.turned(_spec(store), namespace, before, after)]
+        return [key for key, store in self.stores.items() if tenancy.turned(store.spec, namespace, before, after)]
 
     def spares(self, key: Key) -> tuple[str, ...]:
         """Return the links of a store that are read from only while the first cannot be."""
         store = self.stores.get(key)
-        multi = store.opened.spec.multi if store is not None and store.opened is not None else None
-        failover = multi is not None and multi.strategy == "failover"
-        return store.opened.links[1:] if failover and store is not None and store.opened is not None else ()
+        return store.spares if store is not None else ()
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
@@ -265,7 +197,7 @@ class StoreController:
             return  # deleted, or deleted and made anew: the watch tells
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
-        self._queue.add_at(key, loop_time() + _pause(store, verdict), lane=key)
+        self._queue.add_at(key, loop_time() + store.pause(), lane=key)
         # Not `changed` by what this call opened: a user's read may have opened the first before it.
         changed, store.announced = store.announced not in {NEVER_OPENED, store.serving}, store.serving
         if changed or (verdict.serves and (before is None or not before.serves)):
@@ -309,6 +241,8 @@ class StoreController:
             former = store.opened
             self._read_from_newest(store)
             if former is not None:
+                for link in former.down_since.keys() & set(newest.links) - newest.down_since.keys():
+                    self._link_returned(key, newest, link)
                 former.retire()
 
     def _read_from_newest(self, store: Store) -> None:
@@ -326,9 +260,12 @@ class StoreController:
             return
         self._queue.add(key, lane=key)
         if up and opened is store.opened:
-            later = frozenset(opened.links[opened.links.index(link) + 1 :])
-            for returned in self._link_listeners:
-                returned(key, later)
+            self._link_returned(key, opened, link)
+
+    def _link_returned(self, key: Key, opened: OpenStore, link: str) -> None:
+        later = frozenset(opened.links[opened.links.index(link) + 1 :])
+        for returned in self._link_listeners:
+            returned(key, later)
 
     def _outdate(self, key: Key) -> None:
         """Hear that an object which a store refers to has changed."""
@@ -357,8 +294,8 @@ class StoreController:
         new = store_status(
             old,
             verdict,
-            providers=_providers(key, store),
-            degraded=_degraded(store),
+            providers=store.providers,
+            degraded=store.degraded,
             opened=store.opened is not None,
             generation=store.generation,
             now=self._now(),
@@ -368,6 +305,14 @@ class StoreController:
         patch = {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
         await self._client.merge_patch(_path(key, "status"), patch)
         store.status = new
+        self._tell(key, store, old, verdict)
+
+    def _tell(self, key: Key, store: Store, old: status.Status, verdict: Verdict) -> None:
+        links, was = find(store.status, names.DEGRADED), find(old, names.DEGRADED).get("status", "False")
+        if links.get("status") == "True" != was:
+            log.warning("Store is degraded", resource=str(key), message=links["message"])
+        elif was == "True" != links.get("status"):
+            log.info("Store is degraded no more", resource=str(key))
         before = ready(old).get("reason")
         if before == verdict.reason:
             return
@@ -381,31 +326,3 @@ class StoreController:
 
 def _path(key: Key, subresource: str = "") -> str:
     return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
-
-
-def _providers(key: Key, store: Store) -> list[Provider]:
-    """Return how the backends of a store stand, which the verdict speaks of."""
-    if store.newest is not None and store.newest.multi is not None:
-        return providers_of(store.newest.multi)
-    driver = orjson.loads(store.seen.spec).get("driver", "env")
-    return [plain_provider(key.name, driver, store.verdict or SERVING, store.latency)]
-
-
-def _degraded(store: Store) -> Saying | None:
-    newest = store.newest
-    return degraded(newest.multi, newest.down_since) if newest is not None and newest.multi is not None else None
-
-
-def _spec(store: Store) -> StoreSpec | None:
-    """Return the newest spec, also where the former one is still read from: that is what says who is served."""
-    newest = store.newest or store.opened
-    return newest.spec if newest is not None else None
-
-
-def _pause(store: Store, verdict: Verdict) -> float:
-    """Return the seconds until the next look."""
-    if store.opened is not None and not verdict.down:
-        return store.opened.spec.health_check.interval
-    if verdict.reason is StoreReason.INVALID_SPEC or (store.newest is None and verdict.reason in OF_THE_SPEC):
-        return CHECKED_TOLD
-    return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing

@@ -1,4 +1,4 @@
-"""The native Secret: what it shall be, and the patch from what is there. No I/O."""
+"""The native Secret: what it shall be, and what is remembered of it as it stands. No I/O."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import orjson
 
 from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.model.names import (
-    ADOPT_ANNOTATION,
     CONTENT_VERSION_ANNOTATION,
-    FIELD_MANAGER,
     MANAGED_BY,
     MANAGED_BY_LABEL,
     OWNER_LABEL,
@@ -113,8 +111,8 @@ def manifest(desired: Desired, last: Written | None) -> Object:
         "type": desired.type,
         "metadata": {
             "name": desired.name,
-            "labels": _labels(desired),
-            "annotations": _annotations(desired, _version(data, last) or _new_version()),
+            "labels": labels_of(desired),
+            "annotations": annotations_of(desired, version_of(data, last)),
             "ownerReferences": [desired.owner.reference()] if desired.owned else [],
         },
         "data": data,
@@ -131,61 +129,6 @@ def is_outdated(found: Object, desired: Desired) -> bool:
     """Whether a Secret is immutable, shall be so, and holds something else than what is desired."""
     differs = (found.get("data") or {}) != desired.encoded() or found["type"] != desired.type
     return desired.immutable and is_sealed(found) and differs
-
-
-def patch(found: Object, desired: Desired, last: Written | None, *, adopt: bool = False) -> list[Object]:
-    """Return the JSON Patch that makes a Secret of ours what it shall be; empty when it is that already.
-
-    `data` becomes exactly ours, unless it was written once and for all. Of labels and annotations, ours are set and
-    those that left the template go; which those are, the API server has kept for us in managedFields. What others put
-    there stays, but for the controller, of which there is one. `adopt` takes away what asked for our taking it over:
-    nobody shall take it over by that again.
-    """
-    metadata = found["metadata"]
-    present, data = found.get("data") or {}, desired.encoded()
-    if is_outdated(found, desired):
-        data = present
-    # Content that is put back, or under another name, keeps its version: to those who restart by it, nothing changed.
-    version = _version(data, last)
-    if version is None and present == data:
-        version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
-    operations = [
-        *_map_operations(found, "labels", _labels(desired)),
-        *_map_operations(found, "annotations", _annotations(desired, version or _new_version())),
-    ]
-    if adopt:
-        operations.append({"op": "remove", "path": f"/metadata/annotations/{_pointer(ADOPT_ANNOTATION)}"})
-    if present != data:
-        operations.append({"op": "add", "path": "/data", "value": data})
-    if desired.immutable and not is_sealed(found):
-        operations.append({"op": "add", "path": "/immutable", "value": True})
-    references = metadata.get("ownerReferences") or []
-    wanted = [ref for ref in references if not ref.get("controller") and not desired.owner.is_named_by(ref)]
-    wanted += [desired.owner.reference()] if desired.owned else []
-    if references != wanted:
-        operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": wanted})
-    if not operations:
-        return []
-    return [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}, *operations]
-
-
-def claim(found: Object, owner: Owner, *, owned: bool) -> list[Object]:
-    """Return the JSON Patch that makes a resource the owner of a Secret which names it with a uid that is gone.
-
-    Nothing else is touched. Its content may be old, but the garbage collector would take it.
-    """
-    metadata = found["metadata"]
-    references = [ref for ref in metadata.get("ownerReferences") or [] if not owner.is_named_by(ref)]
-    labels = {**(metadata.get("labels") or {}), OWNER_LABEL: owner.uid}
-    return [
-        {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
-        {"op": "add", "path": "/metadata/labels", "value": labels},
-        {
-            "op": "add",
-            "path": "/metadata/ownerReferences",
-            "value": references + ([owner.reference()] if owned else []),
-        },
-    ]
 
 
 def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written:
@@ -209,11 +152,6 @@ def holds(found: Object, desired: Desired) -> bool:
     return all(data.get(key) == value for key, value in desired.encoded().items())
 
 
-def version_of(desired: Desired, last: Written | None) -> str | None:
-    """Return the version of what is desired where it was written last, None for a new content."""
-    return _version(desired.encoded(), last)
-
-
 def merged(found: Object, desired: Desired, version: str | None) -> Written:
     """Return what is remembered of a Secret of others that holds our keys. `version` None: their content is new."""
     return Written(
@@ -227,8 +165,8 @@ def merged(found: Object, desired: Desired, version: str | None) -> Written:
     )
 
 
-def _version(data: Mapping[str, str], last: Written | None) -> str | None:
-    """Return the version of a content that was written last, None for any other."""
+def version_of(data: Mapping[str, str], last: Written | None) -> str | None:
+    """Return the version of a content, as the API has it, that was written last; None for any other."""
     return last.content_version if last is not None and last.content == _digest(data) else None
 
 
@@ -236,12 +174,15 @@ OURS_IN_LABELS = frozenset({MANAGED_BY_LABEL, OWNER_LABEL})
 OURS_IN_ANNOTATIONS = frozenset({CONTENT_VERSION_ANNOTATION, OWNER_NAME_ANNOTATION})
 
 
-def _labels(desired: Desired) -> dict[str, str]:
+def labels_of(desired: Desired) -> dict[str, str]:
+    """Return the labels of a Secret of ours."""
     return {**desired.labels, MANAGED_BY_LABEL: MANAGED_BY, OWNER_LABEL: desired.owner.uid}
 
 
-def _annotations(desired: Desired, version: str) -> dict[str, str]:
-    return {**desired.annotations, CONTENT_VERSION_ANNOTATION: version, OWNER_NAME_ANNOTATION: desired.owner.name}
+def annotations_of(desired: Desired, version: str | None) -> dict[str, str]:
+    """Return the annotations of a Secret of ours. `version` None: its content is new."""
+    marks = {CONTENT_VERSION_ANNOTATION: version or _new_version(), OWNER_NAME_ANNOTATION: desired.owner.name}
+    return {**desired.annotations, **marks}
 
 
 def _digest(content: object) -> bytes:
@@ -250,35 +191,3 @@ def _digest(content: object) -> bytes:
 
 def _new_version() -> str:
     return secrets.token_hex(8)
-
-
-def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[Object]:
-    present: dict[str, str] = found["metadata"].get(field) or {}
-    path = f"/metadata/{field}"
-    missing = [] if present else [{"op": "add", "path": path, "value": {}}]
-    dropped = (set_by_us(found, field) & present.keys()) - wanted.keys()
-    return [
-        *missing,
-        *(
-            {"op": "add", "path": f"{path}/{_pointer(name)}", "value": value}
-            for name, value in wanted.items()
-            if present.get(name) != value
-        ),
-        *({"op": "remove", "path": f"{path}/{_pointer(name)}"} for name in sorted(dropped)),
-    ]
-
-
-def set_by_us(found: Object, field: str) -> set[str]:
-    """Return the labels or annotations that we set, by what managedFields say."""
-    return {
-        name.removeprefix("f:")
-        for entry in found["metadata"].get("managedFields") or []
-        if entry.get("manager") == FIELD_MANAGER
-        for name in entry.get("fieldsV1", {}).get("f:metadata", {}).get(f"f:{field}", {})
-        if name.startswith("f:")
-    }
-
-
-def _pointer(name: str) -> str:
-    """Escape a name for a JSON Pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import ownership, target
+from beemflow_secrets.controllers import ownership, patches, target
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.refusal import refusal
 from beemflow_secrets.kube import paths
@@ -61,7 +61,7 @@ class Writer:
             found = await self._client.get(path, metadata=True)
             named = ownership.controller_of(found)
             if named is not None and ownership.take(found, owner, self._lives) is None:
-                await self._client.json_patch(path, target.claim(found, owner, owned=owned))
+                await self._client.json_patch(path, patches.claim(found, owner, owned=owned))
 
     async def delete(self, namespace: str, name: str, owner: Owner) -> None:
         """Delete a Secret of ours; one of somebody else's stays."""
@@ -141,7 +141,7 @@ class Writer:
     async def _patch(
         self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
     ) -> Written:
-        operations = target.patch(found, desired, last, adopt=bool(notes))
+        operations = patches.patch(found, desired, last, adopt=bool(notes))
         if not operations:
             return target.written(found, desired)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers import target
+from beemflow_secrets.controllers import patches, target
 from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.controllers.target import Desired
 from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, OWNER_LABEL
@@ -32,28 +32,28 @@ def paths(operations: list[Object]) -> set[tuple[str, str]]:
 
 
 def test_what_is_as_it_shall_be_is_not_written() -> None:
-    assert target.patch(made(wanted()), wanted(), None) == []
+    assert patches.patch(made(wanted()), wanted(), None) == []
 
 
 def test_every_patch_is_of_the_version_that_was_looked_at() -> None:
-    first, *_ = target.patch(made(wanted()), wanted(b"w"), None)
+    first, *_ = patches.patch(made(wanted()), wanted(b"w"), None)
     assert first == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
 
 
 def test_another_content_is_another_version_and_the_old_one_again_has_its_own() -> None:
     before = made(wanted())
     last = target.written(before, wanted())
-    operations = {step["path"]: step.get("value") for step in target.patch(before, wanted(b"w"), last)}
+    operations = {step["path"]: step.get("value") for step in patches.patch(before, wanted(b"w"), last)}
     version = operations[f"/metadata/annotations/{CONTENT_VERSION_ANNOTATION.replace('/', '~1')}"]
     assert version not in {None, last.content_version}
     edited = {**before, "data": {"token": b64encode(b"by hand").decode()}}
-    assert paths(target.patch(edited, wanted(), last)) == {("test", "/metadata/resourceVersion"), ("add", "/data")}
+    assert paths(patches.patch(edited, wanted(), last)) == {("test", "/metadata/resourceVersion"), ("add", "/data")}
 
 
 def test_a_sealed_secret_keeps_data_and_version_and_is_called_outdated() -> None:
     sealed = made(wanted(immutable=True))
     after = wanted(b"w", immutable=True, labels={"team": "x"}, type="example.com/other")
-    assert paths(target.patch(sealed, after, None)) == {
+    assert paths(patches.patch(sealed, after, None)) == {
         ("test", "/metadata/resourceVersion"),
         ("add", "/metadata/labels/team"),
     }
@@ -64,14 +64,14 @@ def test_a_sealed_secret_keeps_data_and_version_and_is_called_outdated() -> None
 
 
 def test_one_that_shall_be_sealed_is_sealed_with_its_last_content() -> None:
-    operations = target.patch(made(wanted()), wanted(b"w", immutable=True), None)
+    operations = patches.patch(made(wanted()), wanted(b"w", immutable=True), None)
     assert {("add", "/data"), ("add", "/immutable")} <= paths(operations)
 
 
 def test_one_that_is_sealed_and_shall_not_be_is_not_silently_left_alone() -> None:
     sealed = made(wanted(immutable=True))
-    assert ("add", "/data") in paths(target.patch(sealed, wanted(b"w"), None))
-    assert target.patch(sealed, wanted(), None) == []
+    assert ("add", "/data") in paths(patches.patch(sealed, wanted(b"w"), None))
+    assert patches.patch(sealed, wanted(), None) == []
 
 
 def test_who_adopts_replaces_the_controller_alone_and_takes_the_request_away() -> None:
@@ -79,18 +79,18 @@ def test_who_adopts_replaces_the_controller_alone_and_takes_the_request_away() -
     references = [other, {**other, "name": "z", "controller": True}]
     before = made(wanted(), ownerReferences=references)
     before["metadata"]["annotations"][ADOPT_ANNOTATION] = "slack"
-    operations = target.patch(before, wanted(), None, adopt=True)
+    operations = patches.patch(before, wanted(), None, adopt=True)
     assert operations[-1]["value"] == [other, OURS.reference()]
     assert ("remove", f"/metadata/annotations/{ADOPT_ANNOTATION.replace('/', '~1')}") in paths(operations)
-    assert target.patch(before, wanted(owned=False), None)[-1]["value"] == [other]
+    assert patches.patch(before, wanted(owned=False), None)[-1]["value"] == [other]
 
 
 def test_a_claim_touches_nothing_but_the_owner() -> None:
     before = made(
         wanted(), ownerReferences=[Owner("slack", "gone").reference()], labels={OWNER_LABEL: "gone", "a": "b"}
     )
-    assert target.claim(before, OURS, owned=True)[1:] == [
+    assert patches.claim(before, OURS, owned=True)[1:] == [
         {"op": "add", "path": "/metadata/labels", "value": {OWNER_LABEL: OURS.uid, "a": "b"}},
         {"op": "add", "path": "/metadata/ownerReferences", "value": [OURS.reference()]},
     ]
-    assert target.claim(before, OURS, owned=False)[-1]["value"] == []
+    assert patches.claim(before, OURS, owned=False)[-1]["value"] == []

@@ -9,6 +9,7 @@ import orjson
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from beemflow_secrets.providers.errors import Unavailable
 from beemflow_secrets.providers.tls import ssl_context
 from beemflow_secrets.providers.wire import Wire
 
@@ -48,7 +49,12 @@ class Api:
     async def _send(self, headers: dict[str, str], body: bytes, keys: Keys | None) -> Answer:
         if keys is not None:
             headers = signed(headers, body, keys, f"{self._address}/", service=self._service, region=self._region)
-        return await self._wire.send("POST", "/", headers=headers, body=body)
+        try:
+            return await self._wire.send("POST", "/", headers=headers, body=body)
+        except Unavailable as error:
+            # A region that there is not shows as a name that does not resolve; and there are two services to be away.
+            error.message = f"{self._service} of {self._region}: {error.message}"
+            raise
 
 
 def signed(
