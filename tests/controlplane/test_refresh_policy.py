@@ -206,3 +206,20 @@ def test_created_once_with_nothing_to_write_reads_once(
     ns.ready("slack")
     ticks()
     assert reads("slack") == 1
+
+
+def test_labels_on_the_secret_of_what_is_created_once_neither_read_nor_change_its_value(
+    operator: Operator, ns: Namespace, store: str, put: Callable[..., int], reads: Callable[[str], int], canary: str
+) -> None:
+    put("slack", token=canary)
+    template = {"metadata": {"labels": {"team": "flows"}}}
+    ns.add("slack", spec(TOKEN, target={"template": template}, **RARE["CreatedOnce"]))
+    ns.ready("slack")
+    put("slack", token=f"{canary}-2")
+    ns.api.patch(ns.secret_path("slack"), {"metadata": {"labels": {"team": None, "theirs": "x"}}})
+    secret = ns.api.wait(ns.secret_path("slack"), lambda found: (found or {})["metadata"]["labels"].get("team"))
+    assert secret["metadata"]["labels"]["theirs"] == "x"
+    version = secret["metadata"]["resourceVersion"]
+    ns.api.wait(ns.path("slack"), lambda found: (found or {})["status"]["secretRef"]["resourceVersion"] == version)
+    assert reads("slack") == 1
+    assert ns.data("slack") == {"token": canary}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -193,8 +194,11 @@ class SecretController:
                 await self._finish(self._ending.paused(item, seen, terms, status.suspended))
                 return
             told = orjson.loads(item.status)
-            if created(spec, seen, told, name=self._standing(item)):
-                await self._finish(self._ending.paused(item, seen, terms, status.kept))
+            standing = self._standing(item)
+            if spec.refresh_policy == "CreatedOnce" and standing is None:
+                standing = await self._writing.repair(item, seen, spec)
+            if created(spec, seen, told, name=standing):
+                await self._finish(self._ending.paused(item, seen, terms, partial(status.kept, target=item.written)))
                 return
             await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.failure import Failed
     from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.target import Written
     from beemflow_secrets.controllers.timing import Terms
     from beemflow_secrets.render.compose import Composed, Entry
 
@@ -34,7 +35,7 @@ def synced(old: Status, *, generation: int, now: float, composed: Composed, outc
     if target is not None:
         unchanged = old.get("contentVersion") == target.content_version
         written = {
-            "secretRef": {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version},
+            "secretRef": _secret_ref(target),
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
@@ -74,8 +75,13 @@ def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Stat
     return aged(new, terms, read_at=None, now=now)
 
 
-def kept(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
-    """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation."""
+def kept(old: Status, *, generation: int, now: float, terms: Terms, target: Written | None) -> Status:
+    """Return the status of a resource whose Secret was made once and stands: nothing is read for a new generation.
+
+    `target` is the Secret, which may have been repaired, where this process has written it.
+    """
+    if target is not None:
+        old = {**old, "secretRef": _secret_ref(target)}
     if ready(old)["reason"] in IN_SYNC and old["observedGeneration"] == generation:
         return aged(old, terms, read_at=None, now=now)
     message = "synced once: with refreshPolicy CreatedOnce nothing is read while the Secret stands"
@@ -117,6 +123,10 @@ def merge_patch(old: Status, new: Status) -> Status:
 def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:
     conditions = said(old, sayings, generation=generation, now=now)
     return {**old, "observedGeneration": generation, "conditions": conditions}
+
+
+def _secret_ref(target: Written) -> dict[str, str]:
+    return {"name": target.name, "uid": target.uid, "resourceVersion": target.resource_version}
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers import outcome
@@ -130,6 +131,26 @@ class Writing:
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
         await self._remove(seen, former - {wanted.name}, owner)
         return outcome.written(spec, written, composed)
+
+    async def repair(self, item: Tracked, seen: Observed, spec: SecretSpec) -> str | None:
+        """Repair what was changed around the data of a Secret that is made once, where the data is what we wrote.
+
+        Return its name, None where that is not so. A label that somebody put there is no reason to read, and to write
+        another value. A process that has not written the Secret itself cannot tell. Raises Failed.
+        """
+        last = item.written
+        if last is None or is_merged(seen):
+            return None
+        try:
+            found = await self._client.get(paths.secrets(seen.key.namespace, last.name))
+        except ApiError:
+            return None
+        data = {key: b64decode(text) for key, text in (found.get("data") or {}).items()}
+        wanted = desired(seen, spec, data)
+        if wanted is None or (wanted.name, wanted.content()) != (last.name, last.content):
+            return None
+        item.written = await self._writer.ensure(seen.key.namespace, wanted, last)
+        return last.name
 
     async def _remove(self, seen: Observed, former: set[str], owner: Owner) -> None:
         for name in sorted(former):

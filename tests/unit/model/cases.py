@@ -683,6 +683,9 @@ WRONG_SCOPE: list[Wrong] = [
         "spec.kubernetes.serviceAccountRef.namespace: must be left out",
         "must be left out",
     ),
+    Wrong("keys of elsewhere", STORE, aws(accessKeyId=token(namespace="x")), "spec.aws.accessKeyId.s", "must be left"),
+    Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
+    Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
     Wrong(
         "account of nowhere",
         CLUSTER,

@@ -73,6 +73,9 @@ def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
     [
         {},
         {"driver": "file", "file": {"path": "/a"}},
+        {"driver": "aws-sm"},
+        {"driver": "aws-sm", "aws": {"roleArn": "arn:aws:iam::123456789012:role/x", "externalId": "ab"}},
+        {"driver": "aws-sm", "aws": {"profile": "prod"}},
         {"driver": "kubernetes", "kubernetes": {}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
     ],
