@@ -45,8 +45,10 @@ class Access(Layer):
     def __init__(self, inner: SecretsProvider, spec: StoreSpec, *, driver: str, audited: Audited) -> None:
         super().__init__(inner)
         self._driver = driver
+        self._log = log.bind()  # a logger that is bound with each line costs more than a read from a cache
         self._trail = audited.trail
         self._origins = _origins(spec, audited)
+        self._cached = spec.cache.enabled
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read. What was not read is the caller's to log: he knows for whom it was."""
@@ -55,11 +57,11 @@ class Access(Layer):
         duration = round((perf_counter() - started) * 1000, 1)
         for ref, answer in answers.items():
             if isinstance(answer, SecretValue):
-                log.info(
+                self._log.info(
                     "Secret retrieved successfully",
                     provider=answer.provider or self._driver,
                     key=ref.key,
-                    cache_hit=False,
+                    cache_hit=answer.kept is not None,
                     duration_ms=duration,
                 )
         try:
@@ -81,7 +83,7 @@ class Access(Layer):
 
     async def _write(self, action: Action, answers: Iterable[Answered]) -> None:
         if self._trail is not None:
-            await self._trail.write(records(action, answers, self._origins))
+            await self._trail.write(records(action, answers, self._origins, cached=self._cached))
 
 
 def _origins(spec: StoreSpec, audited: Audited) -> dict[str | None, Origin]:

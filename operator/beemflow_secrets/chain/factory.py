@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.chain.access import Access, Audited
 from beemflow_secrets.chain.breaker import Breaker
 from beemflow_secrets.chain.budget import Budget
+from beemflow_secrets.chain.cache import Cache
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.chain.critical import Critical
 from beemflow_secrets.chain.keys import Keys
@@ -30,10 +31,11 @@ UNAUDITED = Audited()
 
 
 class Opened(NamedTuple):
-    """What reads from a store, and in it the links of a chain; None where there is one backend."""
+    """What reads from a store. In it the links of a chain, None where there is one backend, and the cache, if any."""
 
     reader: SecretsProvider
     multi: Multi | None
+    cache: Cache | None
 
 
 async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
@@ -53,20 +55,24 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audit
         await asyncio.gather(*(driver.close() for driver in drivers))
         raise
     if spec.multi is None:
-        return Opened(chain(drivers[0], spec, audited), None)
+        return _before(_backend(drivers[0], spec), spec, spec.driver, audited)
     shared = _budgets(spec)
     links = [
         link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
     ]
     multi = _strategy(spec.multi, links)
-    return Opened(_before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited), multi)
+    return _before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited)._replace(multi=multi)
 
 
 def chain(driver: Driver, spec: StoreSpec, audited: Audited = UNAUDITED) -> SecretsProvider:
     """Put before a driver what the configuration of a plain store asks for."""
+    return _before(_backend(driver, spec), spec, driver.name, audited).reader
+
+
+def _backend(driver: Driver, spec: StoreSpec) -> SecretsProvider:
     call = Call(driver, timeout=spec.timeout, retry=spec.retry, budgets=_budgets(spec))
     loader = Loader(call, batch=min(spec.batch_size, driver.batch_limit))
-    return _before(Keys(loader, prefix=spec.prefix), spec, driver.name, audited)
+    return Keys(loader, prefix=spec.prefix)
 
 
 def link(driver: Driver, name: str, spec: StoreSpec, shared: Sequence[Budget] = ()) -> Link:
@@ -82,12 +88,14 @@ def _budgets(spec: StoreSpec) -> tuple[Budget, ...]:
     return (Budget(spec.request_budget),) if spec.request_budget is not None else ()
 
 
-def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audited) -> SecretsProvider:
+def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audited) -> Opened:
     """Put before one backend, or a chain of them, what every store has."""
     inner = Critical(inner, spec.health_check.critical_keys)
+    cache = Cache(inner, spec.cache) if spec.cache.enabled else None
+    inner = cache if cache is not None else inner
     if spec.access_policies:
         inner = Policy(inner, spec.access_policies)
-    return Access(inner, spec, driver=driver, audited=audited)
+    return Opened(Access(inner, spec, driver=driver, audited=audited), None, cache)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

@@ -36,7 +36,7 @@ class Keys(Layer):
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
             answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer
-        return _without_meetings(answers)
+        return without_meetings(answers)
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List below the store's prefix."""
@@ -53,7 +53,7 @@ def _named(error: SecretsError, key: str) -> SecretsError:
     return named
 
 
-def _without_meetings(answers: dict[Ref, SecretValue | SecretsError]) -> dict[Ref, SecretValue | SecretsError]:
+def without_meetings(answers: dict[Ref, SecretValue | SecretsError]) -> dict[Ref, SecretValue | SecretsError]:
     """Refuse keys that the backend has under one name: whoever asks for both means two secrets."""
     names = {
         ref: answer.backend_name

@@ -37,8 +37,12 @@ class Agenda:
         self._queue = queue
         self._clock = clock
 
-    def wake(self, item: Tracked, since: float, *, drift: bool = False) -> None:
-        """Have a resource synced with values that are not from before `since`, at once if that is not too often."""
+    def wake(self, item: Tracked, since: float, *, drift: bool = False, kept: bool = False) -> None:
+        """Have a resource synced with values that are not from before `since`, at once if that is not too often.
+
+        `kept`: values that a cache has kept will do too, as they do for drift.
+        """
+        item.kept = (kept or drift) and (item.since is None or item.kept)
         item.drift_only = drift and (item.since is None or item.drift_only)
         item.since = since
         at = item.paced - (BURST - 1) * PACE
@@ -50,7 +54,11 @@ class Agenda:
     def begin(self, item: Tracked) -> Demand:
         """Begin with what was asked or fell due; return what values will do. It stays due until `wait`."""
         now = loop_time()
-        demand = Demand(min(item.due, now), patient=_has_secret(item)) if item.since is None else Demand(item.since)
+        demand = (
+            Demand(min(item.due, now), patient=_has_secret(item))
+            if item.since is None
+            else Demand(item.since, kept=item.kept)
+        )
         if item.since is not None:
             item.paced = max(item.paced, now) + PACE
         item.since, item.drift_only, item.due = None, False, now

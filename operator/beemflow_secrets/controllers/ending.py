@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.agenda import Agenda
     from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.controllers.outcome import Outcome
+    from beemflow_secrets.controllers.reading import Reading
     from beemflow_secrets.controllers.reporting import Reporter
     from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.controllers.tracked import Registry, Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.errors import Held
-    from beemflow_secrets.render.compose import Composed
 
 log = structlog.get_logger(__name__)
 
@@ -49,21 +49,35 @@ class Ending:
         self._registry = registry
         self._forget = forget
 
-    async def synced(
-        self, item: Tracked, seen: Observed, spec: SecretSpec, composed: Composed, outcome: Outcome
-    ) -> None:
-        """End a sync that worked."""
-        item.failures, item.read = 0, loop_time()
-        now, terms = self._clock.now(), terms_of(spec)
+    async def synced(self, item: Tracked, seen: Observed, spec: SecretSpec, reading: Reading, outcome: Outcome) -> None:
+        """End a sync that worked, or one for which a cache stood in for a backend that is away."""
+        item.read = loop_time() - reading.age
+        now, read_at, terms = self._clock.now(), self._clock.wall(item.read), terms_of(spec)
 
         def change(old: Status) -> Status:
             new = status.synced(
-                old, generation=seen.generation, now=now, composed=composed, outcome=outcome, terms=terms
+                old,
+                generation=seen.generation,
+                now=now,
+                read_at=read_at,
+                composed=reading.composed,
+                outcome=outcome,
+                terms=terms,
             )
+            if reading.outage is not None:
+                new = status.stood_in(new, self._failed(item, seen, terms, reading.outage)(old))
             return status.answered(new, seen.refresh_requested)
 
-        if await self._report(item, seen, terms, change):
-            self._agenda.wait(item, self._clock.loop(due_after(now, spec, item.stores[0])))
+        if not await self._report(item, seen, terms, change):
+            return
+        if reading.outage is not None:
+            self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
+        else:
+            item.failures = 0
+            due = due_after(now, spec, item.stores[0])
+            if reading.age and due != NEVER:  # what was kept for a while is not kept for another interval
+                due = min(due, read_at + terms.interval)
+            self._agenda.wait(item, self._clock.loop(due))
 
     async def failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> None:
         """End a sync that did not work."""

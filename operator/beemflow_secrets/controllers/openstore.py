@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from beemflow_secrets.chain.audit.trail import Trail
-    from beemflow_secrets.chain.multi import Multi
+    from beemflow_secrets.chain.factory import Opened
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
     from beemflow_secrets.kube.client import KubeClient
@@ -38,17 +38,18 @@ if TYPE_CHECKING:
 class OpenStore:
     """A store's chain, which is closed when it is retired and the last who uses it has gone.
 
-    `multi` are its links, None where there is one backend; `down_since` tells from when a link has been down, in
-    seconds since the epoch.
+    `multi` are its links, None where there is one backend; `cache` is what it keeps, None where it keeps nothing;
+    `down_since` tells from when a link has been down, in seconds since the epoch.
     """
 
-    def __init__(self, chain: SecretsProvider, spec: StoreSpec, multi: Multi | None) -> None:
+    def __init__(self, opened: Opened, spec: StoreSpec) -> None:
         self.spec = spec
-        self.multi = multi
+        self.multi = multi = opened.multi
+        self.cache = opened.cache
         self.links = tuple(link.name for link in multi.links) if multi is not None else ()
         self.down_since: dict[str, float] = {}
         self.place = place_of(spec)
-        self._chain = chain
+        self._chain = opened.reader
         self._users = 0
         self._retired = False
         self._closing: asyncio.Task[None] | None = None
@@ -131,12 +132,12 @@ class Opener:
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        chain, multi = await open_chain(spec, surroundings, Audited(self._trail, key.name, key.namespace))
-        if multi is not None:
-            multi.fresh = spec.health_check.interval
+        opened = await open_chain(spec, surroundings, Audited(self._trail, key.name, key.namespace))
+        if opened.multi is not None:
+            opened.multi.fresh = spec.health_check.interval
         for _, _, backend in spec.backends:
             metrics.serve_driver(backend.driver)
-        return OpenStore(chain, spec, multi)
+        return OpenStore(opened, spec)
 
 
 def _parse(spec: bytes, scope: _Scope) -> StoreSpec:

@@ -28,7 +28,7 @@ from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from beemflow_secrets.controllers.demand import Demand
+    from beemflow_secrets.controllers.demand import Wish
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.store import StoreController
     from beemflow_secrets.model.secret import SecretSpec
@@ -49,10 +49,16 @@ class Answers(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the Secret is to hold, and which links of chains that came from."""
+    """What the Secret is to hold, and which links of chains that came from.
+
+    `age` is for how many seconds a cache had kept the oldest of the values; `outage` is why one of them could not be
+    read anew, None where all are as young as was asked for.
+    """
 
     composed: Composed
     provenance: Provenance
+    age: float
+    outage: Failed | None
 
 
 async def read(
@@ -60,18 +66,18 @@ async def read(
     spec: SecretSpec,
     namespace: str,
     *,
-    demand: Demand,
+    wish: Wish,
     known: Collection[str],
     former: Provenance,
 ) -> Reading:
-    """Read all sources of a spec. Raises Failed.
+    """Read all sources of a spec; `wish` makes a Ref of key and version. Raises Failed.
 
     `known` are the marks of the sources that were read before, `former` is where the values of the Secret came from.
     """
     sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
     wanted: dict[Key, dict[Ref, Ref]] = {}
     for _, store, ref in sources:
-        wanted.setdefault(store, {})[ref] = Ref(ref.key, ref.version, demand.since, patient=demand.patient)
+        wanted.setdefault(store, {})[ref] = wish(ref.key, ref.version)
     # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
     read_ones = await asyncio.gather(
         *(_fetch(stores, store, namespace, list(refs.values()), former) for store, refs in wanted.items())
@@ -94,7 +100,14 @@ async def read(
         for ref, answer in answered.of.items()
         if isinstance(answer, SecretValue) and answer.provider is not None and ref.version is None
     }
-    return Reading(composed, Provenance(served))
+    values = [
+        (store, answer)
+        for _, store, ref in sources
+        if isinstance(answer := answers[store].of[ref], SecretValue) and answer.kept is not None
+    ]
+    outages = (from_read(value.outage, store.name) for store, value in values if value.outage is not None)
+    age = max((value.kept or 0.0 for _, value in values), default=0.0)
+    return Reading(composed, Provenance(served), age, next(outages, None))
 
 
 async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
@@ -115,13 +128,21 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     with opened.use() as chain:
         asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs
         answers = await chain.fetch(asked)
-    # These say nothing of the backend.
-    heard = [answer for answer in answers.values() if not isinstance(answer, NotAllowed | NotRecorded)]
+    heard = [
+        answer for answer in map(_of_the_backend, answers.values()) if not isinstance(answer, NotAllowed | NotRecorded)
+    ]
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in heard):
         stores.worked(key)
     elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in heard):
         stores.failed(key)
     return Answers(opened.place, answers)
+
+
+def _of_the_backend(answer: SecretValue | SecretsError) -> SecretValue | SecretsError | None:
+    """Return what the backend itself said, None where it was not asked."""
+    if isinstance(answer, SecretValue) and answer.kept is not None:
+        return answer.outage
+    return answer
 
 
 def _weight(answer: SecretValue | SecretsError) -> int:

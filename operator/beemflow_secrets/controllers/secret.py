@@ -28,7 +28,7 @@ from beemflow_secrets.controllers.timing import (
     due_as_told,
     terms_of,
 )
-from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse
+from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse, requests_refresh
 from beemflow_secrets.controllers.writing import Writing
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.model import names
@@ -90,11 +90,12 @@ class SecretController:
             self.forget(seen.key)
             self._meet(seen, body.get("status") or {}, listed=event is None)
             return
-        anew = asks_anew(item.seen, seen)
+        former = item.seen
+        anew = asks_anew(former, seen)
         self.registry.update(item, seen)
         if anew:
             item.failures = 0
-            self._agenda.wake(item, loop_time())
+            self._agenda.wake(item, loop_time(), kept=not requests_refresh(former, seen))
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
@@ -156,7 +157,11 @@ class SecretController:
         # Where a spare has served, the first link may be back, and nobody would tell.
         if due is None or (due != NEVER and came_from(None, told, spares)):
             # What was listed has been there for a while: a value that was read just now is new enough for it.
-            self._agenda.wake(item, loop_time() - (KEPT if listed else 0.0))
+            self._agenda.wake(
+                item,
+                loop_time() - (KEPT if listed else 0.0),
+                kept=seen.refresh_requested in {None, told.get("lastHandledRefresh")},
+            )
         else:
             self._agenda.wait(item, self._clock.loop(due))
         if find(told, names.EXPIRING) or is_stale(told):
@@ -203,7 +208,8 @@ class SecretController:
             await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
-            reading = await read(self._stores, spec, seen.key.namespace, demand=demand, known=known, former=former)
+            wish = demand.wish(terms.interval)
+            reading = await read(self._stores, spec, seen.key.namespace, wish=wish, known=known, former=former)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
@@ -211,7 +217,7 @@ class SecretController:
             else:
                 await self._finish(self._ending.failed(item, seen, terms, failure))
         else:
-            item.unread = False
+            item.unread = reading.outage is not None
             await self._finish(self._write(item, seen, spec, reading))
 
     def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
@@ -231,7 +237,7 @@ class SecretController:
             await self._ending.failed(item, seen, terms_of(spec), failure)
             return
         item.provenance = reading.provenance
-        await self._ending.synced(item, seen, spec, reading.composed, outcome)
+        await self._ending.synced(item, seen, spec, reading, outcome)
 
     def _standing(self, item: Tracked) -> str | None:
         """Return the name of the Secret that stands as it was left."""

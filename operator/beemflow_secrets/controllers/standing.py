@@ -88,6 +88,7 @@ class Store:
             "reason": verdict.reason if verdict else None,
             "message": verdict.message if verdict else None,
             "latencyMs": round(self.latency * 1000, 1),
+            "cache": self.opened.cache.shown() if self.opened is not None and self.opened.cache is not None else None,
             "providers": [provider.shown() for provider in self.providers] if verdict else [],
         }
 

@@ -26,8 +26,17 @@ HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
 
 
-def synced(old: Status, *, generation: int, now: float, composed: Composed, outcome: Outcome, terms: Terms) -> Status:
-    """Return the status after a good sync."""
+def synced(
+    old: Status,
+    *,
+    generation: int,
+    now: float,
+    read_at: float,
+    composed: Composed,
+    outcome: Outcome,
+    terms: Terms,
+) -> Status:
+    """Return the status after a good sync. `read_at` is when the oldest of the values was read."""
     target, entries = outcome.target, composed.entries
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
@@ -44,7 +53,7 @@ def synced(old: Status, *, generation: int, now: float, composed: Composed, outc
         {
             **_saying(old, sayings, generation, now),
             **written,
-            "lastSyncTime": moment,
+            "lastSyncTime": timestamp(read_at),
             "expiresAt": rfc3339(min(expiries)) if expiries else None,
             "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
             "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
@@ -65,6 +74,16 @@ def failed(old: Status, *, generation: int, now: float, failure: Failed, terms: 
             {name: value for name, value in entry.items() if name != "stale"} | marks for entry in old["entries"]
         ]
     return aged(new, terms, read_at=read_at, now=now)
+
+
+def stood_in(synced: Status, failed: Status) -> Status:
+    """Return the status after a sync with kept values, for the backend could not be read.
+
+    It holds what was written, as after a good sync, and says what a failed one does.
+    """
+    marks = {"stale": True} if is_stale(failed) else {}
+    entries = [entry | marks for entry in synced["entries"]]
+    return {**synced, "conditions": failed["conditions"], "entries": entries}
 
 
 def suspended(old: Status, *, generation: int, now: float, terms: Terms) -> Status:
@@ -138,6 +157,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             "version": entry.version,
             "createdAt": rfc3339(entry.created_at) if entry.created_at else None,
             "expiresAt": rfc3339(entry.expires_at) if entry.expires_at else None,
+            "stale": entry.stale or None,
         }
     )
 

@@ -34,6 +34,7 @@ class Tracked:
     `since` is when somebody last asked for a sync, None when only the schedule does; `due` when that does, `read` when
     the values were read last, and `paced` holds up who is asked for too often (`Agenda`).
     `unread`: the last attempt came to no values, so that a store that comes back is of use.
+    `kept`: those who asked will do with values that a cache has kept.
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
     came from, None until this process has read them.
     """
@@ -47,6 +48,7 @@ class Tracked:
     paced: float = -math.inf
     failures: int = 0
     unread: bool = False
+    kept: bool = False
     drift_only: bool = False
     written: Written | None = None
     provenance: Provenance | None = None
@@ -163,9 +165,13 @@ def _key(kind: str | None, name: str | None, namespace: str) -> Key:
 
 def asks_anew(before: Observed, seen: Observed) -> bool:
     """Whether a new state asks for more than the old one: not the echo of our own status, or somebody's label."""
-    asked = seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
-    return asked or (seen.generation, seen.suspended, seen.deleting) != (
+    return requests_refresh(before, seen) or (seen.generation, seen.suspended, seen.deleting) != (
         before.generation,
         before.suspended,
         before.deleting,
     )
+
+
+def requests_refresh(before: Observed, seen: Observed) -> bool:
+    """Whether a new state asks for values from the backend."""
+    return seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested

@@ -52,7 +52,10 @@ class Secrets(SecretsProvider):
         return {key: _text(key, answer) for key, answer in answers.items() if isinstance(answer, SecretValue)}
 
     async def get_secret_with_metadata(self, key: str) -> SecretValue:
-        """Return one secret with its version, times and metadata; `metadata["provider"]` names the link."""
+        """Return one secret with its version, times and metadata; `metadata["provider"]` names the link.
+
+        Where a cache stands in for a backend that cannot be read, `metadata["stale"]` is "true".
+        """
         answer = (await self._read([key]))[key]
         if isinstance(answer, SecretsError):
             raise answer
@@ -86,11 +89,11 @@ class Secrets(SecretsProvider):
     async def _read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
         chain = self._opened()
         asked = {key: _split(key) for key in keys}
-        refs = {Ref(parts.key): None for parts in asked.values() if isinstance(parts, KeyParts)}
+        refs = {parts.key: Ref(parts.key) for parts in asked.values() if isinstance(parts, KeyParts)}
         with self._as_named():
-            found = await chain.fetch(refs) if refs else {}
+            found = await chain.fetch(refs.values()) if refs else {}
         return {
-            key: self._answer(key, parts, found[Ref(parts.key)]) if isinstance(parts, KeyParts) else parts
+            key: self._answer(key, parts, found[refs[parts.key]]) if isinstance(parts, KeyParts) else parts
             for key, parts in asked.items()
         }
 
@@ -109,7 +112,11 @@ class Secrets(SecretsProvider):
             return error
         origin = origin_of(found, parts.property)
         metadata = {**origin.metadata, "provider": origin.provider or self._driver}
-        return SecretValue(content, origin.version, origin.created_at, origin.expires_at, metadata)
+        if found.stale:
+            metadata["stale"] = "true"
+        own = SecretValue(content, origin.version, origin.created_at, origin.expires_at, metadata)
+        own.kept, own.outage = found.kept, found.outage
+        return own
 
 
 def _split(key: str) -> KeyParts | Invalid:

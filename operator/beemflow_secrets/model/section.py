@@ -1,13 +1,12 @@
 """The section `secrets` of a configuration file: a store, and what a file alone may hold."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from beemflow_secrets.model.audit import NO_RESOURCE, Audit
-from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import HIDDEN
 from beemflow_secrets.model.multi import MOST_LINKS, Link, Multi
@@ -49,12 +48,6 @@ class Options(Mapping[str, object]):
         )
 
 
-class Cache(Model):
-    """Whether values are kept in memory."""
-
-    enabled: Literal[False] = Field(default=False, description="Always false: every read asks the backend.")
-
-
 _OPTIONS = Field(default=Options(), description="For a driver that an installed package adds: what it asks for.")
 
 _OPTIONS_OF_OTHERS: Rule[Any] = Rule(
@@ -87,7 +80,6 @@ class Section(StoreSpec):
     multi: SectionMulti | None = Field(
         default=None, description="For driver multi: the backends of the chain, and how they are asked."
     )
-    cache: Cache = Field(default=Cache(), description="Whether values are kept in memory.")
     audit: Audit = Field(default=Audit(), description="Which accesses are written down. Default: none.")
     options: Options = _OPTIONS
 

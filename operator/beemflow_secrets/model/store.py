@@ -8,6 +8,7 @@ from pydantic import Field
 from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.cache import Cache
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, ServiceAccountRef
 from beemflow_secrets.model.duration import Between
@@ -110,6 +111,7 @@ class StoreSpec(BackendSpec):
         description="Who may do what with which secrets. With one or more, what none of them allows is denied. "
         "Default: none, and all is allowed.",
     )
+    cache: Cache = Field(default=Cache(), description="What is kept of the backend's answers. Default: nothing.")
     health_check: HealthCheck = Field(default=HealthCheck(), description="How the store is watched.")
     multi: Multi | None = Field(
         default=None, description="For driver multi: the backends of the chain, and how they are asked."

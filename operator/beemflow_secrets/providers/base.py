@@ -34,7 +34,8 @@ class Ref:
     takes no part in equality: a value that was read at or after this moment (seconds of the event loop's clock) will
     do; None joins whatever read of the key another caller has under way. `served_by` is the link of a chain that the
     value which the caller has now came from, None where he has none; it takes no part in equality either. Nor does
-    `patient`: nobody waits for the value, so that others go first where a store has a budget.
+    `patient`: nobody waits for the value, so that others go first where a store has a budget; nor `max_age`: a value
+    that a cache has kept for so many seconds or longer will not do (0: none will; None: the cache's own ttl decides).
     """
 
     key: str
@@ -42,6 +43,7 @@ class Ref:
     since: float | None = field(default=None, compare=False)
     served_by: str | None = field(default=None, compare=False)
     patient: bool = field(default=False, compare=False)
+    max_age: float | None = field(default=None, compare=False)
 
 
 class SecretValue:
@@ -55,6 +57,9 @@ class SecretValue:
 
     `provider` is the link of a chain that served it, None in a store of one backend. `origins` holds, by field, the
     values that a chain joined into this one.
+
+    `kept` is for how many seconds a cache had kept it, None where it was just read. `outage` is why it could not be
+    read anew: where it is set, the value is `stale`.
     """
 
     __slots__ = (
@@ -62,8 +67,10 @@ class SecretValue:
         "backend_name",
         "created_at",
         "expires_at",
+        "kept",
         "metadata",
         "origins",
+        "outage",
         "provider",
         "version",
     )
@@ -80,10 +87,22 @@ class SecretValue:
         self.backend_name: str | None = None
         self.provider: str | None = None
         self.origins: Mapping[str, SecretValue] = {}
+        self.kept: float | None = None
+        self.outage: SecretsError | None = None
         self.version = version
         self.created_at = created_at
         self.expires_at = expires_at
         self.metadata: Mapping[str, str] = metadata or {}
+
+    @property
+    def content(self) -> str | bytes | Mapping[str, object]:
+        """What the backend holds."""
+        return self._content
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is the last good value of a backend that cannot be read."""
+        return self.outage is not None
 
     @property
     def fields(self) -> Mapping[str, object] | None:

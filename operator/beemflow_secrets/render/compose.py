@@ -36,12 +36,17 @@ class Found:
     answer: SecretValue | SecretsError = field(repr=False)
     mark: str = ""
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is the last good value of a backend that cannot be read."""
+        return isinstance(self.answer, SecretValue) and self.answer.stale
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Where one key of the Secret came from: `provider` is the link of a chain, else the store.
 
-    `remote_key` is as written in the spec.
+    `remote_key` is as written in the spec. `stale`: the backend could not be read, and a cache had kept it.
     """
 
     secret_key: str
@@ -50,6 +55,7 @@ class Entry:
     version: str | None
     created_at: datetime | None
     expires_at: datetime | None
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +182,9 @@ def _is_optional(source: DataEntry | DataFrom) -> bool:
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
     provider = value.provider or item.provider
-    return Entry(key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at)
+    return Entry(
+        key, provider, item.source.remote.key, value.version, value.created_at, value.expires_at, item.is_stale
+    )
 
 
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:

@@ -61,6 +61,27 @@ stale = Gauge(
     namespace=PREFIX,
     registry=registry,
 )
+cache_requests_total = Counter(
+    "cache_requests_total",
+    "Keys asked of a cache: it had them (hit), the backend was asked (miss), the last value stood in for it (stale)",
+    ("result",),
+    namespace=PREFIX,
+    registry=registry,
+)
+for _result in ("hit", "miss", "stale"):
+    cache_requests_total.labels(_result)
+cache_hit_ratio = Gauge(
+    "cache_hit_ratio", "The share of hits among all keys asked of caches", namespace=PREFIX, registry=registry
+)
+
+
+def _hit_ratio() -> float:
+    samples = [sample for family in cache_requests_total.collect() for sample in family.samples]
+    asked = {sample.labels["result"]: sample.value for sample in samples if sample.name.endswith("_total")}
+    return asked["hit"] / (sum(asked.values()) or 1)
+
+
+cache_hit_ratio.set_function(_hit_ratio)
 
 audit_failures_total = Counter(
     "audit_failures_total",

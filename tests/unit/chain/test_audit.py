@@ -271,3 +271,17 @@ async def test_required_who_goes_away_meanwhile_disturbs_nobody(backend: Backend
     await asyncio.sleep(feed.ATTEMPT)
     assert await provider.get_secret("a") == CANARY
     await trail.close()
+
+
+async def test_a_record_says_whether_a_cache_answered(backend: Backend) -> None:
+    sink = Sink()
+    trail = Trail([sink])
+    provider = audited(backend, trail, cache={"enabled": True, "ttl": "1s", "staleIfError": "1h"})
+    for fault, later in ((None, 0), (None, 0), (Unavailable("away"), 2)):
+        backend.fault = fault
+        await asyncio.sleep(later)
+        await provider.fetch([Ref("a")])
+    backend.fault = None
+    await provider.list_secrets()
+    await trail.close()
+    assert [record["cache"] for record in sink.records] == ["miss", "hit", "stale", "off"]

@@ -35,7 +35,9 @@ def synced(*entries: Entry, terms: Terms = TOLERANT, old: dict[str, Any] | None 
     found = entries or (read("token"),)
     outcome = Outcome(None, {"Ready": Saying("True", "Synced", "read")})
     composed = Composed({}, list(found))
-    return status.synced(old or {}, generation=1, now=START, composed=composed, outcome=outcome, terms=terms)
+    return status.synced(
+        old or {}, generation=1, now=START, read_at=START, composed=composed, outcome=outcome, terms=terms
+    )
 
 
 def failed(

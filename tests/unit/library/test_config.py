@@ -239,7 +239,7 @@ def drivers() -> str:
         ({**VAULT, "vault": {**VAULT["vault"], "role_id_ref": {}}}, "secrets.vault.role_id_ref: belongs to res"),
         ({**VAULT, "vault": {**VAULT["vault"], "serviceAccountRef": {}}}, "secrets.vault.serviceAccountRef: belongs"),
         ({"options": {"a": CANARY}}, "secrets.options: options belong to a driver that an installed package adds"),
-        ({"cache": {"enabled": True}}, "secrets.cache.enabled: must be false (got a boolean)"),
+        ({"cache": {"max_size": 0}}, "secrets.cache.max_size: must be greater than or equal to 1 (got a number)"),
         ({"retry": {"base_delay": "x"}}, "secrets.retry.base_delay: must be a duration with"),
         ({"driver": "multi", "multi": {"strategy": "merge", "providers": [{"driver": "multi"}]}},
          "secrets.multi.providers[0].driver: must not be multi: a chain holds no chain"),

@@ -29,8 +29,13 @@ class Origin(NamedTuple):
     user: str = ""
 
 
-def records(action: Action, answers: Iterable[Answered], origins: Mapping[str | None, Origin]) -> list[bytes]:
-    """Return a line for each access of who asks now. `origins` are those of the links; None is the store itself."""
+def records(
+    action: Action, answers: Iterable[Answered], origins: Mapping[str | None, Origin], *, cached: bool = False
+) -> list[bytes]:
+    """Return a line for each access of who asks now. `origins` are those of the links; None is the store itself.
+
+    `cached`: the store has a cache, which listings pass by.
+    """
     asking = current()
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     lines = []
@@ -48,11 +53,18 @@ def records(action: Action, answers: Iterable[Answered], origins: Mapping[str | 
                     "source": origin.source,
                     "decision": "denied" if isinstance(answer, Denied) else "allowed",
                     "version": value.version if value is not None else None,
-                    "cache": "off",
+                    "cache": _cache(value) if cached and action == "read" else "off",
                 }
             )
         )
     return lines
+
+
+def _cache(value: SecretValue | None) -> str:
+    """Say how the cache answered."""
+    if value is None or value.kept is None:
+        return "miss"
+    return "stale" if value.stale else "hit"
 
 
 def _line(record: dict[str, str | None]) -> bytes:
