@@ -20,6 +20,7 @@ from beemflow_secrets.controllers.openstore import Opener
 from beemflow_secrets.controllers.secret import SecretController
 from beemflow_secrets.controllers.store import StoreController
 from beemflow_secrets.controllers.sweep import Sweep
+from beemflow_secrets.controllers.tenancy import Tenancy
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers
@@ -118,10 +119,8 @@ class Process:
             self._queue,
             self._events,
             opener=Opener(self._client, connection, settings, trail=self._trail, in_pod=in_pod()),
-            namespaces=self._namespaces,
+            tenancy=Tenancy(self._namespaces, scope, settings.namespace_roles),
             now=time.time,
-            scope=scope,
-            roles=settings.namespace_roles,
         )
         self._secrets = SecretController(
             self._client,

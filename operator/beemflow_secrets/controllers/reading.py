@@ -111,7 +111,7 @@ async def read(
 
 
 async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
-    if not stores.covers(key):
+    if not stores.tenancy.covers(key):
         raise Failed(Reason.STORE_NOT_FOUND, f"{key} is not served: with --namespaces there are no cluster stores")
     try:
         store = await stores.find(key)
@@ -122,7 +122,7 @@ async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[R
     if store.opened is None:
         why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
         raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
-    if not stores.serves(store, namespace):
+    if not stores.tenancy.serves(store.spec, namespace):
         raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
     opened = store.opened
     with opened.use() as chain:

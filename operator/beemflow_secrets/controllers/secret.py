@@ -181,7 +181,10 @@ class SecretController:
             self._agenda.wait(item, item.due)
         else:
             flow = f"{key.namespace}/{key.name}"
-            with metrics.sync_duration_seconds.time(), access(flow=flow, roles=self._stores.roles(key.namespace)):
+            with (
+                metrics.sync_duration_seconds.time(),
+                access(flow=flow, roles=self._stores.tenancy.roles(key.namespace)),
+            ):
                 await self._sync(item, item.seen, self._agenda.begin(item))
 
     async def turn(self, key: Key) -> None:

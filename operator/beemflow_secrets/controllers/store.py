@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from beemflow_secrets.controllers import status, tenancy
-from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
 from beemflow_secrets.controllers.standing import NEVER_OPENED, Store
-from beemflow_secrets.controllers.verdict import OF_THE_SPEC, SERVING, Verdict, judge, store_status
+from beemflow_secrets.controllers.storereporting import StoreReporter, store_path
+from beemflow_secrets.controllers.tenancy import turned
+from beemflow_secrets.controllers.verdict import OF_THE_SPEC, SERVING, Verdict, judge
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -25,25 +25,21 @@ from beemflow_secrets.model import names
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Moment
     from beemflow_secrets.controllers.openstore import Opener, OpenStore
+    from beemflow_secrets.controllers.tenancy import Tenancy
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
-    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
+    from beemflow_secrets.kube.reflector import Namespace
 
 log = structlog.get_logger(__name__)
 
-_PLURALS = {kind.name: kind.plural for kind in (names.STORE, names.CLUSTER_STORE)}
-
 
 class StoreController:
-    """Keeps stores open and their statuses true.
-
-    With `scope`, it serves these namespaces, and no cluster stores; `roles` are then those that each of them holds.
-    """
+    """Keeps stores open and their statuses true."""
 
     def __init__(
         self,
@@ -52,19 +48,15 @@ class StoreController:
         events: Events,
         *,
         opener: Opener,
-        namespaces: MetadataReflector[Namespace],
+        tenancy: Tenancy,
         now: Callable[[], float],
-        scope: tuple[str, ...] = (),
-        roles: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self._client = client
         self._queue = queue
-        self._events = events
-        self._scope = scope
-        self._roles = roles or {}
         self._opener = opener
-        self._namespaces = namespaces
+        self._reporter = StoreReporter(client, events, now)
         self._now = now
+        self.tenancy = tenancy
         self.references = References(client, self._outdate)
         self._listeners: list[Callable[[Key, bool], None]] = []
         self._link_listeners: list[Callable[[Key, frozenset[str]], None]] = []
@@ -108,8 +100,9 @@ class StoreController:
 
     async def load(self) -> None:
         """List all stores and open them. Calls no backend."""
-        kinds = (names.STORE,) if self._scope else (names.STORE, names.CLUSTER_STORE)
-        for kind, namespace in product(kinds, self._scope or ("",)):
+        scope = self.tenancy.scope
+        kinds = (names.STORE,) if scope else (names.STORE, names.CLUSTER_STORE)
+        for kind, namespace in product(kinds, scope or ("",)):
             async for page in self._client.pages(paths.resources(kind.plural, namespace)):
                 for body in page["items"]:
                     self.observe(kind.name, None, body)
@@ -134,30 +127,16 @@ class StoreController:
         """Return a store, opened if it can be. One that the watch has not brought yet is asked for."""
         if key not in self.stores:
             try:
-                self.observe(key.kind, None, await self._client.get(_path(key)))
+                self.observe(key.kind, None, await self._client.get(store_path(key)))
             except NotFound:
                 return None
         if (store := self.stores.get(key)) and store.opened is None:
             await self._open(key, store)
         return store
 
-    def covers(self, key: Key) -> bool:
-        """Tell whether stores of this kind are served."""
-        return not self._scope or key.kind != names.CLUSTER_STORE.name
-
-    def serves(self, store: Store, namespace: str) -> bool:
-        """Tell whether resources of a namespace may read from a store that is open."""
-        return tenancy.serves(store.spec, namespace, self._namespaces.seen(("", namespace)))
-
-    def roles(self, namespace: str) -> frozenset[str]:
-        """Return the roles that the resources of a namespace hold."""
-        if self._scope:
-            return self._roles.get(namespace, frozenset())
-        return tenancy.roles_of(self._namespaces.seen(("", namespace)))
-
     def turned(self, namespace: str, before: Namespace | None, after: Namespace | None) -> list[Key]:
         """Return the stores that may answer a namespace otherwise, now that it is another."""
-        return [key for key, store in self.stores.items() if tenancy.turned(store.spec, namespace, before, after)]
+        return [key for key, store in self.stores.items() if turned(store.spec, namespace, before, after)]
 
     def spares(self, key: Key) -> tuple[str, ...]:
         """Return the links of a store that are read from only while the first cannot be."""
@@ -192,7 +171,7 @@ class StoreController:
             await self._judge(key, store)
         verdict = store.verdict or SERVING
         try:
-            await self._report(key, store, verdict)
+            await self._reporter.report(store)
         except (NotFound, Conflict):
             return  # deleted, or deleted and made anew: the watch tells
         except ApiError as error:
@@ -290,41 +269,3 @@ class StoreController:
         finally:
             store.latency = loop_time() - started
         return SERVING
-
-    async def _report(self, key: Key, store: Store, verdict: Verdict) -> None:
-        old = store.status
-        new = store_status(
-            old,
-            verdict,
-            providers=store.providers,
-            degraded=store.degraded,
-            opened=store.opened is not None,
-            generation=store.generation,
-            now=self._now(),
-        )
-        if new == old:
-            return
-        patch = {"metadata": {"uid": store.seen.uid}, "status": status.merge_patch(old, new)}
-        await self._client.merge_patch(_path(key, "status"), patch)
-        store.status = new
-        self._tell(key, store, old, verdict)
-
-    def _tell(self, key: Key, store: Store, old: status.Status, verdict: Verdict) -> None:
-        links, was = find(store.status, names.DEGRADED), find(old, names.DEGRADED).get("status", "False")
-        if links.get("status") == "True" != was:
-            log.warning("Store is degraded", resource=str(key), message=links["message"])
-        elif was == "True" != links.get("status"):
-            log.info("Store is degraded no more", resource=str(key))
-        before = ready(old).get("reason")
-        if before == verdict.reason:
-            return
-        if not verdict.serves:
-            log.warning("Store does not serve", resource=str(key), reason=verdict.reason, message=verdict.message)
-            self._events.warning(key, store.seen.uid, verdict.reason, verdict.message)
-        elif before is not None:
-            log.info("Store serves again", resource=str(key))
-            self._events.normal(key, store.seen.uid, verdict.reason, verdict.message)
-
-
-def _path(key: Key, subresource: str = "") -> str:
-    return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)

@@ -1,12 +1,48 @@
-"""What a store is to a namespace: whether it serves it, and which roles are held there. Pure."""
+"""What a store is to a namespace: whether it serves it, and which roles are held there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.names import CLUSTER_STORE
+
 if TYPE_CHECKING:
-    from beemflow_secrets.kube.reflector import Namespace
+    from collections.abc import Mapping
+
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
     from beemflow_secrets.model.store import StoreSpec
+
+
+class Tenancy:
+    """The namespaces as they are now.
+
+    With `scope`, these are all that is served, there are no cluster stores, and `roles` are those that each holds.
+    """
+
+    def __init__(
+        self,
+        namespaces: MetadataReflector[Namespace],
+        scope: tuple[str, ...] = (),
+        roles: Mapping[str, frozenset[str]] | None = None,
+    ) -> None:
+        self.scope = scope
+        self._namespaces = namespaces
+        self._roles = roles or {}
+
+    def covers(self, store: Key) -> bool:
+        """Tell whether stores of this kind are served."""
+        return not self.scope or store.kind != CLUSTER_STORE.name
+
+    def serves(self, spec: StoreSpec | None, namespace: str) -> bool:
+        """Tell whether resources of a namespace may read from a store."""
+        return serves(spec, namespace, self._namespaces.seen(("", namespace)))
+
+    def roles(self, namespace: str) -> frozenset[str]:
+        """Return the roles that the resources of a namespace hold."""
+        if self.scope:
+            return self._roles.get(namespace, frozenset())
+        return roles_of(self._namespaces.seen(("", namespace)))
 
 
 def serves(spec: StoreSpec | None, namespace: str, seen: Namespace | None) -> bool:
