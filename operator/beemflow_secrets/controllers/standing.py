@@ -97,10 +97,11 @@ class Store:
     def _critical_keys(self) -> list[dict[str, str]]:
         """How each of the critical keys stands. While the backend is away nobody knows."""
         verdict = self.verdict
-        known = verdict is not None and not verdict.down
 
         def state(key: str) -> str:
-            return "Unknown" if not known else "Missing" if key in verdict.missing else "Readable"
+            if verdict is None or verdict.down:
+                return "Unknown"
+            return "Missing" if key in verdict.missing else "Readable"
 
         keys = self.spec.health_check.critical_keys if self.spec is not None else []
         return [{"key": key, "state": state(key)} for key in keys]
