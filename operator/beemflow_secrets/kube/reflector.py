@@ -171,7 +171,7 @@ def _namespace(metadata: Object) -> Namespace:
 
 
 def _seen(metadata: Object) -> Seen:
-    maker = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION, metadata["name"])
+    maker: str = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION) or metadata["name"]
     return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL], maker)
 
 
