@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 import uvloop
 
-from benchmarks import machine, recovery, running, starts
+from benchmarks import library, machine, recovery, running, starts
 from benchmarks.lab import lab
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ RESOURCES = {
     "create": 50,
     "recovery": 200,
     "slow-store": 100,
+    "cached": 50,
+}
+SINGLE = {
+    "bare": starts.bare,
+    "shared": starts.shared,
+    "steady": running.steady,
+    "rotation": running.rotation,
+    "create": running.create,
+    "slow-store": running.slow_store,
 }
 LEAN = Path(__file__).parent / "lean"
 
@@ -70,23 +79,15 @@ async def _run(options: argparse.Namespace) -> None:
 async def _documents(made: Lab, name: str, options: argparse.Namespace) -> AsyncIterator[Figures]:
     resources = options.resources or RESOURCES[name]
     match name:
-        case "bare":
-            yield await starts.bare(made, resources)
         case "cold":
             yield await starts.cold(made, resources, options.pairs)
-        case "shared":
-            yield await starts.shared(made, resources)
-        case "steady":
-            yield await running.steady(made, resources)
-        case "rotation":
-            yield await running.rotation(made, resources)
-        case "create":
-            yield await running.create(made, resources)
-        case "slow-store":
-            yield await running.slow_store(made, resources)
+        case "cached":
+            yield await library.cached(resources)
         case "recovery":
             for away in options.away:
                 yield await recovery.recovery(made, resources, away)
+        case _:
+            yield await SINGLE[name](made, resources)
 
 
 if __name__ == "__main__":

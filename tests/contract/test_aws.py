@@ -38,6 +38,7 @@ from beemflow_secrets.providers.errors import (
 from beemflow_secrets.testing.cases import in_chain
 from tests.contract.conftest import secret_ref
 from tests.support.aws import REGION, ROLE, Aws
+from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy, hang
 
 if TYPE_CHECKING:
@@ -594,3 +595,22 @@ async def test_tls_and_pins_are_for_the_server_that_has_the_secrets(secured: Aws
     assert "signed by no authority" in untrusted.message
     for driver in opened.drivers:
         await driver.close()
+
+
+async def test_both_services_are_reached_through_a_proxy(
+    secured: Aws, canary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signature covers the host that the store names, which the proxy alone can resolve."""
+    assert secured.ca is not None
+    secured.put("a", b"1")
+    opened = Opened(secured, canary)
+    with ConnectProxy({f"vault.test:{secured.port}": f"127.0.0.1:{secured.port}"}) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+        named: dict[str, Any] = {
+            "endpoint": f"https://vault.test:{secured.port}",
+            "stsEndpoint": f"https://vault.test:{secured.port}",
+        }
+        driver = opened(spec={"tls": {"caBundle": secured.ca.pem}}, **KEYS, roleArn=ROLE, **named)
+        assert await text(driver, "a") == "1"
+        await driver.close()
+    assert secured.operations[0] == "AssumeRole"

@@ -104,6 +104,22 @@ def test_policies_that_change_are_followed_at_once(
     turned_at_once(ns, "slack", "True", "Synced")
 
 
+@pytest.mark.usefixtures("operator", "store")
+def test_policies_stand_at_once_where_the_former_store_is_still_read_from(
+    ns: Namespace, put: Callable[..., int], reads: Callable[[str], int], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", hourly(TOKEN))
+    ns.ready("slack")
+    away = {"vault": {"address": "http://127.0.0.1:1"}}
+    ns.api.patch(ns.store_path("prod"), {"spec": {**away, "accessPolicies": [{"secretPatterns": ["other"]}]}})
+    ns.store_ready("prod", "False", reason="BackendUnavailable")
+    seen = reads("slack")
+    ns.api.patch(ns.path("slack"), {"metadata": {"annotations": {"secrets.beemflow.io/refresh-requested-at": "now"}}})
+    ns.ready("slack", "False", reason="AccessDenied")
+    assert reads("slack") == seen
+
+
 @pytest.mark.usefixtures("store")
 def test_with_namespaces_a_flag_names_the_roles(
     ns: Namespace,

@@ -31,11 +31,15 @@ UNAUDITED = Audited()
 
 
 class Opened(NamedTuple):
-    """What reads from a store. In it the links of a chain, None where there is one backend, and the cache, if any."""
+    """What reads from a store.
+
+    In it the links of a chain, None where there is one backend, the cache, if any, and what judges who may read.
+    """
 
     reader: SecretsProvider
     multi: Multi | None
     cache: Cache | None
+    policy: Policy
 
 
 async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
@@ -93,9 +97,8 @@ def _before(inner: SecretsProvider, spec: StoreSpec, driver: str, audited: Audit
     inner = Critical(inner, spec.health_check.critical_keys)
     cache = Cache(inner, spec.cache) if spec.cache.enabled else None
     inner = cache if cache is not None else inner
-    if spec.access_policies:
-        inner = Policy(inner, spec.access_policies)
-    return Opened(Access(inner, spec, driver=driver, audited=audited), None, cache)
+    policy = Policy(inner, spec.access_policies)
+    return Opened(Access(policy, spec, driver=driver, audited=audited), None, cache, policy)
 
 
 def _strategy(spec: MultiSpec, links: list[Link]) -> Multi:

@@ -15,7 +15,7 @@ from beemflow_secrets.model.policy import ACTIONS
 from beemflow_secrets.providers.errors import Denied, SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from beemflow_secrets.model.policy import AccessPolicy, Action
     from beemflow_secrets.providers.base import Content, Ref, SecretsProvider, SecretValue
@@ -62,29 +62,37 @@ class Policy(Layer):
     Health checks pass: they read for nobody.
     """
 
-    def __init__(self, inner: SecretsProvider, policies: Iterable[AccessPolicy]) -> None:
+    def __init__(self, inner: SecretsProvider, policies: Collection[AccessPolicy]) -> None:
         super().__init__(inner)
-        self._policies = Policies(policies)
+        self.judge_by(policies)
+
+    def judge_by(self, policies: Collection[AccessPolicy]) -> None:
+        """Let these policies stand from now on. With none all is allowed."""
+        self._policies = Policies(policies) if policies else None
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read those that may be read; the others are NotAllowed."""
-        may_be_read = self._granted("read")
+        if self._policies is None:
+            return await self._inner.fetch(refs)
+        may_be_read = _granted("read", self._policies)
         answers: dict[Ref, SecretValue | SecretsError] = {}
         allowed = []
         for ref in refs:
             if _any(may_be_read, ref.key):
                 allowed.append(ref)
             else:
-                answers[ref] = self._refusal("read", ref.key)
+                answers[ref] = _refusal("read", self._policies, ref.key)
         if allowed:
             answers.update(await self._inner.fetch(allowed))
         return answers
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List what may be listed and read. Raises NotAllowed where no policy allows to list anything."""
-        may_be_listed, may_be_read = self._granted("list"), self._granted("read")
+        if self._policies is None:
+            return await self._inner.list_secrets(prefix)
+        may_be_listed, may_be_read = (_granted(action, self._policies) for action in ("list", "read"))
         if not may_be_listed:
-            raise self._refusal("list")
+            raise _refusal("list", self._policies)
         names = await self._inner.list_secrets(prefix)
         return [name for name in names if _any(may_be_listed, name) and _any(may_be_read, name)]
 
@@ -99,23 +107,25 @@ class Policy(Layer):
         await self._inner.delete_secret(key, property=property)
 
     def _demand(self, action: Action, key: str) -> None:
-        if not _any(self._granted(action), key):
-            raise self._refusal(action, key)
+        if self._policies is not None and not _any(_granted(action, self._policies), key):
+            raise _refusal(action, self._policies, key)
 
-    def _granted(self, action: Action) -> list[Patterns]:
-        asking = current()
-        return [] if asking == NOBODY else self._policies.granted(action, asking)
 
-    def _refusal(self, action: Action, key: str | None = None) -> NotAllowed:
-        """Name who asked and for what, never what the policies hold: it is others' business too."""
-        asking = current()
-        if asking == NOBODY:
-            return NotAllowed("the store has access policies, and nobody is named: say which flow asks", key=key)
-        who = f"flow {asking.flow!r}" if asking.flow else "a caller without a flow"
-        if not self._policies.allow(action):
-            who = "anybody"  # not this flow's fault
-        return NotAllowed(f"no access policy of the store lets {who} {action} {'it' if key else 'its keys'}", key=key)
+def _granted(action: Action, policies: Policies) -> list[Patterns]:
+    asking = current()
+    return [] if asking == NOBODY else policies.granted(action, asking)
 
 
 def _any(granted: list[Patterns], key: str) -> bool:
     return any(patterns.match(key) for patterns in granted)
+
+
+def _refusal(action: Action, policies: Policies, key: str | None = None) -> NotAllowed:
+    """Name who asked and for what, never what the policies hold: it is others' business too."""
+    asking = current()
+    if asking == NOBODY:
+        return NotAllowed("the store has access policies, and nobody is named: say which flow asks", key=key)
+    who = f"flow {asking.flow!r}" if asking.flow else "a caller without a flow"
+    if not policies.allow(action):
+        who = "anybody"  # not this flow's fault
+    return NotAllowed(f"no access policy of the store lets {who} {action} {'it' if key else 'its keys'}", key=key)

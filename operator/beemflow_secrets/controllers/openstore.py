@@ -39,6 +39,7 @@ class OpenStore:
     """A store's chain, which is closed when it is retired and the last who uses it has gone.
 
     `multi` are its links, None where there is one backend; `cache` is what it keeps, None where it keeps nothing;
+    `policy` judges who may read;
     `down_since` tells from when a link has been down, in seconds since the epoch.
     """
 
@@ -46,6 +47,7 @@ class OpenStore:
         self.spec = spec
         self.multi = multi = opened.multi
         self.cache = opened.cache
+        self.policy = opened.policy
         self.links = tuple(link.name for link in multi.links) if multi is not None else ()
         self.down_since: dict[str, float] = {}
         self.place = place_of(spec)

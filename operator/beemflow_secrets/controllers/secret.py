@@ -111,9 +111,10 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
-        heir = self.registry.get(Key(KIND.name, *name))
-        if heir is not None and after is not None and not self.registry.lives(after.owner):
-            self._agenda.wake(heir, loop_time())  # a backup may have brought it back
+        if after is not None and not self.registry.lives(after.owner):
+            heir = self.registry.get(Key(KIND.name, name[0], after.maker))
+            if heir is not None:
+                self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:

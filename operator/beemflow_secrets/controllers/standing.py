@@ -89,8 +89,22 @@ class Store:
             "message": verdict.message if verdict else None,
             "latencyMs": round(self.latency * 1000, 1),
             "cache": self.opened.cache.shown() if self.opened is not None and self.opened.cache is not None else None,
+            "criticalKeys": self._critical_keys,
             "providers": [provider.shown() for provider in self.providers] if verdict else [],
         }
+
+    @property
+    def _critical_keys(self) -> list[dict[str, str]]:
+        """How each of the critical keys stands. While the backend is away nobody knows."""
+        verdict = self.verdict
+
+        def state(key: str) -> str:
+            if verdict is None or verdict.down:
+                return "Unknown"
+            return "Missing" if key in verdict.missing else "Readable"
+
+        keys = self.spec.health_check.critical_keys if self.spec is not None else []
+        return [{"key": key, "state": state(key)} for key in keys]
 
     def pause(self) -> float:
         """Return the seconds until the next look."""

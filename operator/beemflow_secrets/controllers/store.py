@@ -199,6 +199,8 @@ class StoreController:
             except SecretsError as error:
                 store.newest, store.verdict = None, judge(error)
             else:
+                if store.opened is not None:  # who may read says the newest spec, also before it is seen to work
+                    store.opened.policy.judge_by(store.newest.spec.access_policies)
                 if store.newest.multi is not None:
                     store.newest.multi.listen(partial(self._link_changed, key, store.newest))
             store.generation = generation

@@ -45,11 +45,15 @@ _REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a store serves, and if not, why. `retry_after` is in seconds, where the backend named a time."""
+    """Whether a store serves, and if not, why.
+
+    `retry_after` is in seconds, where the backend named a time; `missing` are the critical keys that cannot be read.
+    """
 
     reason: StoreReason
     message: str
     retry_after: float | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def serves(self) -> bool:
@@ -73,7 +77,12 @@ def judge(error: SecretsError) -> Verdict:
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), StoreReason.BACKEND_UNAVAILABLE)
     if reason is StoreReason.VALID:
         return SERVING
-    return Verdict(reason, printable(error.message), error.retry_after if isinstance(error, Throttled) else None)
+    return Verdict(
+        reason,
+        printable(error.message),
+        retry_after=error.retry_after if isinstance(error, Throttled) else None,
+        missing=error.keys if isinstance(error, CriticalKeyMissing) else (),
+    )
 
 
 def store_status(

@@ -1,12 +1,20 @@
-"""Two clocks: the event loop's, which never jumps and which tests turn, and the one on the wall, which may."""
+"""Two clocks: the event loop's, which never jumps and which tests turn, and the one on the wall, which may.
+
+And one made of both, for what the other side lets expire whether this process runs or not.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_JITTER = 0.01
+"""Seconds that pass at most between the readings of two clocks. Less is not counted, and does not get lost either."""
 
 
 def loop_time() -> float:
@@ -27,3 +35,27 @@ class Clock:
     def loop(self, moment: float) -> float:
         """Return a moment in seconds since the epoch on the loop's clock: negative for what was long ago."""
         return loop_time() - (self.now() - moment)
+
+
+class SleeplessClock:
+    """Seconds that have passed, also while the process was frozen: between two calls of a Lambda, or in a sleeping VM.
+
+    There the monotonic clock may stand still, and the one on the wall goes on; so whichever says that more has passed
+    is believed. Never goes back: a wall clock that was put back changes nothing, and one that was put forward lets
+    things expire early.
+    """
+
+    def __init__(self, steady: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time) -> None:
+        self._steady = steady
+        self._wall = wall
+        self._asleep = 0.0
+        self._ahead = wall() - steady()
+
+    def __call__(self) -> float:
+        """Return the seconds since some moment."""
+        now = self._steady()
+        slept = self._wall() - now - self._ahead
+        if abs(slept) > _JITTER:
+            self._ahead += slept
+            self._asleep += max(slept, 0.0)
+        return now + self._asleep

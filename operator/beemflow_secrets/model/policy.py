@@ -29,11 +29,10 @@ def roles_in(text: str) -> frozenset[str]:
 
 
 class AccessPolicy(Model):
-    """One permission. Whatever it leaves out, it allows for all.
+    """One permission. Whatever it leaves out, it allows for all."""
 
-    A list that is empty is refused: who reads "an absent list matches all" may take it for that, and who wrote it may
-    have meant the opposite. Only of roles both say the same.
-    """
+    # A list that is empty is refused: who reads "an absent list matches all" may take it for that, and who wrote it may
+    # have meant the opposite. Only of roles both say the same.
 
     flow_patterns: list[_Pattern] | None = Field(
         default=None,

@@ -193,6 +193,27 @@ async def test_what_waits_is_bounded() -> None:
     assert failures() - before == feed.MOST_KEPT + 10  # all are lost, and that is told
 
 
+async def test_what_was_written_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "MOST_KEPT", 10)
+    sink = Sink()
+    quick = Feed(sink, required=False)
+    for _ in range(5):
+        for _ in range(10):
+            quick.put([b"{}\n"])
+        await asyncio.sleep(1)
+    assert len(sink.records) == 50
+    await quick.close()
+
+
+async def test_who_waits_for_a_record_is_told_when_the_process_ends() -> None:
+    sink = Sink()
+    sink.hangs = True
+    hanging = Feed(sink, required=True)
+    waiting = [hanging.put([b"{}\n"]) for _ in range(3)]
+    await hanging.close()
+    assert [done.result() for done in waiting] == [feed.ENDS] * 3
+
+
 async def test_the_end_waits_for_what_is_quick_and_for_nothing_else() -> None:
     sink, hanging = Sink(), Sink()
     hanging.hangs = True

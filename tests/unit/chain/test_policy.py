@@ -153,6 +153,27 @@ async def test_keys_are_judged_as_they_are_written_and_critical_ones_not_at_all(
         await provider.health_check()
 
 
+async def test_the_cache_is_no_way_around() -> None:
+    backend = Backend({"a": SecretValue("x")})
+    spec = {"cache": {"enabled": True}, "accessPolicies": [{"flowPatterns": ["good"]}]}
+    provider = chain(backend, StoreSpec.model_validate(spec))
+    with access(flow="good"):
+        assert [await provider.get_secret("a") for _ in range(2)] == ["x", "x"]
+    with access(flow="bad"), pytest.raises(NotAllowed):
+        await provider.get_secret("a")
+    assert backend.reads == ["a"]
+
+
+async def test_policies_may_be_exchanged_while_the_store_is_open() -> None:
+    provider = Policy(Backend({"a": SecretValue("x")}), [])
+    assert await provider.get_secret("a") == "x"
+    provider.judge_by([AccessPolicy(flow_patterns=["good"])])
+    with access(flow="bad"), pytest.raises(NotAllowed):
+        await provider.get_secret("a")
+    provider.judge_by([])
+    assert await provider.get_secret("a") == "x"
+
+
 async def test_a_malformed_key_stays_invalid_where_all_is_allowed() -> None:
     provider = chain(Backend(), StoreSpec(access_policies=[AccessPolicy(secret_patterns=["a/*"])]))
     with access(flow="f"), pytest.raises(Invalid):

@@ -24,6 +24,8 @@ RIGHT: list[dict[str, Any]] = [
     {"secrets": {"driver": "vault", "vault": VAULT}},
     {"secrets": {"driver": "vault", "vault": {**VAULT, "address": "${ADDRESS}", "auth_method": "${METHOD}"}}},
     {"secrets": {"driver": "vault", "vault": {**VAULT, "token": "$env:TOKEN"}, "timeout": "${TIMEOUT}"}},
+    {"secrets": {"access_policies": [{"flow_patterns": ["${TOKEN}/*"], "allowed_actions": ["read"]}, {}]}},
+    {"secrets": {"audit": {"sinks": [{"type": "file", "path": "a"}, {"type": "webhook", "url": "${ADDRESS}"}]}}},
     {"secrets": {"driver": "file", "file": {"path": "secrets.yaml"}, "retry": {"attempts": 2, "base_delay": "10ms"}}},
 ]
 WRONG: list[dict[str, Any]] = [
@@ -37,6 +39,11 @@ WRONG: list[dict[str, Any]] = [
     {"secrets": {"driver": "vault", "vault": {**VAULT, "token": {"secret_key_ref": {"name": "a", "key": "b"}}}}},
     {"secrets": {"driver": "vault", "vault": {**VAULT, "role_id_ref": "x"}}},
     {"secrets": {"namespaces": {"names": ["a"]}}},
+    {"secrets": {"access_policies": [{"allowed_actions": ["raed"]}]}},
+    {"secrets": {"access_policies": [{"secret_patterns": []}]}},
+    {"secrets": {"access_policies": [{"flowPatterns": ["a"]}]}},
+    {"secrets": {"audit": {"sinks": [{"type": "syslog"}]}}},
+    {"secrets": {"audit": {"sinks": "stdout"}}},
     {"secrets": []},
 ]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.api import Api
@@ -33,14 +33,15 @@ _PROBE = "beemflow-secrets-health"
 
 
 class AwsDriver(Driver):
-    """Reads the secrets of a region. `clock` is monotonic, in seconds."""
+    """Reads the secrets of a region. `clock` tells when logins and the like are old."""
 
     name = "aws-sm"
     batch_limit = BATCH
 
     def __init__(
-        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] = time.monotonic
+        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] | None = None
     ) -> None:
+        clock = clock or SleeplessClock()
         aws = spec.aws or AwsSpec()
         region = _region(spec, aws)
         address = aws.endpoint or address_of("secretsmanager", region)

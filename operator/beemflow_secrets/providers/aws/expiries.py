@@ -30,7 +30,7 @@ _PATIENCE = 2.0
 
 
 class Expiries:
-    """What the last listing told. One takes `timeout` seconds at most; `clock` is monotonic, in seconds."""
+    """What the last listing told. One takes `timeout` seconds at most; `clock` counts seconds."""
 
     def __init__(self, client: Client, *, clock: Callable[[], float], timeout: float) -> None:
         self._client = client

@@ -32,8 +32,8 @@ class LogIn(Protocol):
 class Logins:
     """Holds the one login. However many ask for it at once, one makes or renews it.
 
-    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `clock` is
-    monotonic, in seconds.
+    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `clock`
+    counts seconds.
     """
 
     def __init__(self, log_in: LogIn, *, clock: Callable[[], float], timeout: float) -> None:

@@ -33,7 +33,7 @@ _LONGEST_STAGE = 256
 
 
 class Reading:
-    """Reads secrets. `clock` is monotonic, in seconds."""
+    """Reads secrets. `clock` counts seconds."""
 
     def __init__(self, client: Client, clock: Callable[[], float]) -> None:
         self._client = client

@@ -13,7 +13,7 @@ _REMEMBERED = 3600.0
 
 
 class Right:
-    """Whether it has been refused lately. `clock` is monotonic, in seconds."""
+    """Whether it has been refused lately. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

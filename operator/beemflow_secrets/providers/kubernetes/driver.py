@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import METADATA_LIST, PAGE
 from beemflow_secrets.model.keys import key_fault
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 
 class KubernetesDriver(Driver):
-    """Reads the Secrets of `kubernetes.namespace`; a Secret's data keys are its fields. `clock` is monotonic."""
+    """Reads the Secrets of `kubernetes.namespace`; a Secret's data keys are its fields.
+
+    `clock` tells when the login is old.
+    """
 
     name = "kubernetes"
 
     def __init__(
-        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] = time.monotonic
+        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] | None = None
     ) -> None:
+        clock = clock or SleeplessClock()
         block = spec.kubernetes
         assert block is not None  # noqa: S101 - the model demands it
         self._namespace = block.namespace

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
@@ -37,13 +37,14 @@ _NOTHING = Answer(HTTPStatus.NOT_FOUND, b"")
 
 
 class VaultDriver(Driver):
-    """Reads the engine in which `vault.path` lies. `clock` is monotonic, in seconds."""
+    """Reads the engine in which `vault.path` lies. `clock` tells when logins and the like are old."""
 
     name = "vault"
 
     def __init__(
-        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] = time.monotonic
+        self, spec: StoreSpec, surroundings: Surroundings, *, clock: Callable[[], float] | None = None
     ) -> None:
+        clock = clock or SleeplessClock()
         vault = spec.vault
         assert vault is not None  # noqa: S101 - the model demands it
         self._spec = vault

@@ -48,7 +48,7 @@ class _Kept:
 
 
 class Leases:
-    """Holds the dynamic secrets of one store, by key. `clock` is monotonic, in seconds."""
+    """Holds the dynamic secrets of one store, by key. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
