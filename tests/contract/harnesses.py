@@ -141,6 +141,7 @@ class FolderHarness(Harness):
         at.write_bytes(content)
 
     async def delete(self, key: str) -> None:
+        (self.path / "beside").write_bytes(b"x")  # an empty folder may be a volume that is not mounted
         (self.path / key).unlink()
 
     async def deny(self, key: str) -> None:
