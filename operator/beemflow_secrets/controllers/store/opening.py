@@ -61,6 +61,11 @@ class OpenStore:
         self._retired = False
         self._closing: asyncio.Task[None] | None = None
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the store can do, whatever its login may."""
+        return ("Read", "List", "Write") if self._chain.writes else ("Read", "List")
+
     @contextmanager
     def use(self) -> Iterator[SecretsProvider]:
         """Read from the store; it stays open meanwhile."""

@@ -46,7 +46,7 @@ class StoreReporter:
             store.verdict or SERVING,
             providers=store.providers,
             degraded=store.degraded,
-            opened=store.opened is not None,
+            capabilities=store.opened.capabilities if store.opened is not None else (),
             generation=store.generation,
             now=self._now(),
         )

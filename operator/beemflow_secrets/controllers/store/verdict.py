@@ -91,7 +91,7 @@ def store_status(
     *,
     providers: Sequence[Provider],
     degraded: Saying | None,
-    opened: bool,
+    capabilities: Sequence[str],
     generation: int,
     now: float,
 ) -> Status:
@@ -102,7 +102,7 @@ def store_status(
         "observedGeneration": generation,
         "conditions": said(old, {READY: ready, DEGRADED: degraded}, generation=generation, now=now),
         "providers": [_row(provider, dict(told.get(provider.name, {})), now) for provider in providers],
-        "capabilities": ["Read", "List"] if opened else [],
+        "capabilities": list(capabilities),
     }
 
 
