@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.controllers.links import degraded, providers_of
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
+from beemflow_secrets.controllers.store.links import degraded, providers_of
+from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
 from beemflow_secrets.model.reasons import StoreReason
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Saying
-    from beemflow_secrets.controllers.links import Provider
     from beemflow_secrets.controllers.objects import Observed
-    from beemflow_secrets.controllers.openstore import OpenStore
-    from beemflow_secrets.controllers.verdict import Verdict
+    from beemflow_secrets.controllers.store.links import Provider
+    from beemflow_secrets.controllers.store.opening import OpenStore
+    from beemflow_secrets.controllers.store.verdict import Verdict
     from beemflow_secrets.model.store import StoreSpec
 
 NEVER_OPENED = -1
