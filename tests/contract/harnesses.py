@@ -12,7 +12,7 @@ from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beemflow_secrets.controllers.credentials import ServiceAccountTokens
+from beemflow_secrets.controllers.store.credentials import ServiceAccountTokens
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
@@ -141,6 +141,7 @@ class FolderHarness(Harness):
         at.write_bytes(content)
 
     async def delete(self, key: str) -> None:
+        (self.path / "beside").write_bytes(b"x")  # an empty folder may be a volume that is not mounted
         (self.path / key).unlink()
 
     async def deny(self, key: str) -> None:
@@ -157,7 +158,7 @@ class FolderHarness(Harness):
 
 
 class VaultHarness(Harness):
-    """A mount of its own, and a token that may read and list there."""
+    """A mount of its own, and a token that may read, list, write and delete there."""
 
     version: ClassVar[int]
 
@@ -179,7 +180,7 @@ class VaultHarness(Harness):
         return VaultDriver(StoreSpec.model_validate({"driver": "vault", "vault": block}), self.surroundings())
 
     def _allow(self, denied: Mapping[str, list[str]]) -> None:
-        self.bao.policy(self.mount, {f"{self.mount}/*": ["read", "list"], **denied})
+        self.bao.policy(self.mount, {f"{self.mount}/*": ["create", "read", "update", "delete", "list"], **denied})
 
     async def revoke(self) -> None:
         self.bao.revoke(self.credentials["token"])
@@ -216,6 +217,7 @@ class Kv2Harness(VaultHarness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
         largest=400_000,
     )
 
@@ -233,7 +235,9 @@ class Kv2Harness(VaultHarness):
 class Kv1Harness(VaultHarness):
     title = "vault KV1"
     version = 1
-    abilities = Abilities(fields=True, login=True, denies=True, throttles=True, stops=True, wire=True, largest=400_000)
+    abilities = Abilities(
+        fields=True, login=True, denies=True, throttles=True, stops=True, wire=True, writes=True, largest=400_000
+    )
 
     async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
         del expires_at

@@ -45,7 +45,7 @@ def test_a_store_that_serves_says_so(control_plane: ControlPlane, ns: Namespace,
     checked = datetime.fromisoformat(provider.pop("lastCheck"))
     assert timedelta(seconds=-2) < datetime.now(UTC) - checked < timedelta(minutes=1)
     assert provider == {"name": "prod", "driver": "vault", "state": "Healthy"}
-    assert status["capabilities"] == ["Read", "List"]
+    assert status["capabilities"] == ["Read", "List", "Write"]
     head, row = control_plane.kubectl("get", "bfss", "-n", ns.name).splitlines()
     assert head.split() == ["NAME", "DRIVER", "READY", "REASON", "AGE"]
     assert row.split()[:4] == ["prod", "vault", "True", "Valid"]
@@ -290,7 +290,7 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     found = ns.store_ready(store, "False", reason="BackendUnavailable")
     assert ns.data("slack") == {"token": canary}
     # Down is no mistake of the spec: what it can do stands.
-    assert found["status"]["capabilities"] == ["Read", "List"]
+    assert found["status"]["capabilities"] == ["Read", "List", "Write"]
     began = time.monotonic()
     proxy.up()
     ns.store_ready(store)

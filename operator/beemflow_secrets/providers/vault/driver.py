@@ -1,4 +1,4 @@
-"""The driver: reading and listing below the store's path."""
+"""The driver: reading, listing and writing below the store's path."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ from beemflow_secrets.providers.vault.methods import log_in
 from beemflow_secrets.providers.vault.mounts import Mounts, named
 from beemflow_secrets.providers.vault.session import Session, check
 from beemflow_secrets.providers.vault.wire import Wire
+from beemflow_secrets.providers.vault.writing import delete, write
+from beemflow_secrets.providers.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.base import Content, Surroundings
     from beemflow_secrets.providers.vault.mounts import Mount
-    from beemflow_secrets.providers.wire import Answer
 
 _FOLDERS_AT_ONCE = 8
+_NOTHING = Answer(HTTPStatus.NOT_FOUND, b"")
 
 
 class VaultDriver(Driver):
@@ -76,6 +78,22 @@ class VaultDriver(Driver):
                 found.update(name for name in below if not name.endswith("/"))
         return sorted(found)
 
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a version of KV2, or a secret of KV1, unless it is there already."""
+
+        async def writing(api: Api) -> SecretValue:
+            return await write(api, *await self._standing(api, key), key, value, property)
+
+        return await self._session.do(writing)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete the newest version of KV2, which can be undeleted, or a secret of KV1, which cannot."""
+
+        async def deleting(api: Api) -> None:
+            await delete(api, *await self._standing(api, key), key, property)
+
+        await self._session.do(deleting)
+
     async def health_check(self) -> None:
         """Log in if need be, and ask the server which mount the path lies in: no policy has to allow that."""
         with suppress(Denied):  # it serves
@@ -115,6 +133,13 @@ class VaultDriver(Driver):
             raise absent(answer, key=ref.key)
         check(answer, key=ref.key)
         return mount, answer
+
+    async def _standing(self, api: Api, key: str) -> tuple[Mount, Answer]:
+        """Read what a change begins with; of an engine that makes its secrets nothing, since reading makes one."""
+        if fault := key_fault(key):
+            raise Invalid(f"the key {fault}", key=key)
+        mount = await self._mounts.find(api)
+        return (mount, _NOTHING) if mount.version is None else await self._asked(api, partial(_read, api, Ref(key)))
 
     async def _listing(self, folder: str) -> list[str]:
         async def listing(api: Api) -> list[str]:
