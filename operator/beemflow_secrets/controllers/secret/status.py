@@ -108,7 +108,7 @@ def kept(old: Status, *, generation: int, now: float, terms: Terms, target: Writ
 
 def answered(new: Status, request: str | None) -> Status:
     """Return the status as the answer to a request for a refresh, where there was one."""
-    return {**new, "lastHandledRefresh": request} if request else new
+    return {**new, "lastHandledRefresh": request} if request is not None else new
 
 
 def is_current(status: Status, generation: int) -> bool:
