@@ -12,7 +12,7 @@ from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beemflow_secrets.controllers.credentials import ServiceAccountTokens
+from beemflow_secrets.controllers.store.credentials import ServiceAccountTokens
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig

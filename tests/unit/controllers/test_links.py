@@ -8,9 +8,9 @@ import pytest
 
 from beemflow_secrets.chain.merge import Merge
 from beemflow_secrets.chain.multi import Failover
-from beemflow_secrets.controllers.links import degraded, providers_of
+from beemflow_secrets.controllers.store.links import degraded, providers_of
+from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, SERVING, judge, plain_provider, store_status
 from beemflow_secrets.controllers.times import seconds
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, judge, plain_provider, store_status
 from beemflow_secrets.providers.errors import Throttled, Unavailable
 from tests.unit.chain.scripted import Backend, as_link
 

@@ -7,7 +7,7 @@ import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, cast
 
-from beemflow_secrets.controllers.refusal import refusal, veiled
+from beemflow_secrets.controllers.target.refusal import refusal, veiled
 from beemflow_secrets.kube.errors import ApiUnavailable, Forbidden, NotFound
 from beemflow_secrets.model.reasons import Reason
 

@@ -15,7 +15,7 @@ from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
-from beemflow_secrets.providers.vault.failures import absent, failure, nothing_listed
+from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
 from beemflow_secrets.providers.vault.leases import Leases
 from beemflow_secrets.providers.vault.logins import Logins
 from beemflow_secrets.providers.vault.methods import log_in
@@ -61,7 +61,8 @@ class VaultDriver(Driver):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List the names below the store's path that begin with `prefix`. A deleted KV2 secret with history is one."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
+        # A letter more, as any name has that the prefix fits.
+        if fault := key_fault(f"{prefix}x") or name_fault(prefix):
             raise Invalid(f"the prefix {fault}")
         found: set[str] = set()
         folders = [prefix[: prefix.rfind("/") + 1]]
@@ -110,7 +111,7 @@ class VaultDriver(Driver):
             return error
 
     async def _read(self, ref: Ref, api: Api) -> SecretValue:
-        if fault := key_fault(ref.key):
+        if fault := key_fault(ref.key) or name_fault(ref.key):
             raise Invalid(f"the key {fault}", key=ref.key)
         mount = await self._mounts.find(api)
         if mount.version is None:

@@ -52,6 +52,19 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
     return error
 
 
+def name_fault(name: str) -> str | None:
+    """Say what is wrong with the name of a secret that no path of Vault can hold; None when nothing is.
+
+    The server answers it with a redirect, or with a 400 that names no error: as one does that stands before the server,
+    and whose word would take a whole link of a chain for down.
+    """
+    if "//" in name:
+        return "has an empty segment ('//')"
+    if not name.isprintable():
+        return "holds a character that Vault takes in no path"
+    return None
+
+
 def absent(answer: Answer, *, key: str) -> SecretsError:
     """Return what a 404 to a read means. NotFound can remove a Secret, so only Vault's own word is taken for it."""
     match parsed(answer):

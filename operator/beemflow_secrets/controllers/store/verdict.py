@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.controllers.conditions import Saying, said
-from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
-from beemflow_secrets.controllers.links import Provider
+from beemflow_secrets.controllers.store.credentials import CredentialNotFound
+from beemflow_secrets.controllers.store.links import Provider
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model.names import DEGRADED, READY
 from beemflow_secrets.model.reasons import StoreReason
@@ -26,7 +26,7 @@ from beemflow_secrets.providers.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from beemflow_secrets.controllers.status import Status
+    from beemflow_secrets.controllers.conditions import Status
 
 CHECKED_TOLD = 600.0
 """Seconds between status writes that tell no more than that the store was checked again."""

@@ -12,8 +12,13 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Authorities, CredentialNotFound, Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.marks import place_of
+from beemflow_secrets.controllers.store.credentials import (
+    Authorities,
+    CredentialNotFound,
+    Credentials,
+    ServiceAccountTokens,
+)
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope

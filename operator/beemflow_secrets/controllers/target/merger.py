@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import managed, ownership, target
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.refusal import refusal
+from beemflow_secrets.controllers.target import managed, ownership, target
+from beemflow_secrets.controllers.target.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model import names
@@ -21,8 +21,8 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from beemflow_secrets.controllers.ownership import Lives, Owner
-    from beemflow_secrets.controllers.target import Desired, Left, Written
+    from beemflow_secrets.controllers.target.ownership import Lives, Owner
+    from beemflow_secrets.controllers.target.target import Desired, Left, Written
     from beemflow_secrets.kube.client import KubeClient, Object
 
 RACES = 5
