@@ -300,6 +300,20 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     assert ns.data("slack") == {"token": f"{canary}-2"}
 
 
+def test_what_is_mended_in_the_backend_is_seen_without_an_edit(ns: Namespace, bao: OpenBao, canary: str) -> None:
+    mount = ns.name
+    bao.mount(mount, version=1)
+    bao.policy(mount, {f"{mount}/*": ["read"]})
+    ns.add_secret("login", {"token": bao.token([mount])})
+    token = {"secretKeyRef": {"name": "login", "key": "token"}}
+    vault = {"address": bao.address, "path": mount, "kvVersion": 2, "token": token}
+    ns.add_store("prod", {"driver": "vault", "healthCheck": {"interval": "1s"}, "vault": vault})
+    assert "vault.kvVersion is 2" in message(ns.store_ready("prod", "False", reason="InvalidSpec"))
+    bao.upgrade(mount)
+    ns.store_ready("prod")
+    bao.unmount(mount)
+
+
 def test_a_store_without_its_critical_keys_is_not_ready_and_its_users_read_on(
     ns: Namespace, store: str, put: Callable[..., int], reads: Callable[[str], int], canary: str
 ) -> None:

@@ -111,8 +111,10 @@ class Store:
         verdict = self.verdict or SERVING
         if self.opened is not None and not verdict.down:
             return self.opened.spec.health_check.interval
-        if verdict.reason is StoreReason.INVALID_SPEC or (self.newest is None and verdict.reason in OF_THE_SPEC):
+        if self.newest is None and verdict.reason in OF_THE_SPEC:
             return CHECKED_TOLD
+        if self.newest is not None and verdict.reason is StoreReason.INVALID_SPEC:
+            return self.newest.spec.health_check.interval  # the backend says so, where it can be mended too
         return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
 
     def all_open(self) -> set[OpenStore]:
