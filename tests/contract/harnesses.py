@@ -266,6 +266,7 @@ class AwsHarness(Harness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
     )
 
     def __init__(self, aws: Aws) -> None:
@@ -322,7 +323,7 @@ class AwsHarness(Harness):
 
 
 class ClusterHarness(Harness):
-    """A namespace of its own, and a ServiceAccount `reader` that may get and list its Secrets."""
+    """A namespace of its own, and a ServiceAccount `reader` that may read and write its Secrets."""
 
     abilities = Abilities(
         versions="current",
@@ -335,6 +336,7 @@ class ClusterHarness(Harness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
         largest=700_000,
     )
     meeting = ("a_b", "a-b")
@@ -350,7 +352,9 @@ class ClusterHarness(Harness):
         api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         self._account()
         self._role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles"
-        api.create(self._role, {"metadata": {"name": "reader"}, "rules": [_rule("get"), _rule("list")]})
+        api.create(
+            self._role, {"metadata": {"name": "reader"}, "rules": [_rule(verb) for verb in ("get", "list", *_CHANGES)]}
+        )
         api.create(
             self._role.replace("roles", "rolebindings"),
             {
@@ -399,7 +403,8 @@ class ClusterHarness(Harness):
 
     async def deny(self, key: str) -> None:
         name = secret_name(key)
-        rules = [_rule("get", resourceNames=sorted(self._names - {name})), _rule("list")]
+        others = sorted(self._names - {name})
+        rules = [_rule("get", resourceNames=others), *(_rule(verb) for verb in ("list", *_CHANGES))]
         self.api.patch(f"{self._role}/reader", {"rules": rules})
         self._until(lambda: self._as_reader(name).status_code == 403)
 
@@ -526,6 +531,9 @@ class OtherClusterHarness(ClusterHarness):
     @property
     def given(self) -> str:
         return self.credentials["token"]
+
+
+_CHANGES = ("create", "patch", "delete")
 
 
 def secret_ref(key: str) -> dict[str, Any]:

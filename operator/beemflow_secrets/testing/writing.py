@@ -137,7 +137,7 @@ class Writing:
         if not await _can(harness, driver):
             return
         text = "Grüße, 世界 🗝\r\n\ttab, 'quotes' \"and\" \\ $HOME ${X} #no {{ y }} \n"
-        for key, name in (("world", None), ("fields", "of it")):
+        for key, name in (("world", None), ("fields", "of-it")):
             await driver.set_secret(key, text, property=name)
             found = await harness.value(driver, key)
             assert (found.raw if name is None else pick(found, name)) == text.encode()
@@ -253,13 +253,16 @@ class Writing:
         driver = harness.open()
         if not await _can(harness, driver) or not harness.abilities.denies:
             return
-        await harness.put_text("theirs")
+        for key in ("mine", "theirs"):
+            await harness.put_text(key)
         await harness.deny("theirs")
         driver = harness.open()
         for change in (driver.set_secret("theirs", "new"), driver.delete_secret("theirs")):
             with pytest.raises(Denied) as caught:
                 await change
             harness.shows(caught.value)
+        await driver.set_secret("mine", "new")
+        assert await driver.get_secret("mine") == "new"
 
     @needs("writes")
     async def test_write_throttled(self, harness: Harness) -> None:
@@ -283,14 +286,24 @@ class Writing:
         with faults.FaultProxy(harness.upstream, harness.upstream_tls) as proxy:
             driver = harness.open(proxy.address)
             await driver.set_secret("token", harness.canary)
-            for fault in (faults.reset, faults.garble, faults.answer(500)):
+            for fault in (faults.reset, faults.answer(500)):
                 proxy.set(fault)
-                for change in (driver.set_secret("token", f"{harness.canary}-2"), driver.delete_secret("token")):
-                    with pytest.raises(Unavailable) as caught:
-                        await change
-                    harness.shows(caught.value)
+                await _fails(harness, driver)
                 proxy.clear()
-            assert await driver.get_secret("token") == harness.canary
+                assert await driver.get_secret("token") == harness.canary
+            proxy.set(faults.garble)  # what was asked may be done, though nobody knows
+            await _fails(harness, driver)
+            proxy.clear()
+            for _ in range(2):
+                await driver.set_secret("token", f"{harness.canary}-3")
+                assert await driver.get_secret("token") == f"{harness.canary}-3"
+
+
+async def _fails(harness: Harness, driver: Driver) -> None:
+    for change in (driver.set_secret("token", f"{harness.canary}-2"), driver.delete_secret("token")):
+        with pytest.raises(Unavailable) as caught:
+            await change
+        harness.shows(caught.value)
 
 
 async def _can(harness: Harness, driver: Driver) -> bool:
