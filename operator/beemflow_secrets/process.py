@@ -16,11 +16,11 @@ import structlog
 from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
-from beemflow_secrets.controllers.openstore import Opener
-from beemflow_secrets.controllers.secret import SecretController
-from beemflow_secrets.controllers.store import StoreController
+from beemflow_secrets.controllers.secret.controller import SecretController
+from beemflow_secrets.controllers.store.controller import StoreController
+from beemflow_secrets.controllers.store.opening import Opener
+from beemflow_secrets.controllers.store.tenancy import Tenancy
 from beemflow_secrets.controllers.sweep import Sweep
-from beemflow_secrets.controllers.tenancy import Tenancy
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import KeyedQueue, Priority
 from beemflow_secrets.engine.workers import Workers

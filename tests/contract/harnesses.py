@@ -12,7 +12,7 @@ from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from beemflow_secrets.controllers.credentials import ServiceAccountTokens
+from beemflow_secrets.controllers.store.credentials import ServiceAccountTokens
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
@@ -141,6 +141,7 @@ class FolderHarness(Harness):
         at.write_bytes(content)
 
     async def delete(self, key: str) -> None:
+        (self.path / "beside").write_bytes(b"x")  # an empty folder may be a volume that is not mounted
         (self.path / key).unlink()
 
     async def deny(self, key: str) -> None:
@@ -157,7 +158,7 @@ class FolderHarness(Harness):
 
 
 class VaultHarness(Harness):
-    """A mount of its own, and a token that may read and list there."""
+    """A mount of its own, and a token that may read, list, write and delete there."""
 
     version: ClassVar[int]
 
@@ -179,7 +180,7 @@ class VaultHarness(Harness):
         return VaultDriver(StoreSpec.model_validate({"driver": "vault", "vault": block}), self.surroundings())
 
     def _allow(self, denied: Mapping[str, list[str]]) -> None:
-        self.bao.policy(self.mount, {f"{self.mount}/*": ["read", "list"], **denied})
+        self.bao.policy(self.mount, {f"{self.mount}/*": ["create", "read", "update", "delete", "list"], **denied})
 
     async def revoke(self) -> None:
         self.bao.revoke(self.credentials["token"])
@@ -216,6 +217,7 @@ class Kv2Harness(VaultHarness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
         largest=400_000,
     )
 
@@ -233,7 +235,9 @@ class Kv2Harness(VaultHarness):
 class Kv1Harness(VaultHarness):
     title = "vault KV1"
     version = 1
-    abilities = Abilities(fields=True, login=True, denies=True, throttles=True, stops=True, wire=True, largest=400_000)
+    abilities = Abilities(
+        fields=True, login=True, denies=True, throttles=True, stops=True, wire=True, writes=True, largest=400_000
+    )
 
     async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
         del expires_at
@@ -262,6 +266,7 @@ class AwsHarness(Harness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
     )
 
     def __init__(self, aws: Aws) -> None:
@@ -318,7 +323,7 @@ class AwsHarness(Harness):
 
 
 class ClusterHarness(Harness):
-    """A namespace of its own, and a ServiceAccount `reader` that may get and list its Secrets."""
+    """A namespace of its own, and a ServiceAccount `reader` that may read and write its Secrets."""
 
     abilities = Abilities(
         versions="current",
@@ -331,6 +336,7 @@ class ClusterHarness(Harness):
         throttles=True,
         stops=True,
         wire=True,
+        writes=True,
         largest=700_000,
     )
     meeting = ("a_b", "a-b")
@@ -346,7 +352,9 @@ class ClusterHarness(Harness):
         api.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         self._account()
         self._role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles"
-        api.create(self._role, {"metadata": {"name": "reader"}, "rules": [_rule("get"), _rule("list")]})
+        api.create(
+            self._role, {"metadata": {"name": "reader"}, "rules": [_rule(verb) for verb in ("get", "list", *_CHANGES)]}
+        )
         api.create(
             self._role.replace("roles", "rolebindings"),
             {
@@ -395,7 +403,8 @@ class ClusterHarness(Harness):
 
     async def deny(self, key: str) -> None:
         name = secret_name(key)
-        rules = [_rule("get", resourceNames=sorted(self._names - {name})), _rule("list")]
+        others = sorted(self._names - {name})
+        rules = [_rule("get", resourceNames=others), *(_rule(verb) for verb in ("list", *_CHANGES))]
         self.api.patch(f"{self._role}/reader", {"rules": rules})
         self._until(lambda: self._as_reader(name).status_code == 403)
 
@@ -522,6 +531,9 @@ class OtherClusterHarness(ClusterHarness):
     @property
     def given(self) -> str:
         return self.credentials["token"]
+
+
+_CHANGES = ("create", "patch", "delete")
 
 
 def secret_ref(key: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.controllers.credentials import CredentialNotFound, ServiceAccountTokens
+from beemflow_secrets.controllers.store.credentials import CredentialNotFound, ServiceAccountTokens
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig

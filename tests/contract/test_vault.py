@@ -67,6 +67,17 @@ async def test_version_that_is_none_is_invalid(
     assert isinstance(await stores.error(stores.open(), "a", version), Invalid)
 
 
+@pytest.mark.parametrize("key", ["a//b", "sl\u202eack", "a\u00a0b"])
+async def test_a_name_that_no_path_can_hold_is_invalid_and_no_outage(
+    bao: OpenBao, stores: Stores, folder: str, canary: str, key: str
+) -> None:
+    """The server answers as a proxy would that stands before it: with a redirect, or an empty 400."""
+    bao.write_kv2("secret", f"{folder}/a", {"value": canary})
+    assert isinstance(await stores.error(stores.open(), key), Invalid)
+    with pytest.raises(Invalid):
+        await stores.open().list_secrets(key)
+
+
 async def test_expiry_is_the_servers_else_the_owners(bao: OpenBao, stores: Stores, folder: str, canary: str) -> None:
     at = f"{folder}/a"
     bao.write_kv2("secret", at, {"value": canary}, custom_metadata={"expires-at": "2031-02-03T04:05:06+01:00"})

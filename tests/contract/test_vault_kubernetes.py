@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from beemflow_secrets.controllers.credentials import CredentialNotFound, ServiceAccountTokens
+from beemflow_secrets.controllers.store.credentials import CredentialNotFound, ServiceAccountTokens
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec

@@ -95,6 +95,7 @@ async def test_token_that_is_none_is_not_sent(stores: Stores, proxy: faults.Faul
     stores.credentials["odd"] = token
     error = (await driver.fetch([Ref("a")]))[Ref("a")]
     assert isinstance(error, AuthFailed)
+    assert error.message.startswith("vault.token ")
     assert proxy.count() == 0
 
 

@@ -81,6 +81,12 @@ async def test_a_password_logs_in_once_for_all(stores: Stores, policy: str, prox
     assert proxy.count("POST", "/v1/auth/userpass/login/ann") == 1
 
 
+async def test_blanks_at_the_ends_of_a_password_are_its_own(stores: Stores, policy: str, canary: str) -> None:
+    user(stores, policy, " canary-password ")
+    stores.credentials["password"] += "\n"
+    assert (await stores.value(by_password(stores), "a")).value == canary
+
+
 async def test_a_password_that_is_wrong_and_is_put_right(stores: Stores, policy: str, canary: str) -> None:
     user(stores, policy, "as-it-is-7")
     stores.credentials["password"] = "mistyped-5"

@@ -49,7 +49,7 @@ def test_a_namespaced_store_reads_with_its_keys(operator: Operator, ns: Namespac
     version = server.put("plain", canary.encode())
     server.put("plain", b"newer")
     ns.add_store("aws", store(server, **keys(ns, server)))
-    assert ns.store_ready("aws")["status"]["capabilities"] == ["Read", "List"]
+    assert ns.store_ready("aws")["status"]["capabilities"] == ["Read", "List", "Write"]
     pinned = entry("old", "plain")
     pinned["remoteRef"]["version"] = version
     ns.add("slack", spec(entry("token", "slack#bot.token"), entry("new", "plain"), pinned, store="aws"))

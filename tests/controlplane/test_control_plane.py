@@ -68,7 +68,7 @@ def test_the_operator_has_the_rights_it_is_shipped_with(control_plane: ControlPl
     assert not may("update", "secrets")
     assert may("patch", "beemflowsecrets.secrets.beemflow.io", "--subresource=status")
     assert not may("patch", "beemflowsecrets.secrets.beemflow.io")
-    assert not may("get", "configmaps")
+    assert not may("list", "configmaps")
 
 
 def test_requests_are_on_record(control_plane: ControlPlane) -> None:

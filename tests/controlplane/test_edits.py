@@ -6,7 +6,7 @@ import time
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.agenda import BURST, PACE
+from beemflow_secrets.controllers.secret.agenda import BURST, PACE
 from tests.controlplane.conftest import entry, spec, until, writes
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.controlplane.conftest import entry, spec
+from tests.support import faultproxy as faults
 from tests.support.api import condition, decoded
 
 if TYPE_CHECKING:
@@ -145,6 +146,28 @@ def test_while_the_backend_is_away_a_restored_secret_is_kept_from_the_collector(
     proxy.up()
     ns.ready("slack", patience=65)
     assert (ns.api.get(ns.secret_path("slack")) or {})["metadata"]["uid"] == restored["metadata"]["uid"]
+
+
+def test_one_of_another_name_than_its_resource_is_kept_too_while_the_next_attempt_is_far_off(
+    no_collector: Callable[[], None], ns: Namespace, proxy: FaultProxy, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    wanted = spec(TOKEN, refreshInterval="8760h", target={"name": "creds"})
+    ns.add("slack", wanted)
+    ns.ready("slack")
+    saved = ns.api.get(ns.secret_path("creds")) or {}
+    ns.api.delete(ns.path("slack"))
+    ns.api.wait(ns.path("slack"), lambda found: found is None)
+    ns.api.delete(ns.secret_path("creds"))
+    proxy.set(faults.throttle("600"), when=lambda request: request.path.startswith("/v1/secret/data/"))
+    made = ns.add("slack", wanted)
+    ns.ready("slack", "False", reason="Throttled")
+    restored = restore_secret(ns, saved)
+    claimed = [made["metadata"]["uid"]]
+    found = ns.api.wait(ns.secret_path("creds"), lambda found: found is not None and owner_uids(found) == claimed)
+    assert found["metadata"]["uid"] == restored["metadata"]["uid"]
+    assert decoded(found) == {"token": canary}
+    no_collector()
 
 
 def test_what_was_not_ours_before_the_backup_is_not_ours_after_it(

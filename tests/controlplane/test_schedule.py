@@ -119,6 +119,8 @@ def test_a_requested_refresh_is_made_at_once_and_answered(
     # With nothing new in the backend, it is answered too.
     request_refresh(ns, "slack", "2026-01-01T00:00:00Z")
     handled(ns, "slack", "2026-01-01T00:00:00Z")
+    request_refresh(ns, "slack", "")  # new too
+    handled(ns, "slack", "")
     bao.remove_kv2("secret", f"{folder}/slack")
     request_refresh(ns, "slack", "after a failure")
     handled(ns, "slack", "after a failure")

@@ -45,7 +45,7 @@ def test_a_store_that_serves_says_so(control_plane: ControlPlane, ns: Namespace,
     checked = datetime.fromisoformat(provider.pop("lastCheck"))
     assert timedelta(seconds=-2) < datetime.now(UTC) - checked < timedelta(minutes=1)
     assert provider == {"name": "prod", "driver": "vault", "state": "Healthy"}
-    assert status["capabilities"] == ["Read", "List"]
+    assert status["capabilities"] == ["Read", "List", "Write"]
     head, row = control_plane.kubectl("get", "bfss", "-n", ns.name).splitlines()
     assert head.split() == ["NAME", "DRIVER", "READY", "REASON", "AGE"]
     assert row.split()[:4] == ["prod", "vault", "True", "Valid"]
@@ -290,7 +290,7 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     found = ns.store_ready(store, "False", reason="BackendUnavailable")
     assert ns.data("slack") == {"token": canary}
     # Down is no mistake of the spec: what it can do stands.
-    assert found["status"]["capabilities"] == ["Read", "List"]
+    assert found["status"]["capabilities"] == ["Read", "List", "Write"]
     began = time.monotonic()
     proxy.up()
     ns.store_ready(store)
@@ -298,6 +298,39 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     # A store that is down is probed every 2 to 5 s.
     assert time.monotonic() - began < 8
     assert ns.data("slack") == {"token": f"{canary}-2"}
+
+
+def test_a_probe_is_left_out_where_a_read_has_just_worked(
+    ns: Namespace, store_spec: Object, login: str, proxy: FaultProxy, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add_store("prod", store_spec | {"healthCheck": {"interval": "5s"}})
+    ns.store_ready("prod")
+    ns.add("slack", spec(TOKEN, refreshInterval="1s"))
+    ns.ready("slack")
+
+    def asked(for_what: str) -> int:
+        return sum(for_what in request.path for request in tuple(proxy.requests))
+
+    before, probes = asked("/data/"), asked("/internal/ui/mounts/")
+    until(lambda: asked("/data/") >= before + 7)
+    assert asked("/internal/ui/mounts/") == probes
+    ns.api.delete(ns.path("slack"))
+    until(lambda: asked("/internal/ui/mounts/") > probes)
+
+
+def test_what_is_mended_in_the_backend_is_seen_without_an_edit(ns: Namespace, bao: OpenBao, canary: str) -> None:
+    mount = ns.name
+    bao.mount(mount, version=1)
+    bao.policy(mount, {f"{mount}/*": ["read"]})
+    ns.add_secret("login", {"token": bao.token([mount])})
+    token = {"secretKeyRef": {"name": "login", "key": "token"}}
+    vault = {"address": bao.address, "path": mount, "kvVersion": 2, "token": token}
+    ns.add_store("prod", {"driver": "vault", "healthCheck": {"interval": "1s"}, "vault": vault})
+    assert "vault.kvVersion is 2" in message(ns.store_ready("prod", "False", reason="InvalidSpec"))
+    bao.upgrade(mount)
+    ns.store_ready("prod")
+    bao.unmount(mount)
 
 
 def test_a_store_without_its_critical_keys_is_not_ready_and_its_users_read_on(

@@ -29,6 +29,8 @@ SAMPLES_FROM_THE_START = [
     'requests_total{operation="read",outcome="success",provider="vault"}',
     'requests_total{operation="health",outcome="success",provider="vault"}',
     'request_duration_seconds_count{operation="read",provider="vault"}',
+    'errors_total{kind="Unavailable",provider="vault"}',
+    'errors_total{kind="NotFound",provider="vault"}',
     'active_connections{provider="vault"}',
     "sync_duration_seconds_count",
     'queue_depth{priority="now"}',
@@ -138,6 +140,21 @@ def test_a_store_that_does_not(operator: Operator, ns: Namespace, slack: str, pr
     assert operator.get("/readyz")[0] == 200
     ns.api.delete(ns.store_path("prod"))
     until(lambda: ns.name not in operator.get("/health")[1])
+
+
+def test_critical_keys_are_shown_one_by_one(
+    operator: Operator, ns: Namespace, slack: str, proxy: FaultProxy, canary: str
+) -> None:
+    critical = {"interval": "1s", "criticalKeys": ["slack", "billing"]}
+    ns.api.patch(ns.store_path("prod"), {"spec": {"healthCheck": critical}})
+    ns.store_ready("prod", "False", reason="CriticalKeyMissing")
+    assert health(operator, ns, "prod")["criticalKeys"] == [
+        {"key": "slack", "state": "Readable"},
+        {"key": "billing", "state": "Missing"},
+    ]
+    proxy.down()
+    ns.store_ready("prod", "False", reason="BackendUnavailable")
+    assert {row["state"] for row in health(operator, ns, "prod")["criticalKeys"]} == {"Unknown"}
 
 
 # --- logs

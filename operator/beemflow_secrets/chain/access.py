@@ -6,7 +6,7 @@ Never a value.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
 
@@ -17,13 +17,15 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from beemflow_secrets.chain.audit.records import Answered
     from beemflow_secrets.chain.audit.trail import Trail
     from beemflow_secrets.model.policy import Action
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.base import Content, SecretsProvider
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +82,26 @@ class Access(Layer):
             raise
         await self._write("list", [(prefix, None)])
         return names
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write."""
+        written = await self._changed("write", key, self._inner.set_secret(key, value, property=property))
+        self._log.info("Secret written", provider=self._driver, key=key, version=written.version)
+        return written
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete."""
+        await self._changed("delete", key, self._inner.delete_secret(key, property=property))
+        self._log.info("Secret deleted", provider=self._driver, key=key, property=property)
+
+    async def _changed(self, action: Action, key: str, change: Awaitable[T]) -> T:
+        try:
+            done = await change
+        except SecretsError as error:
+            await self._write(action, [(key, error)])
+            raise
+        await self._write(action, [(key, done if isinstance(done, SecretValue) else None)])
+        return done
 
     async def _write(self, action: Action, answers: Iterable[Answered]) -> None:
         if self._trail is not None:

@@ -29,6 +29,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -185,6 +186,8 @@ class Breaker(Layer):
                 await self._ask()
             except SecretsError as error:
                 self.error = error
+            except Exception as error:  # noqa: BLE001 - a driver's defect; were it the end, the link would stay down
+                log.error("Driver failed unexpectedly", link=self.name, error=type(error).__name__, at=where(error))  # noqa: TRY400 - no text of an SDK in logs
             else:
                 self.error, self._found_up = None, loop_time()
         log.info("Link serves again", link=self.name)

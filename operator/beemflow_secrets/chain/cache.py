@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,14 +13,23 @@ from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.chain.seal import Seal
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import Ref, SecretValue
-from beemflow_secrets.providers.errors import Denied, Held, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.errors import (
+    AuthFailed,
+    Denied,
+    Held,
+    Invalid,
+    NotFound,
+    SecretsError,
+    Throttled,
+    Unavailable,
+)
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from beemflow_secrets.model.cache import Cache as CacheSpec
-    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.base import Content, SecretsProvider
 
     Answer = SecretValue | SecretsError
 
@@ -54,6 +64,13 @@ class _Entry:
     provider: str | None
 
 
+class _Keys(set[str]):
+    """Keys that were written while they were read. Of each read a set of its own, so by identity."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a set's is None
+    __eq__ = object.__eq__
+
+
 class Cache(Layer):
     """Serves what is young enough, by its own ttl and by `Ref.max_age`. `now` is the clock on the wall."""
 
@@ -61,13 +78,15 @@ class Cache(Layer):
         super().__init__(inner)
         self._ttl = spec.ttl
         self._size = spec.max_size
-        self._lru = spec.strategy == "lru"
+        self._lru = spec.strategy != "ttl"
+        self._through = spec.strategy == "write-through"
         self._stale = spec.stale_if_error
         self._now = now
         self._seal = Seal()
         # By age, or with `lru` by use; the first goes first.
         self._entries: OrderedDict[Ref, _Entry] = OrderedDict()
         self._missing: dict[Ref, tuple[_Moment, NotFound]] = {}
+        self._under_way: set[_Keys] = set()
         self.hits = self.misses = 0
 
     @property
@@ -97,6 +116,38 @@ class Cache(Layer):
         if asked:
             answers |= await self._ask(asked, now)
         return without_meetings(answers) if len(answers) > 1 else answers
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write to the backend, and with `write-through` keep what it has then."""
+        with self._changing(key):
+            written = await self._inner.set_secret(key, value, property=property)
+        if self._through:
+            self._keep(Ref(key), written, _Moment(self._now(), loop_time()))
+        return written
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete, and forget what was kept."""
+        with self._changing(key):
+            await self._inner.delete_secret(key, property=property)
+
+    @contextmanager
+    def _changing(self, key: str) -> Iterator[None]:
+        """Forget a key, and what is being read of it, unless the backend has said that it changed nothing."""
+        try:
+            yield
+        except (Denied, AuthFailed, Throttled, Invalid):
+            raise
+        except BaseException:  # without an answer nobody knows what the backend has now
+            self._forget(key)
+            raise
+        self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        for kept in (self._entries, self._missing):
+            for ref in [ref for ref in kept if ref.key == key]:
+                del kept[ref]
+        for changed in self._under_way:
+            changed.add(key)
 
     async def close(self) -> None:
         """Forget all, and close the inner provider."""
@@ -128,11 +179,18 @@ class Cache(Layer):
         return value
 
     async def _ask(self, refs: list[Ref], before: _Moment) -> dict[Ref, Answer]:
-        answers = await self._inner.fetch([self._with_origin(ref) for ref in refs])
+        changed = _Keys()
+        self._under_way.add(changed)
+        try:
+            answers = await self._inner.fetch([self._with_origin(ref) for ref in refs])
+        finally:
+            self._under_way.discard(changed)
         now = _Moment(self._now(), loop_time())
         for ref in refs:
             answer = answers[ref]
-            if isinstance(answer, SecretValue):
+            if ref.key in changed:
+                pass  # it may be from before the write
+            elif isinstance(answer, SecretValue):
                 self._keep(ref, answer, before)
             elif isinstance(answer, NotFound | Denied):
                 self._drop(ref, answer, now)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.chain.budget import Budget
     from beemflow_secrets.model.store import Retry
-    from beemflow_secrets.providers.base import Driver
+    from beemflow_secrets.providers.base import Content, Driver
 
 T = TypeVar("T")
 
@@ -83,6 +83,24 @@ class Call(Layer):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List, trying again while throttled or unavailable."""
+        return await self._persist("list", lambda: self._inner.list_secrets(prefix))
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write, trying again as for a read: what an attempt has written that got no answer is not written twice."""
+        return await self._persist("write", lambda: self._inner.set_secret(key, value, property=property))
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete, trying again: what is gone already is no error."""
+        await self._persist("delete", lambda: self._inner.delete_secret(key, property=property))
+
+    async def health_check(self) -> None:
+        """Ask once: whoever probes comes again by itself. It waits for no budget, but is charged to it."""
+        for budget in self._budgets:
+            budget.charge()
+        await self._attempt("health", self._inner.health_check, loop_time() + self._timeout)
+
+    async def _persist(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Do what may be done again, until it is answered by neither of the two."""
         deadline = loop_time() + self._within
         attempt = 0
         failed: list[Throttled | Unavailable] = []
@@ -90,19 +108,13 @@ class Call(Layer):
             attempt += 1
             try:
                 await self._take(Batch(()), deadline)
-                return await self._attempt("list", lambda: self._inner.list_secrets(prefix), deadline)
+                return await self._attempt(operation, ask, deadline)
             except OverBudget as refusal:
                 raise (failed[0] if failed else refusal) from None
             except (Throttled, Unavailable) as error:
                 failed = [error]
                 if not await self._wait(attempt, failed, deadline):
                     raise
-
-    async def health_check(self) -> None:
-        """Ask once: whoever probes comes again by itself. It waits for no budget, but is charged to it."""
-        for budget in self._budgets:
-            budget.charge()
-        await self._attempt("health", self._inner.health_check, loop_time() + self._timeout)
 
     async def _take(self, batch: Batch, deadline: float) -> None:
         for budget in self._budgets:

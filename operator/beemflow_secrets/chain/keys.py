@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,9 +13,9 @@ from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.base import Content, SecretsProvider
 
 
 class Keys(Layer):
@@ -42,6 +43,30 @@ class Keys(Layer):
         """List below the store's prefix."""
         names = await self._inner.list_secrets(self._prefix + prefix)
         return [name.removeprefix(self._prefix) for name in names]
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write below the store's prefix."""
+        with _naming(key):
+            return await self._inner.set_secret(self._full(key), value, property=property)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete below the store's prefix."""
+        with _naming(key):
+            await self._inner.delete_secret(self._full(key), property=property)
+
+    def _full(self, key: str) -> str:
+        if fault := key_fault(key):
+            raise Invalid(f"the key {fault}")
+        return self._prefix + key
+
+
+@contextmanager
+def _naming(key: str) -> Iterator[None]:
+    """Name the key in errors as it was written."""
+    try:
+        yield
+    except SecretsError as error:
+        raise _named(error, key) from error.__cause__
 
 
 def _named(error: SecretsError, key: str) -> SecretsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.base import Content, FetchingProvider, Ref, SecretsProvider, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +25,19 @@ class Layer(FetchingProvider):
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Pass on."""
         return await self._inner.list_secrets(prefix)
+
+    @property
+    def writes(self) -> bool:
+        """Pass on."""
+        return self._inner.writes
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Pass on."""
+        return await self._inner.set_secret(key, value, property=property)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Pass on."""
+        await self._inner.delete_secret(key, property=property)
 
     async def health_check(self) -> None:
         """Pass on."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -15,9 +17,9 @@ from beemflow_secrets.providers.errors import SecretsError, Unavailable
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
-    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.base import Content, SecretsProvider
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +93,7 @@ class Loader(Layer):
         self._sweep: asyncio.TimerHandle | None = None
         self._turn: asyncio.Handle | None = None
         self._linger: asyncio.TimerHandle | None = None
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, Answer]:
         """Read all refs; one that another caller is having read is read once for both."""
@@ -101,6 +104,29 @@ class Loader(Layer):
             # `wait` leaves the futures alone when this caller is cancelled: others wait for them too.
             await asyncio.wait(pending)
         return {ref: read.answer.result() for ref, read in reads.items()}
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write, one after the other where several write one key."""
+        async with self._writing(key):
+            return await self._inner.set_secret(key, value, property=property)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete, after those who write the key already."""
+        async with self._writing(key):
+            await self._inner.delete_secret(key, property=property)
+
+    @asynccontextmanager
+    async def _writing(self, key: str) -> AsyncIterator[None]:
+        """Have the key to oneself: a field is set by a read and a write. What was read before is shared no more."""
+        lock = self._locks.get(key) or self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            try:
+                yield
+            finally:  # also when it failed: an answer that got lost may be of a write that was done
+                for ref in [
+                    ref for ref, read in self._reads.items() if ref.key == key and read.batch.started is not None
+                ]:
+                    del self._reads[ref]
 
     async def close(self) -> None:
         """End what is in flight, and close the inner provider."""

@@ -117,7 +117,7 @@ class Failover(Multi):
                     said[ref].append(Said(link, answer, down))
                 if isinstance(answer, SecretValue):
                     answers[ref] = self._hold(ref, place, said[ref]) or answer.of_link(link.name)
-                elif ref.version is None and (isinstance(answer, self._passing) or (down and _tells_of_link(answer))):
+                elif ref.version is None and (isinstance(answer, self._passing) or _tells_of_link(answer, link)):
                     passed.append(ref)
                 else:
                     # "Not found" of a spare says nothing of what a link has that cannot be asked.
@@ -133,10 +133,10 @@ class Failover(Multi):
         for link in self.links:
             try:
                 return await link.reader.list_secrets(prefix)
-            except FAILING as error:
-                said.append(Said(link, error, down=True))
             except SecretsError as error:
-                raise named(link, error) from None
+                if not (isinstance(error, FAILING) or _tells_of_link(error, link)):
+                    raise named(link, error) from None
+                said.append(Said(link, error, down=True))
         raise told(said)
 
     def _hold(self, ref: Ref, place: int, said: list[Said]) -> SecretsError | None:
@@ -160,9 +160,9 @@ class Failover(Multi):
         return held
 
 
-def _tells_of_link(error: SecretsError) -> bool:
-    """Whether the answer of a link that is down can be why it is: a missing CA, say, is no fault of the key."""
-    return not isinstance(error, NotFound | Denied)
+def _tells_of_link(error: SecretsError, link: Link) -> bool:
+    """Whether an answer is why a link is down: a mount that is not there, say, is no fault of the key."""
+    return link.breaker.error is not None and not isinstance(error, NotFound | Denied)
 
 
 def named(link: Link, error: SecretsError) -> SecretsError:

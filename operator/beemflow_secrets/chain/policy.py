@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from beemflow_secrets.model.policy import AccessPolicy, Action
-    from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
+    from beemflow_secrets.providers.base import Content, Ref, SecretsProvider, SecretValue
 
 
 class NotAllowed(Denied):
@@ -95,6 +95,20 @@ class Policy(Layer):
             raise _refusal("list", self._policies)
         names = await self._inner.list_secrets(prefix)
         return [name for name in names if _any(may_be_listed, name) and _any(may_be_read, name)]
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write what may be written."""
+        self._demand("write", key)
+        return await self._inner.set_secret(key, value, property=property)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete what may be deleted."""
+        self._demand("delete", key)
+        await self._inner.delete_secret(key, property=property)
+
+    def _demand(self, action: Action, key: str) -> None:
+        if self._policies is not None and not _any(_granted(action, self._policies), key):
+            raise _refusal(action, self._policies, key)
 
 
 def _granted(action: Action, policies: Policies) -> list[Patterns]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.controllers.aging import is_stale
 from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
+from beemflow_secrets.controllers.secret.aging import is_stale
+from beemflow_secrets.controllers.secret.timing import NEVER, due_after
+from beemflow_secrets.controllers.secret.tracked import parse, stores_of
 from beemflow_secrets.controllers.times import seconds, timestamp
-from beemflow_secrets.controllers.timing import NEVER, due_after
-from beemflow_secrets.controllers.tracked import parse, stores_of
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import Reason
 

@@ -1,4 +1,4 @@
-"""Conditions of a status: each says one thing, since when, and of which generation. Pure."""
+"""What the statuses of all kinds have: conditions, and the patch from one to the next. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from beemflow_secrets.model.names import READY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+Status = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,9 @@ def said(
                 "lastTransitionTime": since or timestamp(now),
             }
     return sorted(kept.values(), key=lambda item: (item["type"] != READY, item["type"]))
+
+
+def merge_patch(old: Status, new: Status) -> Status:
+    """Return the merge patch that turns one into the other."""
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    return changed | dict.fromkeys(old.keys() - new.keys())

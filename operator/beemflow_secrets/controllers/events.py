@@ -60,7 +60,7 @@ class Events:
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{key.name[:230]}.{secrets.token_hex(8)}", "namespace": namespace},
+            "metadata": {"name": f"{key.name[:230].rstrip('-.')}.{secrets.token_hex(8)}", "namespace": namespace},
             "involvedObject": {**involved, "namespace": key.namespace} if key.namespace else involved,
             "type": kind,
             "reason": reason,

@@ -15,15 +15,26 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import Ref
 
-_NO_PLACE = {"timeout", "retry", "tls", "health_check", "namespaces"}
-"""Fields of a store that say how it is read, and not from where."""
+_NO_PLACE = {
+    "timeout",
+    "batch_size",
+    "retry",
+    "request_budget",
+    "cache",
+    "tls",
+    "access_policies",
+    "health_check",
+    "namespaces",
+}
+"""Fields of a store that say how it is read, or by whom, and not from where."""
 
 _BYTES = 6
 
 
 def place_of(store: StoreSpec) -> str:
     """Return what a store says of where it reads: with another backend, path or prefix it is another place."""
-    return store.model_dump_json(exclude=_NO_PLACE)
+    # Without what is left to defaults: a field that a later release adds makes no other place of the same store.
+    return store.model_dump_json(exclude=_NO_PLACE, exclude_defaults=True)
 
 
 def mark_of(store: Key, place: str, ref: Ref) -> str:

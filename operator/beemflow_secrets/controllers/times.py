@@ -12,7 +12,8 @@ def timestamp(moment: float) -> str:
 
 def rfc3339(moment: datetime) -> str:
     """Write a time in whole seconds, UTC."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, whose years before 1000 have fewer than four digits: Go's zero time is in the year 1.
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def seconds(text: str) -> float:

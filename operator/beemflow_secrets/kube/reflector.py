@@ -14,7 +14,7 @@ import structlog
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Expired
-from beemflow_secrets.model.names import OWNER_LABEL, ROLES_ANNOTATION
+from beemflow_secrets.model.names import OWNER_LABEL, OWNER_NAME_ANNOTATION, ROLES_ANNOTATION
 from beemflow_secrets.model.policy import roles_in
 
 if TYPE_CHECKING:
@@ -35,11 +35,12 @@ RECONNECT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A Secret of ours as the watch last saw it. `owner` is the uid on its label."""
+    """A Secret of ours as the watch last saw it. `owner` is the uid on its label, `maker` the name of that resource."""
 
     uid: str
     resource_version: str
     owner: str
+    maker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,8 @@ def _namespace(metadata: Object) -> Namespace:
 
 
 def _seen(metadata: Object) -> Seen:
-    return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL])
+    maker: str = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION) or metadata["name"]
+    return Seen(metadata["uid"], metadata["resourceVersion"], metadata["labels"][OWNER_LABEL], maker)
 
 
 def _name(metadata: Object) -> Name:

@@ -15,6 +15,8 @@ from beemflow_secrets.render.property import origin_of, pick
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from beemflow_secrets.providers.base import Content
+
 
 class Secrets(SecretsProvider):
     """The six operations on one store. `driver` is what values call it, where no link of a chain served them.
@@ -65,6 +67,31 @@ class Secrets(SecretsProvider):
         """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
         with self._as_named():
             return await self._opened().list_secrets(prefix)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the store's driver can write."""
+        return self._opened().writes
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a secret, or one field of it: `key#property`, or `property`. Return it as it is then, with its version.
+
+        See `SecretsProvider.set_secret`. Raises a SecretsError, Invalid where the store is read only.
+        """
+        parts = _parts(key, property)
+        with self._as_named():
+            written = await self._opened().set_secret(parts.key, value, property=parts.property)
+        # A field alone: who may write need not be one who may read the others.
+        answer = self._answer(key, parts, written)
+        if isinstance(answer, SecretsError):
+            raise answer
+        return answer
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete a secret, or one field of it, and with its last field the secret. What is not there is no error."""
+        parts = _parts(key, property)
+        with self._as_named():
+            await self._opened().delete_secret(parts.key, property=parts.property)
 
     async def health_check(self) -> None:
         """Raise a SecretsError when the backend does not serve."""
@@ -124,6 +151,18 @@ def _split(key: str) -> KeyParts | Invalid:
         return split_key(key)
     except ValueError as fault:
         return Invalid(f"the key {fault}", key=key)
+
+
+def _parts(key: str, property: str | None) -> KeyParts:
+    """Return what is to be written. Raises Invalid for a malformed key, and where a property is named twice."""
+    if property is not None and not property:
+        raise Invalid("the property is empty", key=key)
+    parts = _split(key)
+    if isinstance(parts, Invalid):
+        raise parts
+    if property is not None and parts.property is not None:
+        raise Invalid("the property is named twice, in the key and beside it", key=key)
+    return parts if property is None else KeyParts(parts.key, property)
 
 
 def _text(key: str, value: SecretValue) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.library.opening import Given
     from beemflow_secrets.library.secrets import Secrets
-    from beemflow_secrets.providers.base import SecretValue
+    from beemflow_secrets.providers.base import Content, SecretValue
 
 T = TypeVar("T")
 
@@ -86,6 +86,14 @@ class SyncSecrets:
     def list_secrets(self, prefix: str = "") -> list[str]:
         """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
         return self._loop.run(self._secrets.list_secrets(prefix))
+
+    def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a secret, or one field of it, and return it as it is then."""
+        return self._loop.run(self._secrets.set_secret(key, value, property=property))
+
+    def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete a secret, or one field of it, and with its last field the secret."""
+        self._loop.run(self._secrets.delete_secret(key, property=property))
 
     def health_check(self) -> None:
         """Raise a SecretsError when the backend does not serve."""

@@ -22,10 +22,11 @@ class Cache(Model):
     max_size: int = Field(
         default=1000, ge=1, le=1_000_000, description="The most values that are kept, from 1. Default 1000."
     )
-    strategy: Literal["ttl", "lru"] = Field(
+    strategy: Literal["ttl", "lru", "write-through"] = Field(
         default="lru",
         description="What happens when the cache is full. ttl: nothing more is kept until values expire. lru: the one "
-        "goes that has not been asked for the longest. Default lru.",
+        "goes that has not been asked for the longest. write-through: as lru, and what is written through the store is "
+        "kept at once. Default lru.",
     )
     stale_if_error: Duration = Field(
         default=0.0,

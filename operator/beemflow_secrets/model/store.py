@@ -197,7 +197,9 @@ class StoreStatus(StatusModel):
     observed_generation: ObservedGeneration = None
     conditions: Conditions = Field(default=[])
     providers: list[ProviderStatus] = Field(default=[], max_length=MOST_LINKS, description="How its backends stand.")
-    capabilities: list[Literal["Read", "List"]] = Field(default=[], max_length=2, description="What it can do.")
+    capabilities: list[Literal["Read", "List", "Write"]] = Field(
+        default=[], max_length=3, description="What its driver can do; what its login may do is not tried."
+    )
 
 
 def check_scope(spec: StoreSpec, *, cluster: bool, ambient: bool) -> str | None:

@@ -11,6 +11,8 @@ from beemflow_secrets.providers.errors import SecretsError, Throttled
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from beemflow_secrets.providers.base import Content
+
 _BATCH = 50
 
 
@@ -39,6 +41,19 @@ class AddedDriver(Driver):
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Pass on."""
         return await self._provider.list_secrets(prefix)
+
+    @property
+    def writes(self) -> bool:
+        """Pass on."""
+        return self._provider.writes
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Pass on."""
+        return await self._provider.set_secret(key, value, property=property)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Pass on."""
+        await self._provider.delete_secret(key, property=property)
 
     async def health_check(self) -> None:
         """Pass on."""

@@ -158,8 +158,14 @@ class SecretValue:
         return (SecretValue, ("***", self.version))
 
 
+Content = str | bytes | Mapping[str, str | bytes]
+"""What can be written: text, bytes, or a map of fields."""
+
+
 class SecretsProvider(ABC):
     """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`.
+
+    One that can write has `set_secret` and `delete_secret` too. Both may be called again after an answer that got lost.
 
     A driver by entry point is made with the `options` of its configuration, and checks them: it raises Invalid for
     what it does not know. One without a constructor takes none. No provider prints what it holds.
@@ -198,6 +204,29 @@ class SecretsProvider(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of connections. The provider is of no use afterwards."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can write, whatever its login may."""
+        return type(self).set_secret is not SecretsProvider.set_secret
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a secret, or one field of it, and return the whole secret as the backend has it then.
+
+        Without a property it then holds `value` and nothing else: a map is its fields, or a JSON object where secrets
+        are text; text is the field `value` where secrets are maps. With one its other fields stay. A value that is
+        there already makes no new version. Raises a SecretsError.
+        """
+        del value, property
+        raise read_only(key)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete a secret, or one field of it, and with its last field the secret.
+
+        It can be brought back where the backend has means for that. What is not there is no error.
+        """
+        del property
+        raise read_only(key)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read many secrets at once; each is answered by its value or by the error that concerns it alone.
@@ -303,6 +332,11 @@ class Driver(FetchingProvider):
 
     name: str
     batch_limit: int = 1
+
+
+def read_only(key: str) -> Invalid:
+    """Return the answer to a write of a backend that cannot be written to."""
+    return Invalid("this backend is read only", key=key)
 
 
 def no_history(ref: Ref) -> NotFound:

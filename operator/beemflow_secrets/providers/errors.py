@@ -18,10 +18,11 @@ status, an event or a log.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class SecretsError(Exception):
@@ -94,3 +95,13 @@ class Invalid(SecretsError):
 
 class EndpointNotAllowed(Invalid):
     """The address is none that the store may connect to, by its text or by what its name resolves to."""
+
+
+@contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Name the key in what is raised without one."""
+    try:
+        yield
+    except SecretsError as error:
+        error.key = error.key or key
+        raise

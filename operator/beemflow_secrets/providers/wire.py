@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import aiohttp
 from yarl import URL
 
+from beemflow_secrets.kube.client import LARGE
 from beemflow_secrets.kube.proxies import BadProxy, proxy_for
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Invalid, Unavailable
@@ -124,7 +126,8 @@ class Wire:
             URL(self._address + path, encoded=True),
             params=params,
             json=json,
-            data=body,
+            # aiohttp hands bytes to the socket in one go, and warns where they are many; of a stream it takes pieces.
+            data=BytesIO(body) if body is not None and len(body) > LARGE else body,
             headers=headers,
             allow_redirects=False,
         ) as response:

@@ -92,9 +92,15 @@ audit_failures_total = Counter(
 )
 
 
+KINDS = ("AuthFailed", "Denied", "Gone", "Invalid", "NotFound", "Throttled", "Unavailable")
+"""The errors of a backend. An alert on a rate sees nothing of a series that begins with its first error."""
+
+
 def serve_driver(provider: str) -> None:
     """Let the families of a driver have samples before its first call."""
     active_connections.labels(provider)
+    for kind in KINDS:
+        errors_total.labels(provider, kind)
     for operation in ("read", "list", "health"):
         requests_total.labels(provider, operation, "success")
         request_duration_seconds.labels(provider, operation)

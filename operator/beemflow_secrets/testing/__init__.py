@@ -15,7 +15,7 @@ import pytest
 
 # Before they are imported: their asserts then say what differs.
 pytest.register_assert_rewrite(
-    *(f"beemflow_secrets.testing.{name}" for name in ("contract", "errors", "harness", "listing", "reading"))
+    *(f"beemflow_secrets.testing.{name}" for name in ("contract", "errors", "harness", "listing", "reading", "writing"))
 )
 
 from beemflow_secrets.testing.contract import ProviderContract  # noqa: E402 - as above

@@ -10,6 +10,7 @@ import structlog
 from beemflow_secrets.testing.errors import Errors
 from beemflow_secrets.testing.listing import Listing
 from beemflow_secrets.testing.reading import Reading
+from beemflow_secrets.testing.writing import Writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ RECORD = "beemflow-secrets contract"
 """The property of a test's report in which a case tells of what it was."""
 
 
-class ProviderContract(Reading, Listing, Errors):
+class ProviderContract(Reading, Listing, Writing, Errors):
     """Subclass it as `Test…` and give it a fixture `harness`, anew for each case."""
 
     @pytest.fixture

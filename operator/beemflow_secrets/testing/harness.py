@@ -39,6 +39,7 @@ class Abilities:
     throttles   it can be told to refuse what comes too fast
     stops       it can be stopped and comes back
     wire        it is reached by HTTP, so that a proxy can stand before it
+    writes      it can be written to: the login that is lent may
     largest     bytes of the largest value that is tried
     """
 
@@ -54,6 +55,7 @@ class Abilities:
     throttles: bool = False
     stops: bool = False
     wire: bool = False
+    writes: bool = False
     largest: int = 65536
 
 

@@ -115,21 +115,6 @@ async def test_the_user_is_the_service_account_where_one_is_used(backend: Backen
     assert users == ["system:serviceaccount:flows:reader", "system:serviceaccount:other:reader"]
 
 
-async def test_what_the_cache_serves_is_an_access_too(backend: Backend) -> None:
-    sink = Sink()
-    trail = Trail([sink])
-    provider = audited(backend, trail, cache={"enabled": True})
-    for _ in range(2):
-        await provider.fetch([Ref("a")])
-    await provider.list_secrets()
-    await trail.close()
-    assert [(record["secret_key"], record["cache"]) for record in sink.records] == [
-        ("a", "miss"),
-        ("a", "hit"),
-        ("", "off"),
-    ]
-
-
 async def test_a_health_check_is_no_access(backend: Backend) -> None:
     sink = Sink()
     trail = Trail([sink])

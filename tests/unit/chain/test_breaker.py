@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from beemflow_secrets.chain.breaker import PROBE_DOWN
 from beemflow_secrets.chain.call import CALLS
@@ -171,6 +172,24 @@ async def test_a_link_that_a_probe_finds_up_and_no_read_does_has_been_down_all_t
     await asyncio.sleep(1)
     await read(link, "k1")
     assert link.breaker.since > since
+
+
+async def test_a_probe_that_runs_into_a_defect_is_not_the_last(
+    link: Link, backend: Backend, monkeypatch: pytest.MonkeyPatch, canary: str
+) -> None:
+    async def broken() -> None:
+        raise ValueError(canary)
+
+    backend.fault = Unavailable("away")
+    await read(link, "k1")
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as logs:
+        patch.setattr(backend, "health_check", broken)
+        await asyncio.sleep(PROBE_DOWN[1] + 0.1)
+    assert {"event": "Driver failed unexpectedly", "link": "one", "error": "ValueError"}.items() <= logs[0].items()
+    assert canary not in str(logs)
+    backend.fault = None
+    await asyncio.sleep(PROBE_DOWN[1] + 0.1)
+    assert await read(link, "k1") == {"v"}
 
 
 async def test_closing_ends_the_probes(link: Link, backend: Backend) -> None:

@@ -223,12 +223,34 @@ async def test_who_stops_waiting_leaves_his_turn_to_the_next() -> None:
     assert now() - began == pytest.approx(9, abs=0.1)
 
 
+async def test_a_turn_that_came_too_late_for_who_left_is_the_next_ones() -> None:
+    budget = Budget(RequestBudget(per_second=0.1))
+    await budget.take(Batch(()), now())
+    leaving, staying = (asyncio.create_task(budget.take(Batch(()), now() + 100)) for _ in range(2))
+    await asyncio.sleep(1)
+    budget._tokens = 1.0
+    budget._serve()
+    leaving.cancel()  # it has its turn, and does not know yet
+    await staying
+    assert now() == pytest.approx(1, abs=0.1)
+
+
+async def test_a_key_that_comes_after_a_refused_batch_has_an_answer_of_its_own() -> None:
+    driver = Timed(batch_limit=20)
+    reader = store(driver, 0.01)
+    await ask(reader, "a")
+    async with asyncio.timeout(300):
+        assert isinstance(await ask(reader, "b"), OverBudget)
+        assert isinstance(await ask(reader, "c"), OverBudget)
+
+
 async def test_a_link_over_its_own_budget_is_not_down() -> None:
     driver = Timed()
     budget = Budget(RequestBudget(per_second=0.01))
     call = Call(driver, timeout=TIMEOUT, retry=Retry(), within=TIMEOUT, budgets=(budget,))
     breaker = Breaker(call, name="one")
     await ask(breaker, "a")
+    await asyncio.sleep(1)  # a refusal is later than what worked last
     assert isinstance(await ask(breaker, "b"), OverBudget)
     with pytest.raises(OverBudget):
         await breaker.list_secrets()

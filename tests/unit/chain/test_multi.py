@@ -238,6 +238,14 @@ async def test_failover_lists_what_the_first_that_serves_has(failover: Pair) -> 
         await failover.chain.list_secrets()
 
 
+async def test_a_link_that_is_down_whatever_the_reason_is_passed_over_in_listings_too(failover: Pair) -> None:
+    failover.first.fault = Invalid("there is no mount at 'secret'")
+    with pytest.raises(Invalid, match="vault: there is no mount"):  # of this prefix, for all that is known
+        await failover.chain.list_secrets()
+    await failover.links[0].breaker.probe()
+    assert await failover.chain.list_secrets() == ["both", "spare"]
+
+
 async def test_priority_lists_what_any_has_or_nothing(priority: Pair) -> None:
     assert await priority.chain.list_secrets() == ["both", "own", "spare"]
     priority.first.fault = Unavailable("away")

@@ -1,4 +1,4 @@
-"""controllers/agenda.py: who comes up when, on a loop and a wall clock that the test turns."""
+"""controllers/secret/agenda.py: who comes up when, on a loop and a wall clock that the test turns."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers.agenda import BURST, LOOK_AGAIN, PACE, Agenda
 from beemflow_secrets.controllers.objects import Key, Moment, observe
-from beemflow_secrets.controllers.timing import NEVER, due_after
-from beemflow_secrets.controllers.tracked import Registry, Tracked, parse
+from beemflow_secrets.controllers.secret.agenda import BURST, LOOK_AGAIN, PACE, Agenda
+from beemflow_secrets.controllers.secret.timing import NEVER, due_after
+from beemflow_secrets.controllers.secret.tracked import Registry, Tracked, parse
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.engine.queue import KeyedQueue
 from beemflow_secrets.model import names

@@ -1,4 +1,4 @@
-"""controllers/aging.py: what time does to a status, on a clock that the test sets, backwards too."""
+"""controllers/secret/aging.py: what time does to a status, on a clock that the test sets, backwards too."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.aging import aged, next_turn
 from beemflow_secrets.controllers.conditions import Saying, find, ready
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.outcome import Outcome
+from beemflow_secrets.controllers.secret import status
+from beemflow_secrets.controllers.secret.aging import aged, next_turn
+from beemflow_secrets.controllers.secret.outcome import Outcome
+from beemflow_secrets.controllers.secret.timing import UNREADABLE, Terms
 from beemflow_secrets.controllers.times import timestamp
-from beemflow_secrets.controllers.timing import UNREADABLE, Terms
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.render.compose import Composed, Entry
 

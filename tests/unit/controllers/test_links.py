@@ -8,9 +8,9 @@ import pytest
 
 from beemflow_secrets.chain.merge import Merge
 from beemflow_secrets.chain.multi import Failover
-from beemflow_secrets.controllers.links import degraded, providers_of
+from beemflow_secrets.controllers.store.links import degraded, providers_of
+from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, SERVING, judge, plain_provider, store_status
 from beemflow_secrets.controllers.times import seconds
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, SERVING, judge, plain_provider, store_status
 from beemflow_secrets.providers.errors import Throttled, Unavailable
 from tests.unit.chain.scripted import Backend, as_link
 
@@ -81,16 +81,30 @@ async def test_each_row_says_when_its_link_was_looked_at_last() -> None:
     multi = await down("main")
     rows = providers_of(multi)
     first = store_status(
-        {}, SERVING, providers=rows, degraded=degraded(multi, {"main": NOON}), opened=True, generation=1, now=NOON
+        {},
+        SERVING,
+        providers=rows,
+        degraded=degraded(multi, {"main": NOON}),
+        capabilities=["Read", "List"],
+        generation=1,
+        now=NOON,
     )
     assert [row["lastCheck"] for row in first["providers"]] == ["2026-11-24T12:00:00Z"] * 2
     assert [item["type"] for item in first["conditions"]] == ["Ready", "Degraded"]
     healthy = [rows[0]._replace(state="Healthy", error=None), rows[1]]
-    later = store_status(first, SERVING, providers=healthy, degraded=None, opened=True, generation=1, now=NOON + 60)
+    later = store_status(
+        first, SERVING, providers=healthy, degraded=None, capabilities=["Read", "List"], generation=1, now=NOON + 60
+    )
     assert [row["lastCheck"] for row in later["providers"]] == ["2026-11-24T12:01:00Z", "2026-11-24T12:00:00Z"]
     assert [item["type"] for item in later["conditions"]] == ["Ready"]  # a chain no more
     last = store_status(
-        later, SERVING, providers=healthy, degraded=None, opened=True, generation=1, now=NOON + CHECKED_TOLD
+        later,
+        SERVING,
+        providers=healthy,
+        degraded=None,
+        capabilities=["Read", "List"],
+        generation=1,
+        now=NOON + CHECKED_TOLD,
     )
     assert last["providers"][1]["lastCheck"] == "2026-11-24T12:10:00Z"
     await multi.close()

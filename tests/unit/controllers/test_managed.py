@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers import managed
-from beemflow_secrets.controllers.ownership import Owner
+from beemflow_secrets.controllers.target import managed
+from beemflow_secrets.controllers.target.ownership import Owner
 from beemflow_secrets.model.names import FIELD_MANAGER, OWNER_LABEL, OWNER_NAME_ANNOTATION
 
 OURS = Owner("slack", "uid-1")

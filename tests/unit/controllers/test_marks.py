@@ -42,7 +42,18 @@ def test_another_place_is_another_mark(other: str) -> None:
     assert other != mark(store())
 
 
-@pytest.mark.parametrize("how", [{"timeout": "3s"}, {"retry": {"attempts": 1}}, {"healthCheck": {"interval": "5s"}}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"timeout": "3s"},
+        {"retry": {"attempts": 1}},
+        {"healthCheck": {"interval": "5s"}},
+        {"requestBudget": {"perSecond": 5}},
+        {"batchSize": 5},
+        {"cache": {"enabled": True}},
+        {"accessPolicies": [{"allowedActions": ["read"]}]},
+    ],
+)
 def test_how_it_is_read_makes_no_difference(how: dict[str, Any]) -> None:
     assert mark(store(**how)) == mark(store())
     assert mark(store(), Ref("slack", since=3.0)) == mark(store())

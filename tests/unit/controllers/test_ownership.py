@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.controllers.ownership import NotOurs, Owner, goes_with, take
+from beemflow_secrets.controllers.target.ownership import NotOurs, Owner, goes_with, take
 from beemflow_secrets.model.names import ADOPT_ANNOTATION, FIELD_MANAGER, OWNER_LABEL, OWNER_NAME_ANNOTATION
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from beemflow_secrets.controllers.objects import Key
-from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
+from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.providers.base import Ref
 

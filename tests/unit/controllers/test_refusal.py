@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from base64 import b64encode
 from typing import TYPE_CHECKING, cast
 
-from beemflow_secrets.controllers.refusal import refusal, veiled
+from beemflow_secrets.controllers.target.refusal import refusal, veiled
 from beemflow_secrets.kube.errors import ApiUnavailable, Forbidden, NotFound
 from beemflow_secrets.model.reasons import Reason
 
@@ -35,6 +36,12 @@ class Cluster:
 def test_values_go_as_they_are_and_as_base64_the_longest_first() -> None:
     text = f"a {b64encode(b'secret').decode()} b secret c secret-2 d"
     assert veiled(text, [b"secret", b"secret-2"]) == "a *** b *** c *** d"
+
+
+def test_values_go_as_quoted_text_too() -> None:
+    value = 'a "key"\nü\tof two lines'
+    quoted = [json.dumps(value), json.dumps(value, ensure_ascii=False)]
+    assert veiled(f"denied: {quoted[0]}, {quoted[1]}", [value.encode()]) == 'denied: "***", "***"'
 
 
 def test_short_values_stand_in_every_text_by_chance() -> None:

@@ -1,4 +1,4 @@
-"""controllers/reporting.py: two who have something to say of one resource at once."""
+"""controllers/secret/reporting.py: two who have something to say of one resource at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from beemflow_secrets.controllers.objects import observe
-from beemflow_secrets.controllers.reporting import Reporter
-from beemflow_secrets.controllers.tracked import Registry
+from beemflow_secrets.controllers.secret.reporting import Reporter
+from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers import patches, target
-from beemflow_secrets.controllers.ownership import Owner
-from beemflow_secrets.controllers.target import Desired
+from beemflow_secrets.controllers.target import patches, target
+from beemflow_secrets.controllers.target.ownership import Owner
+from beemflow_secrets.controllers.target.target import Desired
 from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, OWNER_LABEL
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""controllers/timing.py: when a resource is read again."""
+"""controllers/secret/timing.py: when a resource is read again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets.controllers.objects import Key, Observed, observe
+from beemflow_secrets.controllers.secret.timing import NEVER, created, due_after, due_as_told, pause_after, terms_of
+from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.controllers.times import timestamp
-from beemflow_secrets.controllers.timing import NEVER, created, due_after, due_as_told, pause_after, terms_of
-from beemflow_secrets.controllers.tracked import parse
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired
 from beemflow_secrets.kube.reflector import Namespace, OwnedSecrets, Seen, namespaces
-from beemflow_secrets.model.names import OWNER_LABEL
+from beemflow_secrets.model.names import OWNER_LABEL, OWNER_NAME_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,6 +94,13 @@ async def test_an_empty_listing_is_null() -> None:
     assert heard == [("x", None, "a")]
     assert reflector.synced.is_set()
     assert client.watched_from == ["100", "1"]
+
+
+async def test_the_resource_that_made_it_is_known_by_its_annotation() -> None:
+    told, untold = item("x"), item("y")
+    told["metadata"]["annotations"] = {OWNER_NAME_ANNOTATION: "slack"}
+    reflector, _, _ = await followed(("list", [told, untold]))
+    assert [seen.maker for name in "xy" if (seen := reflector.seen(("ns", name)))] == ["slack", "y"]
 
 
 async def test_events_are_followed_and_bookmarks_move_only_the_version() -> None:

@@ -151,6 +151,10 @@ RIGHT: list[tuple[str, Spec]] = [
         STORE,
         vault() | {"cache": {"enabled": True, "ttl": "1h", "maxSize": 1, "strategy": "ttl", "staleIfError": "24h"}},
     ),
+    (
+        STORE,
+        vault() | {"cache": {"enabled": True, "strategy": "write-through"}},
+    ),
     (STORE, vault() | {"cache": {"staleIfError": 0, "maxSize": 1000000}}),
     (STORE, chain({**vault(), "requestBudget": {"perSecond": 5, "burst": 1}}) | {"requestBudget": {"perSecond": 1e4}}),
     (STORE, vault() | {"tls": {"pinnedCertificates": [PIN, PIN.replace("/", "//", 1), f"sha256//{'/' * 43}="]}}),

@@ -2,6 +2,7 @@
 
     driver    the operations
     reading   values: in batches where that is allowed, else one by one
+    writing   what a write or a deletion takes
     expiries  when secrets expire, by their tags
     client    what is asked with the login, and what follows when it is refused
     logins    the keys that all calls share: made once, renewed in time, made anew when they are dead

@@ -1,4 +1,4 @@
-"""The driver: reading and listing the secrets of one region."""
+"""The driver: reading, listing and writing the secrets of one region."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from beemflow_secrets.providers.aws.methods import Method
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
 from beemflow_secrets.providers.aws.regions import address_of
 from beemflow_secrets.providers.aws.sts import Sts
+from beemflow_secrets.providers.aws.writing import delete, write
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.base import Content, Surroundings
 
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -78,6 +79,16 @@ class AwsDriver(Driver):
         filters = [{"Key": "name", "Values": [prefix]}] if prefix and not prefix.startswith("!") else []
         found = [one.name async for listed in self._client.listing(filters) for one in listed]
         return sorted(name for name in found if name.startswith(prefix))
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a version, unless it is there already; a secret that is scheduled for deletion is restored for it."""
+        written = await write(self._client, key, value, property)
+        written.expires_at = (await self._expiries.known()).get(key)
+        return written
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Schedule a secret for deletion, in 30 days, or write a version without a field."""
+        await delete(self._client, key, property)
 
     async def health_check(self) -> None:
         """Read a secret that need not be there: that takes no right, and stands in nobody's way."""

@@ -61,6 +61,10 @@ _REFUSED = {
 }
 
 
+class Exists(Invalid):
+    """A secret of this name is there already."""
+
+
 def code_of(text: object) -> str:
     """Return an error code without its namespace, its address, and its ending."""
     code = str(text or "").rpartition("#")[2].partition(":")[0]
@@ -83,6 +87,8 @@ def error_of(code: str, text: object, *, key: str | None = None, answer: Answer 
     elif code == "InvalidRequest" and "delet" in str(text):
         # "marked for deletion". Of a read the code says nothing else, but it can remove a Secret: the text must agree.
         error = Gone("the secret is scheduled for deletion", key=key)
+    elif code == "ResourceExists":
+        error = Exists("a secret of this name is there already", key=key)
     elif code in _DENIED:
         error = Denied(_DENIED[code], key=key)
     elif code in _REFUSED:

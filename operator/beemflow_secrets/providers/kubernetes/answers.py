@@ -11,6 +11,7 @@ import orjson
 
 from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.kubernetes.writing import Standing
 from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
 
 if TYPE_CHECKING:
@@ -60,6 +61,14 @@ def secret(answer: Answer) -> SecretValue:
     raise _misshapen()
 
 
+def standing(answer: Answer) -> Standing:
+    """Read a Secret, with what it takes to change just this one."""
+    match _document(answer):
+        case {"metadata": {"uid": str(uid)}, "type": str(kind)}:
+            return Standing(secret(answer), uid, kind)
+    raise _misshapen()
+
+
 def page(answer: Answer) -> tuple[list[str], str]:
     """Read a page of a listing of metadata: the names, and the token of the next page, empty after the last."""
     match _document(answer):
@@ -84,6 +93,10 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
             error = Denied("the API server does not allow this (403): a Role has to", key=key)
         case HTTPStatus.NOT_FOUND if status.get("reason") == "NotFound" and _kind(status) == "secrets":
             error = NotFound("no such Secret", key=key)
+        case HTTPStatus.NOT_FOUND if status.get("reason") == "NotFound" and _kind(status) == "namespaces":
+            error = Invalid("the cluster has no such namespace", key=key)
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            error = Invalid("the value is larger than the API server takes (413)", key=key)
         case HTTPStatus.TOO_MANY_REQUESTS:
             error = Throttled("the API server asks for fewer requests (429)", key=key, retry_after=answer.patience)
         case code if HTTPStatus.BAD_REQUEST <= code < HTTPStatus.INTERNAL_SERVER_ERROR and not status:

@@ -1,20 +1,24 @@
-"""The driver: reading and listing the Secrets of one namespace."""
+"""The driver: reading, listing and writing the Secrets of one namespace."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import orjson
+
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.client import METADATA_LIST, PAGE
+from beemflow_secrets.kube.client import MERGE_PATCH, METADATA_LIST, PAGE
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.cluster import this_cluster
 from beemflow_secrets.providers.endpoints import EVERYWHERE
-from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
-from beemflow_secrets.providers.kubernetes.answers import failure, is_name, page, secret, secret_name
+from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable, naming
+from beemflow_secrets.providers.kubernetes.answers import failure, is_name, page, secret, secret_name, standing
 from beemflow_secrets.providers.kubernetes.identity import identity
+from beemflow_secrets.providers.kubernetes.writing import creation, removal, update
 from beemflow_secrets.providers.tls import secured, ssl_context
 from beemflow_secrets.providers.wire import Wire
 
@@ -24,12 +28,16 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.base import Content, Surroundings
+    from beemflow_secrets.providers.kubernetes.writing import Change, Standing
     from beemflow_secrets.providers.wire import Answer
+
+_FIELD_MANAGER = "beemflow-secrets-store"
+"""Not the operator's: by that it knows what a BeemFlowSecret has written."""
 
 
 class KubernetesDriver(Driver):
-    """Reads the Secrets of `kubernetes.namespace`; a Secret's data keys are its fields.
+    """Reads and writes the Secrets of `kubernetes.namespace`; a Secret's data keys are its fields.
 
     `clock` tells when the login is old.
     """
@@ -68,6 +76,25 @@ class KubernetesDriver(Driver):
                 return sorted(found)
             params["continue"] = more
 
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write into a Secret, or make one. Refused is one that a BeemFlowSecret or the cluster keeps."""
+        with naming(key):
+            name = _name(key)
+            found = await self._standing(name)
+            change = update(found, value, property) if found is not None else creation(name, value, property)
+            if found is not None and change is None:
+                return found.value
+            assert change is not None  # noqa: S101 - a creation is one
+            return secret(await self._do(change, name))
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete a Secret, for good, or a field of it."""
+        with naming(key), suppress(NotFound):
+            name = _name(key)
+            found = await self._standing(name)
+            if found is not None and (change := removal(found, property)) is not None:
+                await self._do(change, name)
+
     async def health_check(self) -> None:
         """Ask whether the API server is ready and knows the login: everybody whom it knows may ask that."""
         answer = await self._ask("/readyz", accept="text/plain")
@@ -88,29 +115,59 @@ class KubernetesDriver(Driver):
             return error
 
     async def _read(self, ref: Ref) -> SecretValue:
-        name = secret_name(ref.key)
-        if fault := key_fault(ref.key):
-            raise Invalid(f"the key {fault}", key=ref.key)
-        if not is_name(name):
-            raise Invalid("no Secret can have this name, nor one that it could be mapped to", key=ref.key)
+        name = _name(ref.key)
         value = secret(_good(await self._ask(paths.secrets(self._namespace, name)), key=ref.key))
         if ref.version not in {None, value.version}:
             raise no_history(ref)
         return value
 
+    async def _standing(self, name: str) -> Standing | None:
+        """Return the Secret as it is now, None where it is not there."""
+        try:
+            return standing(_good(await self._ask(paths.secrets(self._namespace, name))))
+        except NotFound:
+            return None
+
+    async def _do(self, change: Change, name: str) -> Answer:
+        path = paths.secrets(self._namespace, "" if change.method == "POST" else name)
+        params = {"fieldManager": _FIELD_MANAGER} if change.method != "DELETE" else None
+        answer = await self._ask(path, params=params, method=change.method, body=change.body)
+        if answer.status == HTTPStatus.CONFLICT:
+            raise Unavailable("somebody else wrote the Secret at the same time")
+        return answer if answer.status == HTTPStatus.CREATED else _good(answer)
+
     async def _ask(
-        self, path: str, *, params: Mapping[str, str] | None = None, accept: str = "application/json"
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        accept: str = "application/json",
+        method: str = "GET",
+        body: Mapping[str, object] | None = None,
     ) -> Answer:
         """Ask, and once more with a renewed token where the first is not accepted. Raises AuthFailed."""
         token = await self._identity.current()
         for last in (False, True):
             headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
-            answer = await self._wire.send("GET", path, headers=headers, params=params)
+            if body is not None:
+                headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
+            sent = orjson.dumps(body) if body is not None else None
+            answer = await self._wire.send(method, path, headers=headers, params=params, body=sent)
             if answer.status != HTTPStatus.UNAUTHORIZED:
                 return answer
             if not last:
                 token = await self._identity.replace(token)
         raise self._identity.refused()
+
+
+def _name(key: str) -> str:
+    """Return the name of the Secret that holds `key`. Raises Invalid where none can."""
+    name = secret_name(key)
+    if fault := key_fault(key):
+        raise Invalid(f"the key {fault}", key=key)
+    if not is_name(name):
+        raise Invalid("no Secret can have this name, nor one that it could be mapped to", key=key)
+    return name
 
 
 def _trust(spec: StoreSpec, cluster: Connection | None) -> ssl.SSLContext | None:

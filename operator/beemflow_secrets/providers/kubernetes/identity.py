@@ -76,7 +76,7 @@ class Identity:
         asked = self._clock()
         text, seconds = await self._ask()
         if re.fullmatch("[!-~]*", text) is None:
-            raise AuthFailed("the token holds what no token can hold")
+            raise AuthFailed("the token holds blanks, control characters or letters beyond ASCII, as none does")
         self._token, self._due, self._ends = text, asked + seconds * _RENEW_AT, asked + seconds
 
 

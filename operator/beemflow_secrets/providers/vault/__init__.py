@@ -1,6 +1,7 @@
 """HashiCorp Vault and OpenBao: the KV engines, versions 1 and 2, and engines that lease what they make.
 
     driver    the operations
+    writing   a read, the change, and a write that is refused where another came between
     mounts    which mount the store's path lies in, and of which KV version
     leases    dynamic secrets, kept while their leases live
     session   what is done with the login, and what follows when the server refuses

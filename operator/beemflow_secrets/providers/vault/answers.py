@@ -12,6 +12,8 @@ from beemflow_secrets.providers.times import rfc3339
 from beemflow_secrets.providers.wire import WHOLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beemflow_secrets.providers.wire import Answer
 
 
@@ -62,6 +64,21 @@ def kv2_value(answer: Answer) -> SecretValue:
         case {"data": {"data": dict(fields), "metadata": {"version": jsontext.Number() as version, **metadata}}}:
             custom = metadata.get("custom_metadata")
             tags = {name: str(text) for name, text in custom.items()} if isinstance(custom, dict) else {}
+            return SecretValue(
+                fields,
+                version=str(version),
+                created_at=rfc3339(metadata.get("created_time")),
+                expires_at=_expiry(metadata.get("deletion_time"), tags.get("expires-at")),
+                metadata=tags,
+            )
+    raise _misshapen()
+
+
+def kv2_written(answer: Answer, fields: Mapping[str, object], former: SecretValue | None) -> SecretValue:
+    """Read the answer to a write of KV2: what `fields` are now. Custom metadata is the secret's, not a version's."""
+    match document(answer):
+        case {"data": {"version": jsontext.Number() as version, **metadata}}:
+            tags = former.metadata if former is not None else {}
             return SecretValue(
                 fields,
                 version=str(version),

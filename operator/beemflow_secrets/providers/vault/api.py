@@ -18,7 +18,7 @@ from hvac.api.system_backend.lease import Lease
 from hvac.utils import format_url
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from beemflow_secrets.providers.vault.wire import Wire
     from beemflow_secrets.providers.wire import Answer
@@ -87,6 +87,24 @@ class Api:
     async def list_kv2(self, mount: str, path: str) -> Answer:
         """List one folder."""
         return await _coroutine(self._kv2.list_secrets(path, mount_point=mount))
+
+    async def write_plain(self, mount: str, path: str, fields: Mapping[str, object]) -> Answer:
+        """Write a secret of KV1, whole. hvac would first ask whether it is there, to choose among two verbs."""
+        return await self._adapter.request(
+            "post", format_url("/v1/{mount}/{path}", mount=mount, path=path), json=fields
+        )
+
+    async def write_kv2(self, mount: str, path: str, fields: Mapping[str, object], *, over: int) -> Answer:
+        """Write a version of a secret, if the newest is `over` still; 0 where there is none."""
+        return await _coroutine(self._kv2.create_or_update_secret(path, dict(fields), cas=over, mount_point=mount))
+
+    async def delete_plain(self, mount: str, path: str) -> Answer:
+        """Delete a secret of KV1, for good."""
+        return await _coroutine(self._kv1.delete_secret(path, mount_point=mount))
+
+    async def delete_kv2(self, mount: str, path: str) -> Answer:
+        """Delete the newest version of a secret; it can be undeleted."""
+        return await _coroutine(self._kv2.delete_latest_version_of_secret(path, mount_point=mount))
 
     async def mount_of(self, path: str) -> Answer:
         """Ask in which mount a path lies. Allowed to any token that has some right below the mount; hvac lacks it."""

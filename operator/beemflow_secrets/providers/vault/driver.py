@@ -1,4 +1,4 @@
-"""The driver: reading and listing below the store's path."""
+"""The driver: reading, listing and writing below the store's path."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
-from beemflow_secrets.providers.vault.failures import absent, failure, nothing_listed
+from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
 from beemflow_secrets.providers.vault.leases import Leases
 from beemflow_secrets.providers.vault.logins import Logins
 from beemflow_secrets.providers.vault.methods import log_in
 from beemflow_secrets.providers.vault.mounts import Mounts, named
 from beemflow_secrets.providers.vault.session import Session, check
 from beemflow_secrets.providers.vault.wire import Wire
+from beemflow_secrets.providers.vault.writing import delete, write
+from beemflow_secrets.providers.wire import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.base import Content, Surroundings
     from beemflow_secrets.providers.vault.mounts import Mount
-    from beemflow_secrets.providers.wire import Answer
 
 _FOLDERS_AT_ONCE = 8
+_NOTHING = Answer(HTTPStatus.NOT_FOUND, b"")
 
 
 class VaultDriver(Driver):
@@ -59,7 +61,8 @@ class VaultDriver(Driver):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List the names below the store's path that begin with `prefix`. A deleted KV2 secret with history is one."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
+        # A letter more, as any name has that the prefix fits.
+        if fault := key_fault(f"{prefix}x") or name_fault(prefix):
             raise Invalid(f"the prefix {fault}")
         found: set[str] = set()
         folders = [prefix[: prefix.rfind("/") + 1]]
@@ -74,6 +77,22 @@ class VaultDriver(Driver):
                 folders += [name for name in below if name.endswith("/")]
                 found.update(name for name in below if not name.endswith("/"))
         return sorted(found)
+
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write a version of KV2, or a secret of KV1, unless it is there already."""
+
+        async def writing(api: Api) -> SecretValue:
+            return await write(api, *await self._standing(api, key), key, value, property)
+
+        return await self._session.do(writing)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Delete the newest version of KV2, which can be undeleted, or a secret of KV1, which cannot."""
+
+        async def deleting(api: Api) -> None:
+            await delete(api, *await self._standing(api, key), key, property)
+
+        await self._session.do(deleting)
 
     async def health_check(self) -> None:
         """Log in if need be, and ask the server which mount the path lies in: no policy has to allow that."""
@@ -92,7 +111,7 @@ class VaultDriver(Driver):
             return error
 
     async def _read(self, ref: Ref, api: Api) -> SecretValue:
-        if fault := key_fault(ref.key):
+        if fault := key_fault(ref.key) or name_fault(ref.key):
             raise Invalid(f"the key {fault}", key=ref.key)
         mount = await self._mounts.find(api)
         if mount.version is None:
@@ -114,6 +133,13 @@ class VaultDriver(Driver):
             raise absent(answer, key=ref.key)
         check(answer, key=ref.key)
         return mount, answer
+
+    async def _standing(self, api: Api, key: str) -> tuple[Mount, Answer]:
+        """Read what a change begins with; of an engine that makes its secrets nothing, since reading makes one."""
+        if fault := key_fault(key):
+            raise Invalid(f"the key {fault}", key=key)
+        mount = await self._mounts.find(api)
+        return (mount, _NOTHING) if mount.version is None else await self._asked(api, partial(_read, api, Ref(key)))
 
     async def _listing(self, folder: str) -> list[str]:
         async def listing(api: Api) -> list[str]:

@@ -37,6 +37,8 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
             error = Denied("the policy of the login does not allow this (403)", key=key)
         case 404:
             error = Invalid("the server has no such namespace or mount (404)", key=key)
+        case 413:
+            error = Invalid("the value is larger than the server takes (413)", key=key)
         case 429:
             error = Throttled("the server asks for fewer requests (429)", retry_after=answer.patience)
         case 503 if any("sealed" in text for text in errors or ()):
@@ -50,6 +52,19 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
     return error
 
 
+def name_fault(name: str) -> str | None:
+    """Say what is wrong with the name of a secret that no path of Vault can hold; None when nothing is.
+
+    The server answers it with a redirect, or with a 400 that names no error: as one does that stands before the server,
+    and whose word would take a whole link of a chain for down.
+    """
+    if "//" in name:
+        return "has an empty segment ('//')"
+    if not name.isprintable():
+        return "holds a character that Vault takes in no path"
+    return None
+
+
 def absent(answer: Answer, *, key: str) -> SecretsError:
     """Return what a 404 to a read means. NotFound can remove a Secret, so only Vault's own word is taken for it."""
     match parsed(answer):
@@ -59,6 +74,19 @@ def absent(answer: Answer, *, key: str) -> SecretsError:
             return NotFound("no such key, or no such version of it", key=key)
         case _:
             return failure(answer, key=key)
+
+
+def deleted(answer: Answer) -> int | None:
+    """Return the number of the version that a 404 to a read says is deleted, None where it says something else."""
+    match parsed(answer):
+        case {"data": {"metadata": {"version": jsontext.Number() as version, "destroyed": bool()}}}:
+            return int(version)
+    return None
+
+
+def overtaken(answer: Answer) -> bool:
+    """Tell whether a write was refused because another one came before it."""
+    return answer.status == HTTPStatus.BAD_REQUEST and any("check-and-set" in text for text in _errors(answer) or ())
 
 
 def nothing_listed(answer: Answer) -> bool:

@@ -75,8 +75,8 @@ async def _ask(spec: VaultSpec, api: Api, surroundings: Surroundings, mount: str
 
 async def _read(spec: VaultSpec, name: str, surroundings: Surroundings) -> str:
     """Read one of `spec.credentials`. Raises AuthFailed where it is empty: the server would fail over some of them."""
-    # Editors and `echo` leave a newline behind a credential.
-    text = (await surroundings.credential(spec.credentials[name])).strip()
+    # Editors and `echo` leave a newline behind a credential. Blanks at the ends of a password are its own.
+    text = (await surroundings.credential(spec.credentials[name])).strip("\r\n" if name == "password" else None)
     if not text:
         raise AuthFailed(f"vault.{name} is empty")
     return text
@@ -106,5 +106,5 @@ async def _signed(ref: ServiceAccountRef, surroundings: Surroundings) -> str:
 def _static(token: str) -> Grant:
     """Return a token that somebody else made, and looks after: no time of it is known."""
     if re.fullmatch("[!-~]+", token) is None:
-        raise AuthFailed("the token holds what no token can hold")
+        raise AuthFailed("vault.token holds blanks, control characters or letters beyond ASCII, as no token does")
     return Grant(token, None, renewable=False)

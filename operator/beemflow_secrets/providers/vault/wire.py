@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.tls import ssl_context
 from beemflow_secrets.providers.wire import Wire as _Wire
 
@@ -35,7 +36,11 @@ class Wire:
     ) -> Answer:
         """Send one request. `path` is quoted already and begins with /. Raises Unavailable where no answer came."""
         headers = {} if token is None else {"X-Vault-Token": token}
-        return await self._wire.send(method, path, headers=headers, params=params, json=json)
+        body = None
+        if json is not None:
+            headers["Content-Type"] = "application/json"
+            body = jsontext.as_bytes(json)  # numbers of others go back as they came
+        return await self._wire.send(method, path, headers=headers, params=params, body=body)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -14,10 +14,10 @@ import structlog
 
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
-from beemflow_secrets.controllers.standing import NEVER_OPENED, Store
-from beemflow_secrets.controllers.storereporting import StoreReporter, store_path
-from beemflow_secrets.controllers.tenancy import turned
-from beemflow_secrets.controllers.verdict import OF_THE_SPEC, SERVING, Verdict, judge
+from beemflow_secrets.controllers.store.reporting import StoreReporter, store_path
+from beemflow_secrets.controllers.store.standing import NEVER_OPENED, Store
+from beemflow_secrets.controllers.store.tenancy import turned
+from beemflow_secrets.controllers.store.verdict import OF_THE_SPEC, SERVING, Verdict, judge
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Moment
-    from beemflow_secrets.controllers.openstore import Opener, OpenStore
-    from beemflow_secrets.controllers.tenancy import Tenancy
+    from beemflow_secrets.controllers.store.opening import Opener, OpenStore
+    from beemflow_secrets.controllers.store.tenancy import Tenancy
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Namespace

@@ -10,8 +10,8 @@ from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
-from beemflow_secrets.controllers.provenance import Provenance
-from beemflow_secrets.controllers.tracked import store_key
+from beemflow_secrets.controllers.secret.provenance import Provenance
+from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.base import Ref, SecretValue
@@ -28,9 +28,9 @@ from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from beemflow_secrets.controllers.demand import Wish
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.controllers.store import StoreController
+    from beemflow_secrets.controllers.secret.demand import Wish
+    from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.model.secret import SecretSpec
 
 

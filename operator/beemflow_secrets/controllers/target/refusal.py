@@ -6,6 +6,7 @@ policy. So what could be a value, of what was to be written or of what is there,
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -39,9 +40,15 @@ async def refusal(
 
 
 def veiled(message: str, values: Iterable[bytes]) -> str:
-    """Take values out of a message, as they are and as base64. The longest first: one may be a part of another."""
-    forms = {form for value in values for form in (value.decode(errors="replace"), b64encode(value).decode())}
+    """Take values out of a message, in each form. The longest first: one may be a part of another."""
+    forms = {form for value in values for form in _forms(value)}
     for form in sorted(forms, key=len, reverse=True):
         if len(form) >= SHORTEST_VEILED:
             message = message.replace(form, "***")
     return message
+
+
+def _forms(value: bytes) -> tuple[str, ...]:
+    """Return what a value may look like in a message: as it is, as base64, quoted as JSON and Go do it."""
+    text = value.decode(errors="replace")
+    return text, b64encode(value).decode(), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.target import annotations_of, is_outdated, is_sealed, labels_of, version_of
+from beemflow_secrets.controllers.target.target import annotations_of, is_outdated, is_sealed, labels_of, version_of
 from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
 
 if TYPE_CHECKING:
-    from beemflow_secrets.controllers.ownership import Owner
-    from beemflow_secrets.controllers.target import Desired, Written
+    from beemflow_secrets.controllers.target.ownership import Owner
+    from beemflow_secrets.controllers.target.target import Desired, Written
     from beemflow_secrets.kube.client import Object
 
 

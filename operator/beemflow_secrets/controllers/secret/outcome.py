@@ -13,7 +13,7 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.render.compose import Composed
 

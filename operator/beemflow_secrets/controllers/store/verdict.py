@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.controllers.conditions import Saying, said
-from beemflow_secrets.controllers.credentials import CredentialNotFound
 from beemflow_secrets.controllers.failure import printable
-from beemflow_secrets.controllers.links import Provider
+from beemflow_secrets.controllers.store.credentials import CredentialNotFound
+from beemflow_secrets.controllers.store.links import Provider
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model.names import DEGRADED, READY
 from beemflow_secrets.model.reasons import StoreReason
@@ -26,7 +26,7 @@ from beemflow_secrets.providers.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from beemflow_secrets.controllers.status import Status
+    from beemflow_secrets.controllers.conditions import Status
 
 CHECKED_TOLD = 600.0
 """Seconds between status writes that tell no more than that the store was checked again."""
@@ -45,11 +45,15 @@ _REASONS: tuple[tuple[type[SecretsError], StoreReason], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a store serves, and if not, why. `retry_after` is in seconds, where the backend named a time."""
+    """Whether a store serves, and if not, why.
+
+    `retry_after` is in seconds, where the backend named a time; `missing` are the critical keys that cannot be read.
+    """
 
     reason: StoreReason
     message: str
     retry_after: float | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def serves(self) -> bool:
@@ -73,7 +77,12 @@ def judge(error: SecretsError) -> Verdict:
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), StoreReason.BACKEND_UNAVAILABLE)
     if reason is StoreReason.VALID:
         return SERVING
-    return Verdict(reason, printable(error.message), error.retry_after if isinstance(error, Throttled) else None)
+    return Verdict(
+        reason,
+        printable(error.message),
+        retry_after=error.retry_after if isinstance(error, Throttled) else None,
+        missing=error.keys if isinstance(error, CriticalKeyMissing) else (),
+    )
 
 
 def store_status(
@@ -82,7 +91,7 @@ def store_status(
     *,
     providers: Sequence[Provider],
     degraded: Saying | None,
-    opened: bool,
+    capabilities: Sequence[str],
     generation: int,
     now: float,
 ) -> Status:
@@ -93,7 +102,7 @@ def store_status(
         "observedGeneration": generation,
         "conditions": said(old, {READY: ready, DEGRADED: degraded}, generation=generation, now=now),
         "providers": [_row(provider, dict(told.get(provider.name, {})), now) for provider in providers],
-        "capabilities": ["Read", "List"] if opened else [],
+        "capabilities": list(capabilities),
     }
 
 

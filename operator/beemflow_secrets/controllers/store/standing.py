@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.controllers.links import degraded, providers_of
-from beemflow_secrets.controllers.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
+from beemflow_secrets.controllers.store.links import degraded, providers_of
+from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
 from beemflow_secrets.model.reasons import StoreReason
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Saying
-    from beemflow_secrets.controllers.links import Provider
     from beemflow_secrets.controllers.objects import Observed
-    from beemflow_secrets.controllers.openstore import OpenStore
-    from beemflow_secrets.controllers.verdict import Verdict
+    from beemflow_secrets.controllers.store.links import Provider
+    from beemflow_secrets.controllers.store.opening import OpenStore
+    from beemflow_secrets.controllers.store.verdict import Verdict
     from beemflow_secrets.model.store import StoreSpec
 
 NEVER_OPENED = -1
@@ -89,16 +89,32 @@ class Store:
             "message": verdict.message if verdict else None,
             "latencyMs": round(self.latency * 1000, 1),
             "cache": self.opened.cache.shown() if self.opened is not None and self.opened.cache is not None else None,
+            "criticalKeys": self._critical_keys,
             "providers": [provider.shown() for provider in self.providers] if verdict else [],
         }
+
+    @property
+    def _critical_keys(self) -> list[dict[str, str]]:
+        """How each of the critical keys stands. While the backend is away nobody knows."""
+        verdict = self.verdict
+
+        def state(key: str) -> str:
+            if verdict is None or verdict.down:
+                return "Unknown"
+            return "Missing" if key in verdict.missing else "Readable"
+
+        keys = self.spec.health_check.critical_keys if self.spec is not None else []
+        return [{"key": key, "state": state(key)} for key in keys]
 
     def pause(self) -> float:
         """Return the seconds until the next look."""
         verdict = self.verdict or SERVING
         if self.opened is not None and not verdict.down:
             return self.opened.spec.health_check.interval
-        if verdict.reason is StoreReason.INVALID_SPEC or (self.newest is None and verdict.reason in OF_THE_SPEC):
+        if self.newest is None and verdict.reason in OF_THE_SPEC:
             return CHECKED_TOLD
+        if self.newest is not None and verdict.reason is StoreReason.INVALID_SPEC:
+            return self.newest.spec.health_check.interval  # the backend says so, where it can be mended too
         return verdict.retry_after or random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
 
     def all_open(self) -> set[OpenStore]:

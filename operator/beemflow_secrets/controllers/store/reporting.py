@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beemflow_secrets.controllers.conditions import find, ready
-from beemflow_secrets.controllers.status import merge_patch
-from beemflow_secrets.controllers.verdict import SERVING, store_status
+from beemflow_secrets.controllers.conditions import find, merge_patch, ready
+from beemflow_secrets.controllers.store.verdict import SERVING, store_status
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.controllers.standing import Store
-    from beemflow_secrets.controllers.status import Status
+    from beemflow_secrets.controllers.store.standing import Store
     from beemflow_secrets.kube.client import KubeClient
 
 log = structlog.get_logger(__name__)
@@ -47,7 +46,7 @@ class StoreReporter:
             store.verdict or SERVING,
             providers=store.providers,
             degraded=store.degraded,
-            opened=store.opened is not None,
+            capabilities=store.opened.capabilities if store.opened is not None else (),
             generation=store.generation,
             now=self._now(),
         )

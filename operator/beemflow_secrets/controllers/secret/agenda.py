@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.demand import Demand
 from beemflow_secrets.controllers.objects import Moment
-from beemflow_secrets.controllers.timing import NEVER, pause_after
+from beemflow_secrets.controllers.secret.demand import Demand
+from beemflow_secrets.controllers.secret.timing import NEVER, pause_after
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.controllers.tracked import Tracked
+    from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.engine.queue import KeyedQueue
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from beemflow_secrets.controllers.ownership import Owner
+from beemflow_secrets.controllers.target.ownership import Owner
 from beemflow_secrets.model.names import (
     CONTENT_VERSION_ANNOTATION,
     MANAGED_BY,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
-from beemflow_secrets.controllers.conditions import Saying, ready, said
+from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
+from beemflow_secrets.controllers.secret.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
 from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
@@ -15,12 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from beemflow_secrets.controllers.failure import Failed
-    from beemflow_secrets.controllers.outcome import Outcome
-    from beemflow_secrets.controllers.target import Written
-    from beemflow_secrets.controllers.timing import Terms
+    from beemflow_secrets.controllers.secret.outcome import Outcome
+    from beemflow_secrets.controllers.secret.timing import Terms
+    from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.render.compose import Composed, Entry
-
-Status = dict[str, Any]
 
 HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
@@ -110,7 +108,7 @@ def kept(old: Status, *, generation: int, now: float, terms: Terms, target: Writ
 
 def answered(new: Status, request: str | None) -> Status:
     """Return the status as the answer to a request for a refresh, where there was one."""
-    return {**new, "lastHandledRefresh": request} if request else new
+    return {**new, "lastHandledRefresh": request} if request is not None else new
 
 
 def is_current(status: Status, generation: int) -> bool:
@@ -131,12 +129,6 @@ def worth_writing(old: Status, new: Status, now: float) -> bool:
     if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
         return True
     return old != new and abs(now - seconds(old.get("lastSyncTime", ""))) >= HEARTBEAT
-
-
-def merge_patch(old: Status, new: Status) -> Status:
-    """Return the merge patch that turns one into the other."""
-    changed = {name: value for name, value in new.items() if old.get(name) != value}
-    return changed | dict.fromkeys(old.keys() - new.keys())
 
 
 def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:

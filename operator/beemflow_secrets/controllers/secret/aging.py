@@ -17,8 +17,8 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.timing import Terms
+    from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.controllers.secret.timing import Terms
     from beemflow_secrets.render.compose import Entry
 
 IN_SYNC = frozenset({Reason.SYNCED, Reason.SECRET_DELETED})

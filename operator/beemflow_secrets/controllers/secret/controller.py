@@ -10,26 +10,26 @@ import structlog
 
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
-from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.agenda import Agenda
-from beemflow_secrets.controllers.aging import is_stale
 from beemflow_secrets.controllers.conditions import find
-from beemflow_secrets.controllers.ending import Ending
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
-from beemflow_secrets.controllers.provenance import Provenance, as_told, came_from
-from beemflow_secrets.controllers.reading import read
-from beemflow_secrets.controllers.reporting import Reporter, drop_series, show
-from beemflow_secrets.controllers.times import seconds
-from beemflow_secrets.controllers.timing import (
+from beemflow_secrets.controllers.secret import status
+from beemflow_secrets.controllers.secret.agenda import Agenda
+from beemflow_secrets.controllers.secret.aging import is_stale
+from beemflow_secrets.controllers.secret.ending import Ending
+from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
+from beemflow_secrets.controllers.secret.reading import read
+from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
+from beemflow_secrets.controllers.secret.timing import (
     NEVER,
     UNREADABLE,
     created,
     due_as_told,
     terms_of,
 )
-from beemflow_secrets.controllers.tracked import Registry, asks_anew, parse, requests_refresh
-from beemflow_secrets.controllers.writing import Writing
+from beemflow_secrets.controllers.secret.tracked import Registry, asks_anew, parse, requests_refresh
+from beemflow_secrets.controllers.secret.writing import Writing
+from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
@@ -37,12 +37,12 @@ from beemflow_secrets.telemetry import metrics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from beemflow_secrets.controllers.demand import Demand
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.reading import Reading
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.store import StoreController
-    from beemflow_secrets.controllers.tracked import Tracked
+    from beemflow_secrets.controllers.secret.demand import Demand
+    from beemflow_secrets.controllers.secret.reading import Reading
+    from beemflow_secrets.controllers.secret.tracked import Tracked
+    from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
@@ -111,9 +111,10 @@ class SecretController:
                 key, item = found
                 if key.namespace == name[0] and self._writing.drifted(item):
                     self._agenda.wake(item, loop_time(), drift=True)
-        heir = self.registry.get(Key(KIND.name, *name))
-        if heir is not None and after is not None and not self.registry.lives(after.owner):
-            self._agenda.wake(heir, loop_time())  # a backup may have brought it back
+        if after is not None and not self.registry.lives(after.owner):
+            heir = self.registry.get(Key(KIND.name, name[0], after.maker))
+            if heir is not None:
+                self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.aging import aged, next_turn
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.reporting import show
-from beemflow_secrets.controllers.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
-from beemflow_secrets.controllers.tracked import parse
+from beemflow_secrets.controllers.secret import status
+from beemflow_secrets.controllers.secret.aging import aged, next_turn
+from beemflow_secrets.controllers.secret.reporting import show
+from beemflow_secrets.controllers.secret.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
+from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beemflow_secrets.controllers.agenda import Agenda
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
-    from beemflow_secrets.controllers.outcome import Outcome
-    from beemflow_secrets.controllers.reading import Reading
-    from beemflow_secrets.controllers.reporting import Reporter
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.tracked import Registry, Tracked
+    from beemflow_secrets.controllers.secret.agenda import Agenda
+    from beemflow_secrets.controllers.secret.outcome import Outcome
+    from beemflow_secrets.controllers.secret.reading import Reading
+    from beemflow_secrets.controllers.secret.reporting import Reporter
+    from beemflow_secrets.controllers.secret.tracked import Registry, Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.errors import Held

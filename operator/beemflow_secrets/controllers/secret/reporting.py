@@ -10,9 +10,9 @@ from weakref import WeakValueDictionary
 import orjson
 import structlog
 
-from beemflow_secrets.controllers import status
-from beemflow_secrets.controllers.aging import is_stale
-from beemflow_secrets.controllers.conditions import find, ready
+from beemflow_secrets.controllers.conditions import find, merge_patch, ready
+from beemflow_secrets.controllers.secret import status
+from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Conflict
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from prometheus_client import Gauge
 
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key, Observed
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.tracked import Tracked
+    from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.kube.client import KubeClient
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Reporter:
             new = change(old)
             if status.worth_writing(old, new, self._now()):
                 path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
-                patch = {"metadata": {"uid": seen.uid}, "status": status.merge_patch(old, new)}
+                patch = {"metadata": {"uid": seen.uid}, "status": merge_patch(old, new)}
                 try:
                     await self._client.merge_patch(path, patch)
                 except Conflict:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import outcome
-from beemflow_secrets.controllers.merger import Merger
-from beemflow_secrets.controllers.ownership import Owner
 from beemflow_secrets.controllers.references import References
-from beemflow_secrets.controllers.target import Left, desired
-from beemflow_secrets.controllers.tracked import is_merged
-from beemflow_secrets.controllers.writer import Writer
+from beemflow_secrets.controllers.secret import outcome
+from beemflow_secrets.controllers.secret.tracked import is_merged
+from beemflow_secrets.controllers.target.merger import Merger
+from beemflow_secrets.controllers.target.ownership import Owner
+from beemflow_secrets.controllers.target.target import Left, desired
+from beemflow_secrets.controllers.target.writer import Writer
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
@@ -19,12 +19,12 @@ from beemflow_secrets.model import names
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key, Observed
-    from beemflow_secrets.controllers.outcome import Outcome
-    from beemflow_secrets.controllers.ownership import Lives
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.tracked import Tracked
+    from beemflow_secrets.controllers.secret.outcome import Outcome
+    from beemflow_secrets.controllers.secret.tracked import Tracked
+    from beemflow_secrets.controllers.target.ownership import Lives
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
     from beemflow_secrets.model.secret import SecretSpec

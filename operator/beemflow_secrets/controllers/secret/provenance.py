@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.controllers.tracked import store_key
+from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.model.sources import DataEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.base import Ref
 

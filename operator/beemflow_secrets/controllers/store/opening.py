@@ -12,8 +12,13 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.credentials import Authorities, CredentialNotFound, Credentials, ServiceAccountTokens
 from beemflow_secrets.controllers.marks import place_of
+from beemflow_secrets.controllers.store.credentials import (
+    Authorities,
+    CredentialNotFound,
+    Credentials,
+    ServiceAccountTokens,
+)
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
@@ -55,6 +60,11 @@ class OpenStore:
         self._users = 0
         self._retired = False
         self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the store can do, whatever its login may."""
+        return ("Read", "List", "Write") if self._chain.writes else ("Read", "List")
 
     @contextmanager
     def use(self) -> Iterator[SecretsProvider]:

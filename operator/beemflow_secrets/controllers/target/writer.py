@@ -6,16 +6,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import ownership, patches, target
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.refusal import refusal
+from beemflow_secrets.controllers.target import ownership, patches, target
+from beemflow_secrets.controllers.target.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from beemflow_secrets.controllers.ownership import Lives, Owner
-    from beemflow_secrets.controllers.target import Desired, Written
+    from beemflow_secrets.controllers.target.ownership import Lives, Owner
+    from beemflow_secrets.controllers.target.target import Desired, Written
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import OwnedSecrets
 

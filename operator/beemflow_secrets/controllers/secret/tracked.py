@@ -19,9 +19,9 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
-    from beemflow_secrets.controllers.provenance import Provenance
-    from beemflow_secrets.controllers.status import Status
-    from beemflow_secrets.controllers.target import Written
+    from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.controllers.secret.provenance import Provenance
+    from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
 
 

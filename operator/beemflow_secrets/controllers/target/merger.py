@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers import managed, ownership, target
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.refusal import refusal
+from beemflow_secrets.controllers.target import managed, ownership, target
+from beemflow_secrets.controllers.target.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound, Refused
 from beemflow_secrets.model import names
@@ -21,8 +21,8 @@ from beemflow_secrets.model.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from beemflow_secrets.controllers.ownership import Lives, Owner
-    from beemflow_secrets.controllers.target import Desired, Left, Written
+    from beemflow_secrets.controllers.target.ownership import Lives, Owner
+    from beemflow_secrets.controllers.target.target import Desired, Left, Written
     from beemflow_secrets.kube.client import KubeClient, Object
 
 RACES = 5
@@ -84,6 +84,9 @@ class Merger:
         found = await self._client.get(path) if not known else await self._client.get(path, metadata=True)
         if _is_all_ours(found, owner, self._lives):
             found = await self._patch(path, found, managed.handed_over(found, owner))
+        if (keeper := ownership.keeper_of(found, owner, self._lives)) is not None:
+            told = f"belongs to {names.SECRET.name} {keeper}, which lets no other key stay: read the keys there"
+            raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}, or choose another target.name")
         held = managed.keys_of(found, owner.manager) == desired.data.keys()
         if known and last is not None:
             stands = held and last.uid == found["metadata"]["uid"] and last.content == desired.content()

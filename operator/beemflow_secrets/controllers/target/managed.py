@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers.ownership import MANAGER_PREFIX
-from beemflow_secrets.controllers.patches import pointer, set_by_us
-from beemflow_secrets.controllers.target import OURS_IN_ANNOTATIONS, OURS_IN_LABELS
+from beemflow_secrets.controllers.target.ownership import MANAGER_PREFIX
+from beemflow_secrets.controllers.target.patches import pointer, set_by_us
+from beemflow_secrets.controllers.target.target import OURS_IN_ANNOTATIONS, OURS_IN_LABELS
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from beemflow_secrets.controllers.ownership import Owner
+    from beemflow_secrets.controllers.target.ownership import Owner
     from beemflow_secrets.kube.client import Object
 
 

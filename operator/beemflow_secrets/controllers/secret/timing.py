@@ -6,17 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.aging import IN_SYNC, is_stale
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.secret.aging import IN_SYNC, is_stale
+from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.controllers.times import seconds
-from beemflow_secrets.controllers.tracked import parse
 from beemflow_secrets.engine.backoff import exponential
 from beemflow_secrets.engine.schedule import next_due
 
 if TYPE_CHECKING:
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
-    from beemflow_secrets.controllers.status import Status
     from beemflow_secrets.model.secret import SecretSpec
 
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0

@@ -1,0 +1,1 @@
+"""BeemFlowSecrets: read, rendered, reported on, and read again when they are due."""
