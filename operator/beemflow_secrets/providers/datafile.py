@@ -31,7 +31,7 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     so the read is worth another attempt, and a chain may go on to its next link.
     """
     text = text_of(content)
-    form = _form(name, text)
+    form = form_of(name, text)
     try:
         match form:
             case "JSON":
@@ -51,7 +51,8 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     return found
 
 
-def _form(name: str, text: str) -> str:
+def form_of(name: str, text: str) -> str:
+    """Return the format of a file: its ending tells it, else its first line."""
     lower = name.lower()
     if lower.endswith(".json"):
         return "JSON"
