@@ -49,6 +49,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="See docs/benchmarks.md.")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"{', '.join(RESOURCES)}; default: all")
+    parser.add_argument("--backend", choices=("vault", "aws-sm"), default="vault", help="what is read (default vault)")
     parser.add_argument("--resources", type=int, help="instead of the workload's own number")
     parser.add_argument("--pairs", type=int, default=5, help="cold: runs of bare and operator in turn (default 5)")
     parser.add_argument("--away", type=float, nargs="+", default=[60.0, 240.0], help="recovery: seconds of each outage")
@@ -66,11 +67,17 @@ async def _run(options: argparse.Namespace) -> None:
     path = [] if options.kubernetes else [str(LEAN)]
     path += [str(options.source.resolve())] if options.source else []
     environment = {"PYTHONPATH": ":".join(path), "PYTHONWARNINGS": ""}
-    async with lab(latency=options.latency, patience=options.patience, environment=environment) as made:
+    async with lab(
+        driver=options.backend, latency=options.latency, patience=options.patience, environment=environment
+    ) as made:
         for name in options.workloads or RESOURCES:
             sys.stderr.write(f"{name} …\n")
             async for document in _documents(made, name, options):
-                settings = {"latency_s": options.latency, "kubernetes_hidden": not options.kubernetes}
+                settings = {
+                    "backend": options.backend,
+                    "latency_s": options.latency,
+                    "kubernetes_hidden": not options.kubernetes,
+                }
                 told = {**document, "settings": settings, "machine": machine.facts()}
                 sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
                 sys.stdout.buffer.flush()

@@ -1,4 +1,4 @@
-"""Where the work is done: a control plane, OpenBao behind the counting proxy, resources, and the operator."""
+"""Where the work is done: a control plane, a backend behind the counting proxy, resources, and the operator."""
 
 from __future__ import annotations
 
@@ -16,25 +16,21 @@ import aiohttp
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from benchmarks import machine
-from benchmarks.proxy import Proxy
+from benchmarks.backends import backend, each
 from benchmarks.watch import FIELD, Watch
 from e2e.clusters.controlplane import ControlPlane
-from tests.support.openbao import OpenBao
 from tests.support.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from benchmarks.backends import Backend
     from benchmarks.proxy import Request
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = "bench"
 ACCOUNT = ("beemflow-secrets", "beemflow-system")
 """The operator's ServiceAccount and its namespace."""
-AT_ONCE = 32
-FAR = 10.0
-"""Latency of the slow store's backend."""
-
 QUIET = 0.3
 """Cores at work: less than this is the control plane alone, idle."""
 
@@ -45,64 +41,40 @@ class Lab:
     def __init__(
         self,
         plane: ControlPlane,
-        bao: OpenBao,
-        proxy: Proxy,
+        backend: Backend,
         api: aiohttp.ClientSession,
         *,
         patience: float,
         environment: Mapping[str, str],
     ) -> None:
-        self.proxy = proxy
-        self.near, self.far = proxy.addresses
+        self.backend = backend
+        self.proxy = backend.proxy
+        self.near, self.far = backend.proxy.addresses
         self.watch = Watch(api, NAMESPACE)
         self.kubeconfig = plane.kubeconfig_for(*ACCOUNT)
         self._plane = plane
-        self._bao = bao
         self._api = api
         self._patience = patience
         self._environment = environment
         self._runs = 0
-        self._role, self._secret_id = bao.approle("bench", ["bench"])
 
     async def prepare(self) -> None:
-        """Make the namespace, and the rights and credential of the stores."""
-        self._bao.policy("bench", {"secret/data/bench/*": ["read"]})
+        """Make the namespace, and the credential of the stores."""
         await self._post("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        login = {"metadata": {"name": "login"}, "stringData": {"secretId": self._secret_id}}
+        login = {"metadata": {"name": "login"}, "stringData": self.backend.login}
         await self._post(paths.secrets(NAMESPACE), login)
-
-    # --- the backend
-
-    async def seed(self, values: Mapping[str, str]) -> None:
-        """Write {key: value} at the backend, past the proxy."""
-        headers = {"X-Vault-Token": self._bao.root_token}
-        async with aiohttp.ClientSession(self._bao.address, headers=headers) as session:
-
-            async def write(item: tuple[str, str]) -> None:
-                key, value = item
-                async with session.post(f"/v1/secret/data/bench/{key}", json={"data": {FIELD: value}}) as answer:
-                    answer.raise_for_status()
-
-            await _each(values.items(), write)
 
     # --- the cluster
 
     async def add_store(self, name: str, address: str) -> None:
         """Create a store of the backend at `address`."""
-        vault = {
-            "address": address,
-            "path": "secret/bench",
-            "authMethod": "approle",
-            "roleId": self._role,
-            "secretId": {"secretKeyRef": {"name": "login", "key": "secretId"}},
-        }
         await self._post(
             paths.resources(names.STORE.plural, NAMESPACE),
             {
                 "apiVersion": names.API_VERSION,
                 "kind": names.STORE.name,
                 "metadata": {"name": name},
-                "spec": {"driver": "vault", "vault": vault},
+                "spec": self.backend.spec(address),
             },
         )
 
@@ -125,7 +97,7 @@ class Lab:
                 },
             )
 
-        await _each(remote.items(), create)
+        await each(remote.items(), create)
 
     async def clear(self) -> None:
         """Delete all stores, resources and Secrets, and wait until they are gone."""
@@ -170,7 +142,7 @@ class Lab:
     def meter(self, pid: int = 0) -> Meter:
         """Measure from now on, a process that runs already (`pid`) or one that is to be started."""
         helpers = {name: process.pid for name, process in self._plane._processes.items()}
-        return Meter(self, pid, helpers | {"openbao": self._bao.pid, "proxy": self.proxy.pid})
+        return Meter(self, pid, {**helpers, **self.backend.pids})
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the API requests so far with the operator's account, without watches."""
@@ -224,33 +196,20 @@ class Meter:
 
 
 @asynccontextmanager
-async def lab(*, latency: float, patience: float, environment: Mapping[str, str]) -> AsyncIterator[Lab]:
+async def lab(driver: str, *, latency: float, patience: float, environment: Mapping[str, str]) -> AsyncIterator[Lab]:
     """Set everything up; take it down."""
     with ExitStack() as stack:
         state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
         plane = ControlPlane(state / "plane")
         stack.callback(plane.stop)
         plane.start(ROOT / "crds", ROOT / "manifests" / "rbac.yaml")
-        bao = stack.enter_context(OpenBao())
-        proxy = stack.enter_context(Proxy(bao.address.removeprefix("http://"), latency, FAR))
+        asked = stack.enter_context(backend(driver, latency))
         async with aiohttp.ClientSession(
             plane.url,
             connector=aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context(cafile=plane.ca)),
             headers={"Authorization": f"Bearer {plane.admin_token}"},
         ) as api:
-            made = Lab(plane, bao, proxy, api, patience=patience, environment=environment)
+            made = Lab(plane, asked, api, patience=patience, environment=environment)
             await made.prepare()
             async with made.watch.following():
                 yield made
-
-
-async def _each(items: Iterable[Any], do: Callable[[Any], Awaitable[None]]) -> None:
-    left = iter(items)
-
-    async def work() -> None:
-        for item in left:
-            await do(item)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(AT_ONCE):
-            group.create_task(work())

@@ -1,6 +1,6 @@
 """A proxy before the backend that counts: a process of its own, so that it takes no time from what is measured.
 
-Each of its doors is a port with a latency. It parses no more of HTTP than where a request ends, and what it is asked.
+Each of its doors is a port with a latency. It parses no more of HTTP than where a request ends, and what it asks for.
 
     with Proxy("127.0.0.1:8200", 0.02, 10.0) as proxy:
         near, far = proxy.addresses
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 
 
 class Request(NamedTuple):
-    """What came in, and when (seconds since the epoch)."""
+    """A call: when it came in (seconds since the epoch), what it was, and the keys that it reads.
+
+    `call` is the operation of AWS, else method and path.
+    """
 
     at: float
-    method: str
-    path: str
+    call: str
+    keys: list[str]
 
 
 class Proxy:
@@ -91,7 +94,7 @@ class _Server:
         self._doors = [(0, latency) for latency in latencies]
         self._listening: list[asyncio.Server] = []
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self._requests: list[tuple[float, str, str]] = []
+        self._requests: list[tuple[float, str, list[str]]] = []
 
     async def run(self) -> None:
         await self.up()
@@ -118,7 +121,7 @@ class _Server:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
 
-    async def taken(self) -> list[tuple[float, str, str]]:
+    async def taken(self) -> list[tuple[float, str, list[str]]]:
         taken, self._requests = self._requests, []
         return taken
 
@@ -133,9 +136,8 @@ class _Server:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                method, target, _ = head.decode("latin-1").split(" ", 2)
-                self._requests.append((time.time(), method, target.partition("?")[0]))
                 body = await reader.readexactly(_length(head))
+                self._requests.append((time.time(), *asked(head, body)))
                 await asyncio.sleep(latency)
                 upstream.write(head + body)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -153,10 +155,26 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
     target.close()
 
 
+def asked(head: bytes, body: bytes) -> tuple[str, list[str]]:
+    """Return what a request is, and the keys that it reads: of OpenBao's KV2 or of AWS Secrets Manager."""
+    if target := _header(head, "x-amz-target"):
+        fields = orjson.loads(body)
+        keys = fields.get("SecretIdList") or ([fields["SecretId"]] if "SecretId" in fields else [])
+        return target.partition(".")[2], keys
+    method, path, _ = head.decode("latin-1").split(" ", 2)
+    path = path.partition("?")[0]
+    reads = method == "GET" and "/data/" in path
+    return f"{method} {path}", [path.partition("/data/")[2]] if reads else []
+
+
 def _length(head: bytes) -> int:
-    name = b"\r\ncontent-length:"
-    at = head.lower().find(name)
-    return int(head[at + len(name) :].split(b"\r\n", 1)[0]) if at >= 0 else 0
+    return int(_header(head, "content-length") or 0)
+
+
+def _header(head: bytes, name: str) -> str:
+    begin = f"\r\n{name}:".encode()
+    at = head.lower().find(begin)
+    return head[at + len(begin) :].split(b"\r\n", 1)[0].decode("latin-1").strip() if at >= 0 else ""
 
 
 def _print(answer: object) -> None:

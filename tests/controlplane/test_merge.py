@@ -192,6 +192,21 @@ def test_two_resources_share_a_secret_and_cannot_take_each_others_keys(
     assert ns.data("theirs") == {"token": f"{canary}-second"}
 
 
+def test_another_resources_own_secret_is_not_merged_into_and_fought_for(ns: Namespace, slack: dict[str, str]) -> None:
+    owner = ns.add("owner", spec(TOKEN, target={"name": "theirs"}, refreshInterval="1s"))
+    ns.ready("owner")
+    before = ns.api.get(ns.secret_path("theirs"))
+    ns.add("slack", merging(entry("mine", "slack#other"), refreshInterval="1s"))
+    conflict(ns, "slack", "Secret theirs belongs to BeemFlowSecret owner")
+    assert ns.api.get(ns.secret_path("theirs")) == before
+    # It becomes one of many that write there.
+    ns.api.patch(ns.path("owner"), {"spec": {"target": {"creationPolicy": "Merge"}}})
+    ns.ready("owner")
+    ns.ready("slack")
+    assert ns.data("theirs") == {"token": slack["token"], "mine": slack["other"]}
+    assert keys_held(ns.api.get(ns.secret_path("theirs")) or {}, owner["metadata"]["uid"]) == {"token"}
+
+
 # --- drift
 
 

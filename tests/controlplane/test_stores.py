@@ -300,6 +300,25 @@ def test_a_store_that_is_away_is_the_reason_and_its_users_are_back_with_it(
     assert ns.data("slack") == {"token": f"{canary}-2"}
 
 
+def test_a_probe_is_left_out_where_a_read_has_just_worked(
+    ns: Namespace, store_spec: Object, login: str, proxy: FaultProxy, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add_store("prod", store_spec | {"healthCheck": {"interval": "5s"}})
+    ns.store_ready("prod")
+    ns.add("slack", spec(TOKEN, refreshInterval="1s"))
+    ns.ready("slack")
+
+    def asked(for_what: str) -> int:
+        return sum(for_what in request.path for request in tuple(proxy.requests))
+
+    before, probes = asked("/data/"), asked("/internal/ui/mounts/")
+    until(lambda: asked("/data/") >= before + 7)
+    assert asked("/internal/ui/mounts/") == probes
+    ns.api.delete(ns.path("slack"))
+    until(lambda: asked("/internal/ui/mounts/") > probes)
+
+
 def test_what_is_mended_in_the_backend_is_seen_without_an_edit(ns: Namespace, bao: OpenBao, canary: str) -> None:
     mount = ns.name
     bao.mount(mount, version=1)

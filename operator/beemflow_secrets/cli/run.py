@@ -59,6 +59,19 @@ def _endpoint(value: str) -> Origin:
     return origin
 
 
+def _prefixes(values: list[str] | None) -> list[str] | None:
+    if values and "" in values:  # every name begins so: a value that somebody's template left out would open all
+        raise typer.BadParameter("must not be empty: give the flag for each prefix, or leave it out to allow none")
+    return values
+
+
+def _roots(values: list[Path] | None) -> list[Path] | None:
+    for value in values or ():
+        if not value.is_absolute():  # "" is the folder that the process happens to stand in
+            raise typer.BadParameter(f"'{value}' must be an absolute path; leave the flag out to allow none")
+    return values
+
+
 def _namespaces(values: list[str] | None) -> list[str]:
     named = [name.strip() for value in values or () for name in value.split(",")]
     for name in named:
@@ -129,6 +142,7 @@ def run(  # noqa: PLR0913 - each is a flag
         list[str] | None,
         typer.Option(
             envvar=f"{PREFIX}ENV_ALLOWED_PREFIX",
+            callback=_prefixes,
             help="Cluster stores with driver env may read the operator's variables that begin so. "
             "Repeatable; none given: none may be read.",
         ),
@@ -137,6 +151,7 @@ def run(  # noqa: PLR0913 - each is a flag
         list[Path] | None,
         typer.Option(
             envvar=f"{PREFIX}FILE_ALLOWED_ROOT",
+            callback=_roots,
             help="Cluster stores with driver file may read below this folder; links are followed first. "
             "Repeatable (in the variable divided by ':'); none given: nothing may be read.",
         ),

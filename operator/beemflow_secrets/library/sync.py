@@ -6,7 +6,8 @@ The store lives on an event loop in a thread of its own, so that it works where 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+import atexit
+from contextlib import AbstractContextManager
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,8 @@ from beemflow_secrets.library.opening import open_secrets
 from beemflow_secrets.providers.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from beemflow_secrets.library.opening import Given
     from beemflow_secrets.library.secrets import Secrets
@@ -23,21 +25,43 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@contextmanager
 def open_secrets_sync(
     config: Given = None, *, flow: str | None = None, roles: Iterable[str] = (), user: str | None = None
-) -> Iterator[SyncSecrets]:
-    """Open a store as `open_secrets` does; its operations return when they are done."""
-    loop = _Loop()
-    try:
-        opening = open_secrets(config, flow=flow, roles=roles, user=user)
-        secrets = SyncSecrets(loop.run(opening.__aenter__()), loop)
+) -> AbstractContextManager[SyncSecrets]:
+    """Open a store as `open_secrets` does; its operations return when they are done.
+
+    A store that is opened when a file is imported, as in Lambda, may stay open: it is closed when the process ends.
+    """
+    return _Opening(open_secrets(config, flow=flow, roles=roles, user=user))
+
+
+class _Opening(AbstractContextManager["SyncSecrets"]):
+    """No generator: the interpreter closes those when it ends, and this one would wait for a thread that is gone."""
+
+    _loop: _Loop
+
+    def __init__(self, opening: AbstractAsyncContextManager[Secrets]) -> None:
+        self._opening = opening
+
+    def __enter__(self) -> SyncSecrets:
+        self._loop = _Loop()
         try:
-            yield secrets
+            secrets = SyncSecrets(self._loop.run(self._opening.__aenter__()), self._loop)
+        except BaseException:
+            self._loop.stop()
+            raise
+        atexit.register(self._close)
+        return secrets
+
+    def __exit__(self, *_: object) -> None:
+        atexit.unregister(self._close)
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            self._loop.run(self._opening.__aexit__(None, None, None))
         finally:
-            loop.run(opening.__aexit__(None, None, None))
-    finally:
-        loop.stop()
+            self._loop.stop()
 
 
 class SyncSecrets:

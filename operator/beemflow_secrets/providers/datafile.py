@@ -31,6 +31,9 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     so the read is worth another attempt, and a chain may go on to its next link.
     """
     text = text_of(content)
+    if not text.strip():
+        # "Not found" could delete a Secret; so looks a file that was cut off to be written anew, or by a full disk.
+        raise Unavailable("the file is empty: it may be about to be written")
     form = form_of(name, text)
     try:
         match form:
@@ -45,7 +48,7 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     except ValueError as error:
         raise Unavailable(f"the file cannot be read: {error}") from None
     if found is None and form == "YAML":
-        return {}  # an empty file, or comments alone
+        return {}  # comments alone
     if not isinstance(found, dict):
         raise Unavailable(f"the file cannot be read: its {form} is no map of names to secrets")
     return found

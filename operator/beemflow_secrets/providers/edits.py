@@ -16,6 +16,9 @@ from dotenv.parser import parse_stream
 from beemflow_secrets.providers import datafile, jsontext
 from beemflow_secrets.providers.errors import Invalid, SecretsError
 
+_NOTHING = "# no secrets\n"
+"""What is left of YAML or dotenv when its last key goes: a file with nothing in it looks like one that was cut off."""
+
 
 def edited(name: str, content: bytes, key: str, new: object) -> bytes:
     """Return the file with `new` under `key`; None takes the key away. `name` is the file's own. Raises a SecretsError.
@@ -34,7 +37,7 @@ def edited(name: str, content: bytes, key: str, new: object) -> bytes:
             after = _dotenv(text, key, new)
         case _:
             after = _yaml(text, key, new)
-    raw = after.encode()
+    raw = (after if after.strip() else _NOTHING).encode()
     try:
         right = datafile.parse(name, raw) == wanted
     except SecretsError:

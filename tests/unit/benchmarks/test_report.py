@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.proxy import Request
+import pytest
+
+from benchmarks.proxy import Request, asked
 from benchmarks.report import Aim, judged, medians, spread
 from benchmarks.running import kept_up
+from benchmarks.starts import calls
 
 
 def read(*times: float) -> list[Request]:
-    return [Request(at, "GET", "/v1/secret/data/bench/a") for at in times]
+    return [Request(at, "GET /v1/secret/data/bench/a", ["bench/a"]) for at in times]
 
 
 def share(requests: list[Request], keys: int = 1) -> float:
@@ -31,8 +34,41 @@ def test_a_key_that_is_never_read_counts_with_all_its_refreshes() -> None:
     assert share(read(10, 40, 70, 100), keys=2) == 4 / 8
 
 
+def test_a_batch_refreshes_all_of_its_keys() -> None:
+    batches = [Request(at, "BatchGetSecretValue", ["a", "b"]) for at in (10, 40, 70, 100)]
+    assert share(batches, keys=2) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "found"),
+    [
+        (b"GET /v1/secret/data/bench/a?version=1 HTTP/1.1\r\n\r\n", b"", ("GET /v1/secret/data/bench/a", ["bench/a"])),
+        (b"POST /v1/auth/approle/login HTTP/1.1\r\n\r\n", b"{}", ("POST /v1/auth/approle/login", [])),
+        (
+            b"POST / HTTP/1.1\r\nX-Amz-Target: secretsmanager.BatchGetSecretValue\r\n\r\n",
+            b'{"SecretIdList":["a","b"]}',
+            ("BatchGetSecretValue", ["a", "b"]),
+        ),
+        (
+            b"POST / HTTP/1.1\r\nx-amz-target: secretsmanager.GetSecretValue\r\n\r\n",
+            b'{"SecretId":"a"}',
+            ("GetSecretValue", ["a"]),
+        ),
+        (b"POST / HTTP/1.1\r\nX-Amz-Target: secretsmanager.ListSecrets\r\n\r\n", b"{}", ("ListSecrets", [])),
+    ],
+)
+def test_what_is_asked_of_either_backend_is_told(head: bytes, body: bytes, found: tuple[str, list[str]]) -> None:
+    assert asked(head, body) == found
+
+
+def test_how_many_calls_a_start_may_take() -> None:
+    assert calls(1000, 20, not_full=20) == 70
+    assert calls(50, 20, not_full=3) == 6
+    assert calls(1000, 1, not_full=20) == 1010
+
+
 def test_logins_are_no_refreshes() -> None:
-    assert share([Request(1, "POST", "/v1/auth/approle/login")]) == 0
+    assert share([Request(1, "POST /v1/auth/approle/login", [])]) == 0
 
 
 def test_spread_is_by_nearest_rank() -> None:

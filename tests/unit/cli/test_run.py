@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,26 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings | str]:
         return result.stderr
 
     return invoke
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--env-allowed-prefix="], "must not be empty"),
+        (["--env-allowed-prefix", "APP_", "--env-allowed-prefix", ""], "must not be empty"),
+        (["--file-allowed-root="], "must be an absolute path"),
+        (["--file-allowed-root", "secrets"], "'secrets' must be an absolute path"),
+    ],
+)
+def test_an_empty_value_opens_no_fence(run: Callable[..., str], flags: list[str], told: str) -> None:
+    assert told in run(*flags)
+
+
+def test_fences(run: Callable[..., Settings]) -> None:
+    none = run(BEEMFLOW_SECRETS_ENV_ALLOWED_PREFIX="", BEEMFLOW_SECRETS_FILE_ALLOWED_ROOT="")
+    assert (none.env_allowed_prefixes, none.file_allowed_roots) == ((), ())
+    some = run("--env-allowed-prefix", "APP_", "--file-allowed-root", "/etc/secrets")
+    assert (some.env_allowed_prefixes, some.file_allowed_roots) == (("APP_",), (Path("/etc/secrets"),))
 
 
 def test_roles_of_namespaces(run: Callable[..., Settings]) -> None:

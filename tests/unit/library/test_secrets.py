@@ -293,3 +293,14 @@ def test_the_public_names_are_there_and_are_the_contracts() -> None:
         assert name in dir(beemflow_secrets)
     with pytest.raises(AttributeError, match="validate"):
         _ = beemflow_secrets.validate
+
+
+def test_what_stays_open_ends_with_the_process(tmp_path: Path) -> None:
+    opened = "open_secrets_sync({'driver': 'env'}).__enter__()"
+    program = f"from beemflow_secrets import *; held = {opened}; print(held.get_secret('A'))"
+    environment = {"A": "1"}
+    command = [sys.executable, "-W", "error", "-c", program]
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")

@@ -61,9 +61,8 @@ TWICE=2
         ("s.yaml", YAML, "list", None, YAML.replace("list:\n- a\n- b\n", "")),
         ("s.yaml", YAML, "last", None, YAML.replace("last: yes\n", "")),
         ("s.yaml", YAML.rstrip(), "new", "x", YAML + '"new": "x"\n'),
-        ("s.yaml", "", "new", "x", '"new": "x"\n'),
         ("s.yaml", "# nothing yet\n", "new", "x", '# nothing yet\n"new": "x"\n'),
-        ("s.yaml", "a: 1\n", "a", None, ""),
+        ("s.yaml", "a: 1\n", "a", None, "# no secrets\n"),
         ("s.yaml", "  a: 1\n", "b", "x", '  a: 1\n  "b": "x"\n'),
         (".env", DOTENV, "FIRST", "it's $HOME \\ #no\n2",
          DOTENV.replace('"a b"   # told', "'it\\'s $HOME \\\\ #no\n2'")),
@@ -72,7 +71,8 @@ TWICE=2
         (".env", DOTENV, "NEW", "x", DOTENV + "NEW='x'\n"),
         (".env", DOTENV.rstrip(), "NEW", "x", DOTENV + "NEW='x'\n"),
         (".env", DOTENV, "TWICE", None, DOTENV.replace("TWICE=1\nTWICE=2\n", "")),
-        (".env", "", "A", "x", "A='x'\n"),
+        (".env", "A=1\n", "A", None, "# no secrets\n"),
+        (".env", "# no secrets\n", "A", "x", "# no secrets\nA='x'\n"),
     ],
 )  # fmt: skip
 def test_all_else_stays(name: str, text: str, key: str, new: Any, after: str) -> None:

@@ -186,7 +186,16 @@ async def test_an_empty_folder_may_be_a_volume_that_is_not_mounted(tmp_path: Pat
     assert isinstance(await answer(source, "a"), NotFound)
 
 
-async def test_an_empty_yaml_file_has_no_keys(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["s.yaml", "s.json", ".env", "s"])
+@pytest.mark.parametrize("text", ["", " \n"])
+async def test_an_empty_file_may_be_about_to_be_written(tmp_path: Path, name: str, text: str) -> None:
+    source = driver(write(tmp_path / name, text))
+    assert isinstance(await answer(source, "a"), Unavailable)
+    write(tmp_path / name, '{"a": "x"}' if name.endswith("json") else "a=x" if name == ".env" else "a: x")
+    assert (await value(source, "a")).raw == b"x"
+
+
+async def test_a_yaml_file_of_comments_alone_has_no_keys(tmp_path: Path) -> None:
     source = driver(write(tmp_path / "s.yaml", "# nothing yet\n"))
     assert await source.list_secrets() == []
     assert isinstance(await answer(source, "a"), NotFound)
@@ -357,7 +366,7 @@ MERGE_BOMB = "a: &a {k0: x}\n" + "".join(
     ("name", "text", "message"),
     [
         ("s.json", f'{{"a": "{CANARY}",,}}', "it is not JSON (line 1)"),
-        ("s.json", "", "it is not JSON (line 1)"),
+        ("s.json", "", "the file is empty"),
         ("s.json", '{"a": NaN}', "NaN is not JSON"),
         ("s.json", '{"a": ' + "[" * 100_000, "nested too deep"),
         ("s.json", f'["{CANARY}"]', "its JSON is no map"),

@@ -84,6 +84,9 @@ class Merger:
         found = await self._client.get(path) if not known else await self._client.get(path, metadata=True)
         if _is_all_ours(found, owner, self._lives):
             found = await self._patch(path, found, managed.handed_over(found, owner))
+        if (keeper := ownership.keeper_of(found, owner, self._lives)) is not None:
+            told = f"belongs to {names.SECRET.name} {keeper}, which lets no other key stay: read the keys there"
+            raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}, or choose another target.name")
         held = managed.keys_of(found, owner.manager) == desired.data.keys()
         if known and last is not None:
             stands = held and last.uid == found["metadata"]["uid"] and last.content == desired.content()

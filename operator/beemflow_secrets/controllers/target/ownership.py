@@ -84,6 +84,15 @@ def take(found: Object, owner: Owner, lives: Lives) -> str | None:
     )
 
 
+def keeper_of(found: Object, owner: Owner, lives: Lives) -> str | None:
+    """Return the name of another resource whose Secret this is: what is not its own in `data`, it takes away."""
+    metadata = found["metadata"]
+    uid = (metadata.get("labels") or {}).get(OWNER_LABEL)
+    if uid is None or uid == owner.uid or not lives(uid):
+        return None
+    return str((metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION, uid))
+
+
 def controller_of(found: Object) -> Object | None:
     """Return the ownerReference to the controller, None where there is none."""
     references: list[Object] = found["metadata"].get("ownerReferences") or []
