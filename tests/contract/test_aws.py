@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
 
+import boto3
 import pytest
 import structlog
 
@@ -490,6 +492,82 @@ async def test_a_web_identity_of_the_process(
     monkeypatch.setenv("AWS_REGION", REGION)
     assert await text(opened(spec={"region": None}), "a") == "1"
     assert aws.operations[0] == "AssumeRoleWithWebIdentity"
+
+
+async def test_a_pod_identity_and_an_instance_of_the_process(
+    aws: Aws, opened: Opened, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent of EKS and the metadata service of EC2, as boto3 asks them."""
+    aws.put("a", b"1")
+    client = boto3.client(
+        "sts",
+        region_name=REGION,
+        endpoint_url=aws.address,
+        aws_access_key_id=aws.access_key,
+        aws_secret_access_key=aws.secret_key,
+    )
+    session = client.assume_role(RoleArn=ROLE, RoleSessionName="local")["Credentials"]
+    keys = {
+        "AccessKeyId": session["AccessKeyId"],
+        "SecretAccessKey": session["SecretAccessKey"],
+        "Token": session["SessionToken"],
+        "Expiration": session["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    with Metadata(keys) as service:
+        (home / "token").write_text("pod's own")
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{service.address}/v1/credentials")
+        monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", str(home / "token"))
+        assert await text(opened(), "a") == "1"
+        assert service.asked == [("GET", "/v1/credentials", "pod's own")]
+        monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.address)
+        assert await text(opened(), "a") == "1"
+        assert service.asked[1] == ("PUT", "/latest/api/token", None)  # IMDSv2
+    assert {one["who"] for one in aws.asked if one["operation"] != "AssumeRole"} == {session["AccessKeyId"]}
+
+
+class Metadata:
+    """What answers a process with keys: by a path of its own as EKS's agent, else as EC2's metadata service."""
+
+    def __init__(self, keys: dict[str, str]) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+        role = "/latest/meta-data/iam/security-credentials/"
+        answers = {
+            "/v1/credentials": json.dumps(keys),
+            "/latest/api/token": "session",
+            role: "role",
+            f"{role}role": json.dumps({**keys, "Code": "Success", "Type": "AWS-HMAC"}),
+        }
+        asked = self.asked
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked.append((self.command, self.path, self.headers.get("Authorization")))
+                found = answers.get(self.path)
+                self.send_response(404 if found is None else 200)
+                self.send_header("x-aws-ec2-metadata-token-ttl-seconds", "21600")
+                self.end_headers()
+                self.wfile.write((found or "").encode())
+
+            def do_PUT(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
 async def test_a_source_of_keys_that_hangs_holds_one_thread_and_nobody(
