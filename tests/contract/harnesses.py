@@ -81,14 +81,13 @@ class JsonFileHarness(Harness):
 
     title = "file, JSON"
     abilities = Abilities(
-        versions="current", fields=True, created_at=True, denies=False, stops=True, largest=1024 * 1024
+        versions="current", fields=True, created_at=True, denies=False, stops=True, writes=True, largest=1024 * 1024
     )
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.path = folder / "secrets.json"
-        self._content: dict[str, object] = {}
-        self._write()
+        self._write({})
 
     def make(self, address: str) -> Driver:
         del address
@@ -96,12 +95,10 @@ class JsonFileHarness(Harness):
 
     async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
         del expires_at
-        self._content[key] = _texts(content)
-        self._write()
+        self._write({**self._held(), key: _texts(content)})
 
     async def delete(self, key: str) -> None:
-        del self._content[key]
-        self._write()
+        self._write({name: value for name, value in self._held().items() if name != key})
 
     async def stop(self) -> None:
         self.path.rename(self.path.with_name("away"))
@@ -109,9 +106,13 @@ class JsonFileHarness(Harness):
     async def start(self) -> None:
         self.path.with_name("away").rename(self.path)
 
-    def _write(self) -> None:
+    def _held(self) -> dict[str, object]:
+        held: dict[str, object] = json.loads(self.path.read_text())
+        return held
+
+    def _write(self, content: dict[str, object]) -> None:
         new = self.path.with_name("new")
-        new.write_text(json.dumps(self._content))
+        new.write_text(json.dumps(content))
         new.rename(self.path)
 
 
@@ -120,7 +121,7 @@ class FolderHarness(Harness):
 
     title = "file, folder"
     abilities = Abilities(
-        versions="current", binary=True, created_at=True, denies=True, stops=True, largest=1024 * 1024
+        versions="current", binary=True, created_at=True, denies=True, stops=True, writes=True, largest=1024 * 1024
     )
 
     def __init__(self, folder: Path) -> None:

@@ -34,7 +34,7 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     if not text.strip():
         # "Not found" could delete a Secret; so looks a file that was cut off to be written anew, or by a full disk.
         raise Unavailable("the file is empty: it may be about to be written")
-    form = _form(name, text)
+    form = form_of(name, text)
     try:
         match form:
             case "JSON":
@@ -54,7 +54,8 @@ def parse(name: str, content: bytes) -> Mapping[str, object]:
     return found
 
 
-def _form(name: str, text: str) -> str:
+def form_of(name: str, text: str) -> str:
+    """Return the format of a file: its ending tells it, else its first line."""
     lower = name.lower()
     if lower.endswith(".json"):
         return "JSON"

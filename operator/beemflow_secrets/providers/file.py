@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import datafile, files, jsontext
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
-from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.datafilewriting import DataFile
+from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable, naming
 from beemflow_secrets.providers.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.base import Content, Surroundings
     from beemflow_secrets.providers.files import Stamp
 
 
 class FileDriver(Driver):
-    """Reads the file or folder at `file.path`. What waits for the disk does so in a thread."""
+    """Reads and writes the file or folder at `file.path`. What waits for the disk does so in a thread."""
 
     name = "file"
     batch_limit = 1000  # as many as one resource can ask for: one look at the file serves them all
@@ -48,6 +49,15 @@ class FileDriver(Driver):
         """Return the names in the file, or below the folder, that begin with `prefix`."""
         return await asyncio.to_thread(self._list, prefix)
 
+    async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
+        """Write into the file, of which all else stays as it is, or write the key's own file."""
+        await asyncio.to_thread(self._change, key, lambda store: store.write(key, value, property))
+        return await self.get_secret_with_metadata(key)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        """Take a key out of the file, or delete its own file."""
+        await asyncio.to_thread(self._change, key, lambda store: store.delete(key, property))
+
     async def health_check(self) -> None:
         """Read the file, or look into the folder."""
         await asyncio.to_thread(self._list, "")
@@ -63,6 +73,11 @@ class FileDriver(Driver):
         except SecretsError as error:
             return {ref: _of(error, ref) for ref in refs}
         return {ref: _answer(ref, found[ref.key]) for ref in refs}
+
+    def _change(self, key: str, change: Callable[[Folder | DataFile], None]) -> None:
+        with naming(key), _present():
+            found = files.resolve(self._path, self._roots)
+            change(Folder(self._path, self._roots) if found.is_dir() else DataFile(found, self._path.name, self._roots))
 
     def _list(self, prefix: str) -> list[str]:
         with _present():

@@ -7,19 +7,27 @@ folder goes. So all keys of a read come through one look at `..data`, and where 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers import files
+from beemflow_secrets.providers import files, replacing
 from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.fields import text_after, text_without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from beemflow_secrets.providers.base import Content
 
 _DATA = "..data"
 _SWINGS = 5  # in the time of one read: more is no mounted Secret
 
 
 class Folder:
-    """Reads the files below `path`; names that begin with `..` belong to the kubelet. Waits for the disk."""
+    """Reads and writes the files below `path`; names that begin with `..` belong to the kubelet. Waits for the disk."""
 
     def __init__(self, path: Path, roots: files.Roots) -> None:
         self._path = path
@@ -47,6 +55,43 @@ class Folder:
             if self._base() == base:
                 return found
         raise Unavailable("the folder changes while it is listed")
+
+    def write(self, key: str, value: Content, property: str | None) -> None:
+        """Write the file of a key, unless it holds that already. Raises a SecretsError, or FileNotFoundError."""
+        with self._changing(key, make=True) as (folder, name, before):
+            raw = text_after(before, value, property)
+            if raw != before:
+                replacing.replace(folder, name, raw)
+
+    def delete(self, key: str, property: str | None) -> None:
+        """Delete the file of a key, or a field of it. Raises a SecretsError, or FileNotFoundError."""
+        with suppress(_Missing), self._changing(key, make=False) as (folder, name, before):
+            left = text_without(before, property) if property is not None and before is not None else None
+            if left is None:
+                replacing.remove(folder, name)
+            elif left is not before:
+                replacing.replace(folder, name, left)
+
+    @contextmanager
+    def _changing(self, key: str, *, make: bool) -> Iterator[tuple[int, str, bytes | None]]:
+        """Hold the folder that a key's file is in. Yields it with the file's name, and what that holds now."""
+        if fault := key_fault(key):
+            raise Invalid(f"the key {fault}")
+        if _hidden(key):
+            raise Invalid("the key has a segment that begins with '..', which is the kubelet's")
+        base = files.resolve(self._path, self._roots)
+        if (base / _DATA).exists():
+            raise Invalid("a mounted Secret or ConfigMap is read only: the kubelet writes it")
+        at = base / key
+        if make:
+            at = replacing.make_folders(base, key.split("/")[:-1], self._roots) / at.name
+        try:
+            at = files.resolve(at, self._roots)  # a link is followed, and what it leads to replaced
+        except FileNotFoundError:
+            if not make:
+                raise _Missing from None
+        with replacing.held(at.parent) as folder:
+            yield folder, at.name, _content(at, self._roots)
 
     @staticmethod
     def _believed(base: Path, found: dict[str, SecretValue | SecretsError]) -> dict[str, SecretValue | SecretsError]:
@@ -97,6 +142,20 @@ class Folder:
             return files.resolve(base / name, self._roots).is_file()
         except (OSError, SecretsError):
             return False  # a link to nowhere, or to where nobody may read
+
+
+class _Missing(Exception):
+    """There is no such file to delete."""
+
+
+def _content(path: Path, roots: files.Roots) -> bytes | None:
+    """Return what a file holds, None where it is not there."""
+    try:
+        return files.read(path, roots).content
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError:
+        raise Invalid("there is a folder of this name") from None
 
 
 def _hidden(key: str) -> bool:

@@ -44,7 +44,7 @@ def run(folder: Path, program: str) -> str:
 
 def test_all_that_stands_there_is_found() -> None:
     assert [name for name, _ in FILES] == ["flow.config.json", "secrets.yaml", "guarded.json", "my_driver.py"]
-    assert (len(PROGRAMS), len(DRIVER_CONFIG)) == (4, 1)
+    assert (len(PROGRAMS), len(DRIVER_CONFIG)) == (5, 1)
 
 
 @pytest.mark.parametrize(("program", "printed"), PROGRAMS, ids=range(len(PROGRAMS)))
