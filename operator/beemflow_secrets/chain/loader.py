@@ -34,10 +34,13 @@ value is new enough for it, so that nobody is given one from before his question
 
 
 FEW = 4
-"""Calls in flight up to which keys leave although their batch is not full."""
+"""Calls in flight up to which keys leave soon although their batch is not full."""
 
-LINGER = 0.1
-"""Seconds for which a key waits at most for others to join it, while more calls than that are in flight."""
+BRIEFLY, LINGER = 0.02, 0.1
+"""Seconds for which a key waits at most for others to join it, while so few calls are in flight, and while more are.
+
+The first call waits for nobody. While one is under way, others who ask at about the same time come by one call.
+"""
 
 
 class _Read:
@@ -78,8 +81,8 @@ class Loader(Layer):
     """`batch` is the most keys a call of the inner provider carries.
 
     Where that is one, each key leaves at once. Else keys gather: all that are asked for in one turn of the event loop,
-    and, while `FEW` calls are in flight, those that come until one of them ends, or for `LINGER`. A full batch leaves
-    at once; one that waits for its turn further down fills up meanwhile.
+    and, while calls are in flight, those that come until one of them ends: `BRIEFLY`, or for `LINGER` while there are
+    `FEW`. A full batch leaves at once; one that waits for its turn further down fills up meanwhile.
     """
 
     def __init__(self, inner: SecretsProvider, *, batch: int) -> None:
@@ -163,10 +166,11 @@ class Loader(Layer):
         self._turn = None
         if self._unsent is None:
             return
-        if len(self._tasks) < FEW:
+        if not self._tasks:
             self._send(self._unsent)
         elif self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(LINGER, self._send, self._unsent)
+            wait = BRIEFLY if len(self._tasks) < FEW else LINGER
+            self._linger = asyncio.get_running_loop().call_later(wait, self._send, self._unsent)
 
     def _send(self, batch: _Gathered) -> None:
         if self._linger is not None:
@@ -180,7 +184,8 @@ class Loader(Layer):
 
     def _loaded(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._send_rest()
+        if self._unsent is not None and len(self._tasks) < FEW:
+            self._send(self._unsent)
 
     async def _load(self, batch: _Gathered) -> None:
         loop = asyncio.get_running_loop()

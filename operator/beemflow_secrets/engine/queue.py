@@ -177,6 +177,8 @@ class KeyedQueue(Generic[K]):
         free = self._limit - lane.working
         if not lane.waiting or free < min(lane.waiting, QUANTUM, self._limit):
             return []
+        if lane.waiting > free > QUANTUM:
+            free -= free % QUANTUM  # what is over would leave as a batch of few
         taken: list[K] = []
         for priority in Priority:
             ready = lane.ready[priority]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.chain.loader import FEW, KEPT, LINGER, Loader
+from beemflow_secrets.chain.loader import BRIEFLY, FEW, KEPT, LINGER, Loader
 from beemflow_secrets.engine.schedule import next_due
 from beemflow_secrets.providers.base import Driver, Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
@@ -84,7 +84,23 @@ async def test_keys_of_many_callers_who_come_in_one_turn_leave_together() -> Non
     loader = Loader(driver, batch=20)
     await asyncio.gather(*(read(loader, f"k{number}") for number in range(45)))
     assert [len(call) for call in driver.calls] == [20, 20, 5]
-    assert now() == pytest.approx(1, abs=0.01)
+    assert now() == pytest.approx(1 + BRIEFLY, abs=0.005)
+
+
+async def test_the_first_call_waits_for_nobody() -> None:
+    loader = Loader(Counting(), batch=20)
+    await asyncio.gather(read(loader, "a"), read(loader, "b"))
+    assert now() == pytest.approx(1, abs=0.005)
+
+
+async def test_keys_that_come_one_by_one_are_few_calls() -> None:
+    driver = Counting()
+    loader = Loader(driver, batch=20)
+    async with asyncio.TaskGroup() as group:
+        for number in range(50):
+            group.create_task(read(loader, f"k{number}"))
+            await asyncio.sleep(BRIEFLY / 20)
+    assert [len(call) for call in driver.calls] == [1, 20, 20, 9]
 
 
 async def test_keys_gather_while_a_few_calls_are_in_flight() -> None:
@@ -93,8 +109,8 @@ async def test_keys_gather_while_a_few_calls_are_in_flight() -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(45):
             group.create_task(read(loader, f"k{number}"))
-            await asyncio.sleep(0.001)
-    assert [len(call) for call in driver.calls] == [1] * FEW + [20, 20, 1]
+            await asyncio.sleep(BRIEFLY / 5)
+    assert [len(call) for call in driver.calls] == [1, 5, 5, 5, 20, 9]
 
 
 async def test_a_key_waits_for_others_no_longer_than_a_moment() -> None:
@@ -102,10 +118,9 @@ async def test_a_key_waits_for_others_no_longer_than_a_moment() -> None:
     loader = Loader(driver, batch=20)
     async with asyncio.TaskGroup() as group:
         for number in range(FEW + 1):
+            assert len(driver.calls) == number
             group.create_task(read(loader, f"k{number}"))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        await asyncio.sleep(LINGER + 0.01)
+            await asyncio.sleep((BRIEFLY if number < FEW else LINGER) + 0.005)
         assert len(driver.calls) == FEW + 1
 
 
