@@ -29,6 +29,7 @@ RESOURCES = {
     "recovery": 200,
     "slow-store": 100,
     "cached": 50,
+    "listing": 10_000,
 }
 SINGLE = {
     "bare": starts.bare,
@@ -90,6 +91,8 @@ async def _documents(made: Lab, name: str, options: argparse.Namespace) -> Async
             yield await starts.cold(made, resources, options.pairs)
         case "cached":
             yield await library.cached(resources)
+        case "listing":
+            yield await library.listing(resources)
         case "recovery":
             for away in options.away:
                 yield await recovery.recovery(made, resources, away)

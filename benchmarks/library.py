@@ -1,14 +1,18 @@
-"""What the library costs by itself: reads of keys that a cache holds."""
+"""What the library costs by itself: reads of keys that a cache holds, and a long listing."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from statistics import median
 from typing import TYPE_CHECKING
 
+import aiohttp
+
 from beemflow_secrets import open_secrets
 from benchmarks.report import Aim, judged
+from benchmarks.secretsmanager import SecretsManager
 
 if TYPE_CHECKING:
     from benchmarks.report import Figures
@@ -40,3 +44,35 @@ async def _read(names: list[str], *, enabled: bool) -> float:
                     await secrets.get_secret(name)
             rounds.append((time.process_time() - started) / (READS * len(names)))
     return round(median(rounds) * 1e6, 2)
+
+
+async def listing(names: int) -> Figures:
+    """List so many names of AWS, page by page; how long the event loop is kept from other work meanwhile."""
+    with SecretsManager() as server:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(f"{server.address}/", json={f"team/key-{number:05}": "x" for number in range(names)}) as put,
+        ):
+            put.raise_for_status()
+        block = {"endpoint": server.address, "access_key_id": "any", "secret_access_key": "key"}
+        async with open_secrets({"driver": "aws-sm", "region": "eu-west-1", "aws": block}) as secrets:
+            await secrets.list_secrets("none")  # connections and modules are there
+            longest = asyncio.create_task(_longest_block())
+            found = await secrets.list_secrets("team/")
+            longest.cancel()
+            blocked = await asyncio.gather(longest)
+    assert len(found) == names
+    document = {"workload": "listing", "names": names, "blocked_ms": blocked[0]}
+    return judged(document, [Aim("blocked_ms", 50.0)])
+
+
+async def _longest_block() -> float:
+    """Return, when it is cancelled, for how many milliseconds of CPU the loop has come to nothing else at most."""
+    longest = 0.0
+    try:
+        while True:
+            asked = time.process_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.process_time() - asked)
+    except asyncio.CancelledError:
+        return round(1000 * longest, 1)

@@ -1,0 +1,38 @@
+"""What a sync of AWS secrets costs: calls, a twentieth of the keys. Counted, never timed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from tests.controlplane.conftest import entry, spec
+from tests.support.aws import REGION
+
+if TYPE_CHECKING:
+    from tests.support.api import Namespace
+    from tests.support.aws import Aws
+    from tests.support.operator import Operator
+
+RESOURCES = 100
+
+
+def test_resources_that_wait_for_their_store_are_read_in_twenties(
+    operator: Operator, ns: Namespace, aws: Aws, canary: str
+) -> None:
+    aws.reset()
+    ns.add_secret("aws-login", {"id": aws.access_key, "key": aws.secret_key})
+    for number in range(RESOURCES):
+        aws.put(f"key-{number}", canary.encode())
+        ns.add(f"res-{number}", spec(entry("token", f"key-{number}"), store="aws"))
+    ns.ready("res-99", "False", reason="StoreNotFound")
+    login = {"accessKeyId": "id", "secretAccessKey": "key"}
+    keys = {field: {"secretKeyRef": {"name": "aws-login", "key": key}} for field, key in login.items()}
+    ns.add_store("aws", {"driver": "aws-sm", "region": REGION, "aws": {"endpoint": aws.address, **keys}})
+    for number in range(RESOURCES):
+        ns.ready(f"res-{number}")
+    first = Counter(aws.operations)
+    assert first["ListSecrets"] == 1
+    # Five full batches, and a few that left before the others came; the health check is among the single reads.
+    assert first.total() <= RESOURCES / 20 + 20
+    read = [key for one in aws.asked for key in one["SecretIdList"] or ()]
+    assert len(read) == len(set(read))
