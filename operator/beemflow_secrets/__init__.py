@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.library.config import SecretsConfig
     from beemflow_secrets.library.opening import open_secrets
     from beemflow_secrets.library.sync import open_secrets_sync
-    from beemflow_secrets.providers.base import SecretsProvider, SecretValue
+    from beemflow_secrets.providers.base import SecretsProvider
     from beemflow_secrets.providers.errors import (
         AuthFailed,
         Denied,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Throttled,
         Unavailable,
     )
+    from beemflow_secrets.providers.value import SecretValue
 
 __version__ = "0.1.0"
 
@@ -43,7 +44,7 @@ __all__ = [
 
 # Loaded when first asked for: the operator's rooms need none of it, and a script that catches an error no chain.
 _HOMES = {
-    "SecretValue": "providers.base",
+    "SecretValue": "providers.value",
     "SecretsConfig": "library.config",
     "SecretsProvider": "providers.base",
     "access": "chain.asking",

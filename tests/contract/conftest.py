@@ -12,9 +12,10 @@ import pytest
 import structlog
 
 from beemflow_secrets.model.store import CredentialRef, StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.providers.vault import VaultDriver
 from tests.support.faultproxy import FaultProxy
 from tests.support.openbao import OpenBao

@@ -18,11 +18,11 @@ from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.aws import AwsDriver
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.env import EnvDriver
 from beemflow_secrets.providers.file import FileDriver
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.kubernetes.answers import is_name, secret_name
+from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing import Abilities, Harness
 from tests.support.aws import NAME, REGION

@@ -24,7 +24,6 @@ from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.aws import AwsDriver
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -37,6 +36,8 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.testing.cases import in_chain
 from tests.contract.conftest import secret_ref
 from tests.support.aws import REGION, ROLE, Aws

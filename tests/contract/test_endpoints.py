@@ -13,10 +13,11 @@ from beemflow_secrets.kube.clientcert import load_client
 from beemflow_secrets.kube.connection import Connection
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Ref, Surroundings
 from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref
 from tests.contract.conftest import secret_ref
 from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, redirect

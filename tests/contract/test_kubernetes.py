@@ -15,9 +15,10 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import ServiceAccountRef, StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.contract.harnesses import OtherClusterHarness
 from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, answer

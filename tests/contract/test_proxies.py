@@ -10,10 +10,10 @@ import pytest
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Invalid, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
+from beemflow_secrets.providers.surroundings import Surroundings
 from tests.contract.conftest import Stores, secret_ref
 from tests.support.certs import CertificateAuthority
 from tests.support.connectproxy import ConnectProxy

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.providers.base import Ref
 from beemflow_secrets.providers.errors import Denied, Invalid, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref
 from tests.support import faultproxy as faults
 from tests.support.certs import CertificateAuthority
 from tests.support.openbao import OpenBao

@@ -17,8 +17,9 @@ from beemflow_secrets.controllers.store.credentials import CredentialNotFound, S
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, from_kubeconfig
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.providers.vault import VaultDriver
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.support.rabbitmq import RabbitMq
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from beemflow_secrets.providers.base import SecretValue
+    from beemflow_secrets.providers.value import SecretValue
     from beemflow_secrets.providers.vault import VaultDriver
     from tests.contract.conftest import Clock, Stores
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.providers.base import Ref
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.value import Ref
 from tests.contract.conftest import secret_ref
 from tests.support import faultproxy as faults
 

@@ -13,8 +13,8 @@ import structlog
 from beemflow_secrets.chain.audit.records import Origin, records
 from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.layer import Layer
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.chain.audit.trail import Trail
     from beemflow_secrets.model.policy import Action
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Content, SecretsProvider
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Content
 
 T = TypeVar("T")
 

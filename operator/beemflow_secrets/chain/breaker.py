@@ -19,7 +19,6 @@ from beemflow_secrets.chain.batch import Batch
 from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -29,6 +28,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from beemflow_secrets.chain.keys import without_meetings
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.chain.seal import Seal
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     Denied,
     Held,
@@ -21,13 +20,15 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from beemflow_secrets.model.cache import Cache as CacheSpec
-    from beemflow_secrets.providers.base import Content, SecretsProvider
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Content
 
     Answer = SecretValue | SecretsError
 

@@ -13,8 +13,8 @@ from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.chain.turns import Turns
 from beemflow_secrets.engine.backoff import full_jitter
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.chain.budget import Budget
     from beemflow_secrets.model.store import Retry
-    from beemflow_secrets.providers.base import Content, Driver
+    from beemflow_secrets.providers.base import Driver
+    from beemflow_secrets.providers.value import Content
 
 T = TypeVar("T")
 

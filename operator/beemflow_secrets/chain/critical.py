@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.model.keys import split_key
-from beemflow_secrets.providers.base import Ref
 from beemflow_secrets.providers.errors import NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.multi import Multi as MultiSpec
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Driver, SecretsProvider, Surroundings
+    from beemflow_secrets.providers.base import Driver, SecretsProvider
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 
 UNAUDITED = Audited()

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from beemflow_secrets.providers.base import Content, SecretsProvider
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Content
 
 
 class Keys(Layer):

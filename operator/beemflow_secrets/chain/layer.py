@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.base import Content, FetchingProvider, Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.base import FetchingProvider, SecretsProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from beemflow_secrets.providers.errors import SecretsError
+    from beemflow_secrets.providers.value import Content, Ref, SecretValue
 
 
 class Layer(FetchingProvider):

@@ -12,14 +12,15 @@ import structlog
 
 from beemflow_secrets.chain.batch import Batch
 from beemflow_secrets.chain.layer import Layer
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from beemflow_secrets.providers.base import Content, SecretsProvider
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Content
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from beemflow_secrets.chain.multi import Multi, Said, named, told
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.providers.base import FetchingProvider, Ref, SecretValue
+from beemflow_secrets.providers.base import FetchingProvider
 from beemflow_secrets.providers.errors import Denied, Held, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

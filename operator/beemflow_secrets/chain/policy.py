@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from beemflow_secrets.model.policy import AccessPolicy, Action
-    from beemflow_secrets.providers.base import Content, Ref, SecretsProvider, SecretValue
+    from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Content, Ref, SecretValue
 
 
 class NotAllowed(Denied):

@@ -6,7 +6,7 @@ import pickle
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.providers.base import SecretValue
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

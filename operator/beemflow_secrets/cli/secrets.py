@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from beemflow_secrets.library.secrets import Secrets
-    from beemflow_secrets.providers.base import SecretValue
+    from beemflow_secrets.providers.value import SecretValue
 
 T = TypeVar("T")
 

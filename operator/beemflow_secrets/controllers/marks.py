@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Ref
+    from beemflow_secrets.providers.value import Ref
 
 _NO_PLACE = {
     "timeout",

@@ -16,8 +16,8 @@ from beemflow_secrets.chain.factory import open_chain
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.secrets import Secrets
 from beemflow_secrets.model.credentials import PlainCredential
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.errors import AuthFailed
+from beemflow_secrets.providers.surroundings import Surroundings
 
 if TYPE_CHECKING:
     import os

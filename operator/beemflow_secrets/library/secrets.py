@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.asking import NOBODY, Asking, current, standing
 from beemflow_secrets.model.keys import KeyParts, split_key
-from beemflow_secrets.providers.base import Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.base import SecretsProvider
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.render.property import origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 
 class Secrets(SecretsProvider):

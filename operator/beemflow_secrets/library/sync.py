@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.library.opening import Given
     from beemflow_secrets.library.secrets import Secrets
-    from beemflow_secrets.providers.base import Content, SecretValue
+    from beemflow_secrets.providers.value import Content, SecretValue
 
 T = TypeVar("T")
 

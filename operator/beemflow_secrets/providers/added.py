@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.base import Driver, Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.base import Driver, SecretsProvider
 from beemflow_secrets.providers.errors import SecretsError, Throttled
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 _BATCH = 50
 

@@ -9,7 +9,7 @@ from beemflow_secrets.providers.errors import Invalid
 
 if TYPE_CHECKING:
     from beemflow_secrets.kube.connection import Connection
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 
 def this_cluster(surroundings: Surroundings) -> Connection:

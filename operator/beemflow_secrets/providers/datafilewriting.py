@@ -12,7 +12,7 @@ from beemflow_secrets.providers.fields import map_after, map_without, text_after
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 
 class DataFile:

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers import datafile, dotenvtext, files
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue, Surroundings, no_history
+from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from beemflow_secrets.model.store import StoreSpec
+    from beemflow_secrets.providers.surroundings import Surroundings
 
     Variables = Mapping[bytes, bytes]
 

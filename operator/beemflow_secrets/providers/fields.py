@@ -15,7 +15,7 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Invalid
 
 if TYPE_CHECKING:
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 _DOT = re.compile(r"(?<!\\)\.")
 

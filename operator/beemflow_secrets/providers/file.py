@@ -15,17 +15,19 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import datafile, files, jsontext
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
+from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.datafilewriting import DataFile
 from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable, naming
 from beemflow_secrets.providers.folder import Folder
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Content, Surroundings
     from beemflow_secrets.providers.files import Stamp
+    from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Content
 
 
 class FileDriver(Driver):

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers import files, replacing
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.fields import text_after, text_without
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 _DATA = "..data"
 _SWINGS = 5  # in the time of one read: more is no mounted Secret

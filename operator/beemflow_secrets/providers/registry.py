@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {

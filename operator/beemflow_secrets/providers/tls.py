@@ -18,7 +18,7 @@ from beemflow_secrets.providers.pins import pin
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.store import Tls
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.render.decode import decode
 from beemflow_secrets.render.property import fields_of, origin_of, pick
 

@@ -13,7 +13,7 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
-    from beemflow_secrets.providers.base import SecretValue
+    from beemflow_secrets.providers.value import SecretValue
 
 _DOT = re.compile(r"(?<!\\)\.")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")

@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from beemflow_secrets.providers.base import Ref
 from beemflow_secrets.providers.errors import AuthFailed, Denied, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref
 from beemflow_secrets.testing import faultproxy as faults
 from beemflow_secrets.testing.cases import in_chain, needs
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from beemflow_secrets.providers.added import AddedDriver
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue, Surroundings
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     import ssl

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.testing.cases import in_chain, needs
 
 if TYPE_CHECKING:

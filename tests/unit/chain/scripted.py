@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.factory import link
 from beemflow_secrets.model.store import Retry, StoreSpec
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import NotFound, SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from beemflow_secrets.chain.multi import Link
+    from beemflow_secrets.providers.value import Ref, SecretValue
 
 TIMEOUT = 10.0
 

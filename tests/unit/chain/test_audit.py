@@ -16,8 +16,8 @@ from beemflow_secrets.chain.audit.feed import Feed, SinkFault
 from beemflow_secrets.chain.audit.trail import NotRecorded, Trail
 from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, NotFound, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 from tests.unit.chain.scripted import Backend, now
 

@@ -10,7 +10,6 @@ import structlog
 
 from beemflow_secrets.chain.breaker import PROBE_DOWN
 from beemflow_secrets.chain.call import CALLS
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -21,6 +20,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.unit.chain.scripted import TIMEOUT, Backend, as_link, now
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.chain.loader import Loader
 from beemflow_secrets.model.backend import RequestBudget, Retry
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Driver, Ref, SecretsProvider, SecretValue
+from beemflow_secrets.providers.base import Driver, SecretsProvider
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,9 @@ import pytest
 
 from beemflow_secrets.chain.call import Call
 from beemflow_secrets.model.store import Retry
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:

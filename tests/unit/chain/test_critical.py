@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.critical import Critical, CriticalKeyMissing
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Gone, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.keys import Keys
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,9 @@ import pytest
 
 from beemflow_secrets.chain.loader import BRIEFLY, FEW, KEPT, LINGER, Loader
 from beemflow_secrets.engine.schedule import next_due
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beemflow_secrets.chain.merge import Merge, Policy, join
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -22,6 +21,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.unit.chain.scripted import Backend, as_link
 
 NAMES = ("a", "b", "c")

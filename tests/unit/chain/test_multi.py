@@ -9,7 +9,6 @@ import pytest
 
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.chain.multi import Failover
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -22,6 +21,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.unit.chain.scripted import TIMEOUT, Backend, as_link, now
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.chain.policy import NotAllowed, Policies, Policy
 from beemflow_secrets.model.policy import AccessPolicy
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, Invalid
+from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.unit.chain.scripted import Backend
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.chain.multi import Failover
 from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Content, Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Content, Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 from tests.unit.chain.scripted import TIMEOUT, Backend, as_link, now
 

@@ -9,7 +9,7 @@ import pytest
 from beemflow_secrets.controllers.marks import mark_of, place_of
 from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Ref
+from beemflow_secrets.providers.value import Ref
 
 STORE = Key("BeemFlowSecretStore", "flows", "prod")
 SLACK = Ref("slack")

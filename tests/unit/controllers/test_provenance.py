@@ -7,7 +7,7 @@ from typing import Any
 from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
 from beemflow_secrets.model.secret import SecretSpec
-from beemflow_secrets.providers.base import Ref
+from beemflow_secrets.providers.value import Ref
 
 PROD = Key("BeemFlowSecretStore", "flows", "prod")
 OTHER = Key("BeemFlowClusterSecretStore", "", "other")

@@ -9,8 +9,8 @@ import pytest
 from beemflow_secrets import SecretsConfig
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.providers.aws import AwsDriver
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
+from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.vault import VaultDriver
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 
 from beemflow_secrets import Denied, Invalid, NotFound, SecretsConfig, open_secrets
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.registry import added_drivers, open_driver
+from beemflow_secrets.providers.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.store import CredentialRef

@@ -27,10 +27,12 @@ from beemflow_secrets import (
 )
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.library.secrets import Secrets
-from beemflow_secrets.providers.base import FetchingProvider, Ref
+from beemflow_secrets.providers.base import FetchingProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from beemflow_secrets.providers.value import Ref
 
 CANARY = "canary-88b3"
 

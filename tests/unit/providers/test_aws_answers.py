@@ -14,7 +14,6 @@ from beemflow_secrets.providers.aws.failures import code_of, error_of, refuses_l
 from beemflow_secrets.providers.aws.keys import Keys
 from beemflow_secrets.providers.aws.reading import name_fault
 from beemflow_secrets.providers.aws.regions import address_of
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -25,6 +24,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.providers.wire import Answer
 
 CANARY = "canary-7e11"

@@ -5,9 +5,10 @@ import logging
 import pytest
 
 from beemflow_secrets.model.store import CredentialRef, StoreSpec
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.env import EnvDriver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 CANARY = b"canary-7c41"
 

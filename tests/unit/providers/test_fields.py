@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.providers.fields import map_after, map_without, text_after, text_without
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.render.property import pick
 
 

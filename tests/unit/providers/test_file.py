@@ -12,9 +12,10 @@ import pytest
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.store import CredentialRef, StoreSpec
 from beemflow_secrets.providers import files
-from beemflow_secrets.providers.base import Ref, SecretValue, Surroundings
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.file import FileDriver
+from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.render.property import pick
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pytest
 
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers import replacing
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.file import FileDriver
+from beemflow_secrets.providers.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ import pytest
 
 from beemflow_secrets.model.form import FileForm
 from beemflow_secrets.model.store import CaRef, Tls
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.clientcert import show
 from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError
+from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.tls import resolved, ssl_context
 from tests.support.certs import CertificateAuthority, encrypted, weak
 

@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Invalid, SecretsError
+from beemflow_secrets.providers.value import SecretValue
 
 CANARY = "canary-5be1"
 

@@ -16,7 +16,7 @@ from beemflow_secrets.providers.wire import Answer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beemflow_secrets.providers.base import SecretValue
+    from beemflow_secrets.providers.value import SecretValue
 
 CANARY = "canary-31f8"
 

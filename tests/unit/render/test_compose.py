@@ -8,8 +8,8 @@ import pytest
 
 from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.render.compose import Composed, Entry, Found, Unusable, compose, ref_of
 
 CANARY = "canary-91d7"

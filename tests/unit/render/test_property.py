@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import NotFound
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.render.property import pick
 
 CANARY = "canary-5b20"

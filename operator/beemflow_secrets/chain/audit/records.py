@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from beemflow_secrets.chain.asking import current
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Denied
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.providers.base import Ref
+from beemflow_secrets.providers.value import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable

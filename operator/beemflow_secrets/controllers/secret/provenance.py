@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.providers.base import Ref
+    from beemflow_secrets.providers.value import Ref
 
 
 class Provenance(NamedTuple):

@@ -14,7 +14,6 @@ from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -23,6 +22,7 @@ from beemflow_secrets.providers.errors import (
     SecretsError,
     Unavailable,
 )
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:

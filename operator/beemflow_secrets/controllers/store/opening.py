@@ -22,9 +22,9 @@ from beemflow_secrets.controllers.store.credentials import (
 from beemflow_secrets.model import names
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.store import StoreSpec, check_scope
-from beemflow_secrets.providers.base import Surroundings
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:

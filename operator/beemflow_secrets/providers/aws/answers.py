@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from beemflow_secrets.providers.aws.failures import code_of, error_of, unanswered
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

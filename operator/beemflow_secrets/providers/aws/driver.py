@@ -18,14 +18,16 @@ from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fa
 from beemflow_secrets.providers.aws.regions import address_of
 from beemflow_secrets.providers.aws.sts import Sts
 from beemflow_secrets.providers.aws.writing import delete, write
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue
+from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Content, Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Content
 
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 

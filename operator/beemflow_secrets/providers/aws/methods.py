@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.aws import AwsSpec
     from beemflow_secrets.model.credentials import CredentialRef
     from beemflow_secrets.providers.aws.sts import Sts
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 AUDIENCE = "sts.amazonaws.com"
 """Whom the token of a ServiceAccount is for, where the store does not say: as EKS has it."""

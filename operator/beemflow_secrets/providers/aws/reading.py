@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from beemflow_secrets.providers.aws.client import Client
-    from beemflow_secrets.providers.base import Ref, SecretValue
+    from beemflow_secrets.providers.value import Ref, SecretValue
 
     Answers = dict[Ref, SecretValue | SecretsError]
 

@@ -13,13 +13,13 @@ from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.answers import value as read_value
 from beemflow_secrets.providers.aws.failures import Exists
 from beemflow_secrets.providers.aws.reading import name_fault
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Gone, Invalid, NotFound, Unavailable
 from beemflow_secrets.providers.fields import text_after, text_without
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from beemflow_secrets.providers.aws.client import Client
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
 
 LARGEST = 65536
 """Bytes of a value."""

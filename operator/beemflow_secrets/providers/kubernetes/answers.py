@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.kubernetes.writing import Standing
 from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
+from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
     from beemflow_secrets.providers.wire import Answer

@@ -12,7 +12,7 @@ from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import MERGE_PATCH, METADATA_LIST, PAGE
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
+from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.cluster import this_cluster
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable, naming
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Content, Surroundings
     from beemflow_secrets.providers.kubernetes.writing import Change, Standing
+    from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Content, Ref, SecretValue
     from beemflow_secrets.providers.wire import Answer
 
 _FIELD_MANAGER = "beemflow-secrets-store"

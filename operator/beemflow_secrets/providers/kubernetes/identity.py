@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.store import KubernetesSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
 
 log = structlog.get_logger(__name__)
 

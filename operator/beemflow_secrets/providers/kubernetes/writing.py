@@ -13,7 +13,7 @@ from beemflow_secrets.providers.fields import map_after, map_without
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beemflow_secrets.providers.base import Content, SecretValue
+    from beemflow_secrets.providers.value import Content, SecretValue
 
 LARGEST = 1024 * 1024
 """Bytes of all values of a Secret, as the API server bounds them."""

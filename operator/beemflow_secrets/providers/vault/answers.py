@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import AuthFailed, Unavailable
 from beemflow_secrets.providers.times import rfc3339
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.providers.wire import WHOLE
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.base import Driver, Ref, SecretValue, no_history
+from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
 from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Content, Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Content
     from beemflow_secrets.providers.vault.mounts import Mount
 
 _FOLDERS_AT_ONCE = 8

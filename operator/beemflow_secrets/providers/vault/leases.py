@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.providers.vault.answers import kv1_value, leased
 from beemflow_secrets.providers.vault.failures import failure
 

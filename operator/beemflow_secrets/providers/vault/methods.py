@@ -13,7 +13,7 @@ from beemflow_secrets.providers.vault.failures import failure
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.store import ServiceAccountRef, VaultSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
     from beemflow_secrets.providers.vault.api import Api
     from beemflow_secrets.providers.wire import Answer
 

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import jsontext
-from beemflow_secrets.providers.base import SecretValue
 from beemflow_secrets.providers.errors import Invalid, NotFound, Unavailable
 from beemflow_secrets.providers.fields import map_after, map_without, text_of
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, kv2_written
 from beemflow_secrets.providers.vault.failures import absent, deleted, overtaken
 from beemflow_secrets.providers.vault.session import check
@@ -16,7 +16,7 @@ from beemflow_secrets.providers.vault.session import check
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beemflow_secrets.providers.base import Content
+    from beemflow_secrets.providers.value import Content
     from beemflow_secrets.providers.vault.api import Api
     from beemflow_secrets.providers.vault.mounts import Mount
     from beemflow_secrets.providers.wire import Answer

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets import Denied, Invalid, NotFound, SecretsError, SecretsProvider, SecretValue
-from beemflow_secrets.providers.base import Driver, Ref
+from beemflow_secrets.providers.base import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.base import Surroundings
+    from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Ref
 
 NO_DRIVER = "no class"
 
