@@ -188,13 +188,14 @@ class Process:
             self._sweep.run(),
             self._stores.references.run(),
             self._secrets.merged.run(),
+            self._secrets.watched(self._sweep.swept),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"
         for reflector in reflectors:
             await reflector.synced.wait()
-        self._waits_for = "the listing of stores"
-        while not await self._has_stores():
+        self._waits_for = "the listing of stores and resources"
+        while not await self._has_listed():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
         self._waits_for = None
@@ -214,11 +215,12 @@ class Process:
         self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
         return {kind.plural for kind in names.KINDS} <= {item["name"] for item in served["resources"]}
 
-    async def _has_stores(self) -> bool:
+    async def _has_listed(self) -> bool:
         try:
             await self._stores.load()
+            await self._secrets.load(self._scope or ("",))
         except ApiError as error:
-            self._waits_for = f"the listing of stores: {error.message}"
+            self._waits_for = f"the listing of stores and resources: {error.message}"
             return False
         return True
 

@@ -97,6 +97,7 @@ def test_a_chain_that_serves_says_so_of_every_link(
         {"name": name, "driver": "vault", "state": "Healthy", "lastCheck": ""} for name in ("main", "spare")
     ]
     assert (condition(found)["status"], condition(found, "Degraded")["reason"]) == ("True", "AllLinksServe")
+    assert found["status"]["capabilities"] == ["Read", "List"]  # none writes through a chain, though its links could
     ns.add("slack", spec(TOKEN))
     assert served_by(ns.ready("slack")) == {"token": "main"}
     assert (value(ns), spare.reads()) == ("main", 0)

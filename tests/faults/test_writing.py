@@ -248,3 +248,33 @@ def test_a_deletion_whose_status_was_lost_is_told_by_the_next_process(
     ns.ready("slack", reason="SecretDeleted")
     assert ns.data("slack") is None
     assert decoded(synced)
+
+
+def test_a_copy_is_nobodys_while_the_watch_has_not_brought_the_resource_that_it_is_a_copy_of(
+    operator: Operator,
+    start_operator: Start,
+    control_plane: ControlPlane,
+    api_proxy: ApiProxy,
+    proxied: Path,
+    ns: Namespace,
+    synced: Object,
+) -> None:
+    """With all marks but the owner, in another namespace, where a resource has the same name."""
+    del operator  # it makes the Secret
+    copy = Namespace(ns.api, f"{ns.name}-copy")
+    control_plane.kubectl("create", "namespace", copy.name)
+    try:
+        copy.add_secret("prod-login", decoded(secret_as_it_is(ns, "prod-login")))
+        copy.add_store("prod", (ns.api.get(ns.store_path("prod")) or {})["spec"])
+        marks = {field: synced["metadata"][field] for field in ("labels", "annotations")}
+        made = copy.add_secret("slack", {"token": "theirs"}, metadata=marks)
+        # Kopf's listing, which alone asks for more than metadata.
+        path = ns.path("").rstrip("/")
+        api_proxy.set(lambda asked: asked.path == path and "PartialObject" not in asked.accept, None)
+        start_operator("--namespaces", f"{copy.name},{ns.name}", config=proxied)
+        copy.add("slack", spec(entry("token", "slack#token")))
+        told = message(copy.ready("slack", "False", reason="TargetConflict"))
+        assert "belongs to BeemFlowSecret slack" in told
+        assert secret_as_it_is(copy, "slack") == made
+    finally:
+        control_plane.kubectl("delete", "namespace", copy.name, "--wait=false")

@@ -30,6 +30,7 @@ class ApiRequest:
     method: str
     path: str
     query: dict[str, str]
+    accept: str
 
     @property
     def watches(self) -> bool:
@@ -157,7 +158,7 @@ class ApiProxy:
             await stream.write(line + b"\n")
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked = ApiRequest(request.method, request.path, dict(request.query))
+        asked = ApiRequest(request.method, request.path, dict(request.query), request.headers.get("Accept", ""))
         self.requests.append(asked)
         self._open[asked] = request
         try:

@@ -14,10 +14,8 @@ from beemflow_secrets.chain.seal import Seal
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import Ref, SecretValue
 from beemflow_secrets.providers.errors import (
-    AuthFailed,
     Denied,
     Held,
-    Invalid,
     NotFound,
     SecretsError,
     Throttled,
@@ -132,15 +130,11 @@ class Cache(Layer):
 
     @contextmanager
     def _changing(self, key: str) -> Iterator[None]:
-        """Forget a key, and what is being read of it, unless the backend has said that it changed nothing."""
+        """Forget a key, and what is being read of it, also when it failed: a try before the last may have done it."""
         try:
             yield
-        except (Denied, AuthFailed, Throttled, Invalid):
-            raise
-        except BaseException:  # without an answer nobody knows what the backend has now
+        finally:
             self._forget(key)
-            raise
-        self._forget(key)
 
     def _forget(self, key: str) -> None:
         for kept in (self._entries, self._missing):

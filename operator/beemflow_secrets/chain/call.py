@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from beemflow_secrets.chain.batch import Batch
 from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.chain.turns import Turns
 from beemflow_secrets.engine.backoff import full_jitter
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import Ref, SecretValue
@@ -36,7 +37,7 @@ class Call(Layer):
 
     `within` (seconds) ends it earlier: a link of a chain gets one timeout, since another backend may be asked.
     Each attempt takes from all `budgets`, and waits within the operation's time for it. No more than `calls` reads are
-    in flight; how long one waits for others to end is not counted.
+    in flight; how long one waits for others to end is not counted, as long as the backend answers them.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Call(Layer):
     ) -> None:
         super().__init__(driver)
         self._budgets = budgets
-        self._slots = asyncio.Semaphore(calls)
+        self._turns = Turns(calls)
         self._within = 2 * timeout if within is None else within
         self._name = driver.name
         self._timeout = timeout
@@ -69,12 +70,16 @@ class Call(Layer):
                 await self._take(batch, deadline)
             except OverBudget as refusal:
                 return answers or dict.fromkeys(asked, refusal)
-            waited = loop_time()
-            async with self._slots:
-                deadline += loop_time() - waited
-                if attempt == 1:
-                    batch.starts()
-                answers.update(await self._attempt_fetch(asked, deadline))
+            came = loop_time()
+            try:
+                async with self._turns.take():
+                    if self._turns.moves_since(came):
+                        deadline += loop_time() - came
+                    if attempt == 1:
+                        batch.starts()
+                    answers.update(await self._attempt_fetch(asked, deadline))
+            except TimeoutError:
+                return answers or dict.fromkeys(asked, self._late())
             failed = [error for ref in asked if isinstance(error := answers[ref], Throttled | Unavailable)]
             if not failed or not await self._wait(attempt, failed, deadline):
                 break
@@ -121,14 +126,17 @@ class Call(Layer):
             await budget.take(batch, deadline)
 
     async def _attempt_fetch(self, refs: list[Ref], deadline: float) -> Answers:
+        began = loop_time()
         try:
-            async with asyncio.timeout_at(min(loop_time() + self._timeout, deadline)):
+            async with asyncio.timeout_at(min(began + self._timeout, deadline)):
                 with self._measured("read") as measured:
                     answers = await self._inner.fetch(refs)
                     measured.answers = answers.values()
-                return answers
         except TimeoutError:
+            self._turns.silent(began)
             return dict.fromkeys(refs, self._late())
+        self._turns.answered()
+        return answers
 
     async def _attempt(self, operation: str, ask: Callable[[], Awaitable[T]], deadline: float) -> T:
         try:

@@ -41,7 +41,7 @@ class Keeper(Protocol):
 class Sweep:
     """Compares what `keepers` keep with what the API server has in `namespaces` ("" stands for all).
 
-    `missed` names what the watch has not brought.
+    `missed` names what the watch has not brought; `swept` is set once it has brought all.
     """
 
     def __init__(self, client: KubeClient, keepers: dict[Kind, Keeper], namespaces: Sequence[str] = ("",)) -> None:
@@ -50,6 +50,7 @@ class Sweep:
         self._namespaces = namespaces
         self._late: set[tuple[Key, int]] = set()
         self.missed: set[tuple[Key, int]] = set()
+        self.swept = asyncio.Event()
 
     async def run(self) -> None:
         """Look until cancelled. An outage of the API server is waited for."""
@@ -62,6 +63,8 @@ class Sweep:
                 continue
             self.missed = late & self._late
             self._late = late
+            if not late:
+                self.swept.set()
 
     async def _look(self, kind: Kind, keeper: Keeper) -> set[tuple[Key, int]]:
         # A keeper may keep several kinds; what is not of this one cannot be in this listing.

@@ -48,8 +48,9 @@ class AddedDriver(Driver):
         return self._provider.writes
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
-        """Pass on."""
-        return await self._provider.set_secret(key, value, property=property)
+        """Pass on; what one that answers nothing has written is read."""
+        written: object = await self._provider.set_secret(key, value, property=property)
+        return written if isinstance(written, SecretValue) else await self.get_secret_with_metadata(key)
 
     async def delete_secret(self, key: str, *, property: str | None = None) -> None:
         """Pass on."""

@@ -147,6 +147,39 @@ async def test_no_more_reads_are_in_flight_than_allowed_and_none_loses_its_time_
     assert all(isinstance(answer, SecretValue) for answered in answers for answer in answered.values())
 
 
+async def test_a_backend_that_does_not_answer_is_told_to_all_within_twice_the_timeout() -> None:
+    driver = Scripted(lambda _key, _times: SecretValue("v"), takes=1000)
+    call = Call(driver, timeout=3, retry=Retry.model_validate({"attempts": 20, "baseDelay": 0}), calls=4)
+
+    async def told(key: str) -> float:
+        began = now()
+        assert str((await call.fetch([Ref(key)]))[Ref(key)]) == "no answer within 3 s"
+        return now() - began
+
+    early = [asyncio.create_task(told(f"early-{number}")) for number in range(100)]
+    await asyncio.sleep(1)
+    late = [asyncio.create_task(told(f"late-{number}")) for number in range(100)]
+    assert max(await asyncio.gather(*early, *late)) <= 6.01
+    # And it is no mark against those who come when it answers again.
+    driver._takes = 2
+    answers = await asyncio.gather(*(call.fetch([Ref(f"k{number}")]) for number in range(12)))
+    assert all(isinstance(answer, SecretValue) for answered in answers for answer in answered.values())
+
+
+async def test_one_that_is_not_answered_does_not_turn_others_away_while_the_backend_answers() -> None:
+    class Lame(Scripted):
+        async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+            asked = list(refs)
+            self._takes = 1000 if asked[0].key == "lame" else 1
+            return await super().fetch(asked)
+
+    call = Call(Lame(lambda _key, _times: SecretValue("v")), timeout=3, retry=RETRY, calls=2)
+    lame = asyncio.create_task(call.fetch([Ref("lame")]))
+    answers = await asyncio.gather(*(call.fetch([Ref(f"k{number}")]) for number in range(12)))
+    assert all(isinstance(answer, SecretValue) for answered in answers for answer in answered.values())
+    assert str((await lame)[Ref("lame")]) == "no answer within 3 s"
+
+
 async def test_who_waits_before_the_next_attempt_leaves_his_place_to_others() -> None:
     driver = Scripted(lambda key, times: SecretValue("v") if key == "b" or times > 1 else Throttled("", retry_after=20))
     call = Call(driver, timeout=30, retry=RETRY, calls=1)

@@ -104,7 +104,9 @@ async def test_what_came_during_the_look_stays() -> None:
 
 async def test_what_the_watch_has_not_brought_by_the_next_look_is_missed() -> None:
     cluster, keeper = Cluster(body("new"), body("edited", 2)), Keeper(body("edited", 1))
-    assert not (await after(1, cluster, keeper)).missed
+    first = await after(1, cluster, keeper)
+    assert not first.missed
+    assert not first.swept.is_set()
     assert (await after(2, cluster, keeper)).missed == {(key("new"), 1), (key("edited"), 2)}
 
 
@@ -127,7 +129,9 @@ async def test_a_watch_that_mends_is_no_longer_stuck() -> None:
             keeper.kept[key("new")] = observe(names.SECRET.name, body("new"))
 
     cluster.during = come
-    assert not (await after(3, cluster, keeper)).missed
+    mended = await after(3, cluster, keeper)
+    assert not mended.missed
+    assert mended.swept.is_set()
 
 
 async def test_an_outage_forgets_nothing() -> None:

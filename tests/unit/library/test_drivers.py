@@ -61,6 +61,20 @@ async def test_many_at_once_and_key_by_key_where_that_fails(calls: list[object])
     assert calls == [["a", "b"], ["a"], ["b"], "closed"]
 
 
+async def test_one_that_writes(calls: list[object]) -> None:
+    async with open_secrets({"driver": "writes", "prefix": "team/", "options": {"secrets": {"a": "1"}}}) as secrets:
+        written = await secrets.set_secret("b", "2")
+        assert (secrets.writes, written.value, written.version) == (True, "2", "1")
+        assert await secrets.list_secrets() == ["b"]
+        await secrets.delete_secret("b")
+        assert await secrets.list_secrets() == []
+    async with open_secrets({"driver": "six", "options": {"secrets": {"a": "1"}}}) as secrets:
+        assert not secrets.writes
+        with pytest.raises(Invalid, match="read only"):
+            await secrets.set_secret("a", "2")
+    assert calls == ["closed", "closed"]
+
+
 async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[object]) -> None:
     async with open_secrets({"driver": "full", "timeout": "7s"}) as secrets:
         assert await secrets.get_secret("a") == "7 None"
@@ -81,7 +95,7 @@ async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[obj
         ({"driver": "needs-sdk"}, "cannot be loaded: there is no module an_sdk_that_is_not_installed"),
         (
             {"driver": "sux"},
-            "'vault', 'batch', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises' or 'six'",
+            "'vault', 'batch', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises', 'six' or 'writes'",
         ),
         ({"driver": "sux"}, "did you mean six?"),
         ({"driver": "six", "options": CANARY}, "secrets.options: must be an object (got a string)"),

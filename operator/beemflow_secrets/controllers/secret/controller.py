@@ -31,11 +31,13 @@ from beemflow_secrets.controllers.secret.tracked import Registry, asks_anew, par
 from beemflow_secrets.controllers.secret.writing import Writing
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time
+from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    import asyncio
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
@@ -67,6 +69,7 @@ class SecretController:
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
+        self._client = client
         self._clock = Clock(now)
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
@@ -76,6 +79,24 @@ class SecretController:
         lives = self.registry.lives
         self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
         self.merged = self._writing.merged
+
+    async def load(self, namespaces: Sequence[str]) -> None:
+        """List the uids of all resources before the watch brings them one by one. Raises ApiError.
+
+        Until then one that it has not brought yet would be taken for gone, and a copy of its Secret in another
+        namespace for one that may be taken over.
+        """
+        self.registry.foretold = {
+            item["metadata"]["uid"]
+            for namespace in namespaces
+            async for page in self._client.pages(paths.resources(KIND.plural, namespace), metadata=True)
+            for item in page["items"] or []
+        }
+
+    async def watched(self, swept: asyncio.Event) -> None:
+        """Forget that listing as soon as the watch has had the time to bring all of it."""
+        await swept.wait()
+        self.registry.foretold.clear()
 
     # What happens outside: watch events, drift, stores that come back.
 

@@ -69,6 +69,8 @@ class Registry:
         self._items: dict[Key, Tracked] = {}
         self._by_uid: dict[str, Key] = {}
         self._users: dict[Key, set[Key]] = {}
+        self.foretold: set[str] = set()
+        """Uids that a listing before the watch has seen, until the watch has brought all: none of them is gone."""
 
     def get(self, key: Key) -> Tracked | None:
         """Return a resource, None when it is not tracked."""
@@ -78,6 +80,7 @@ class Registry:
         """Track a resource whose status, when it was first seen, was `told`."""
         item = self._items[seen.key] = Tracked(seen, orjson.dumps(told), stores_of(seen))
         self._by_uid[seen.uid] = seen.key
+        self.foretold.discard(seen.uid)
         self._join(item)
         return item
 
@@ -100,8 +103,8 @@ class Registry:
         return (key, self._items[key]) if key is not None else None
 
     def lives(self, uid: str) -> bool:
-        """Whether a resource with this uid is tracked."""
-        return uid in self._by_uid
+        """Whether there is a resource with this uid, as far as is known."""
+        return uid in self._by_uid or uid in self.foretold
 
     def users(self, store: Key) -> list[tuple[Key, Tracked]]:
         """Return the resources that read from a store."""

@@ -65,6 +65,18 @@ class Batch(SixMethods):
         return await super().fetch(asked)
 
 
+class Writes(SixMethods):
+    """One that writes, and tells nothing of it."""
+
+    async def set_secret(self, key: str, value: object, *, property: str | None = None) -> None:  # type: ignore[override]  # as people do
+        assert property is None
+        self._secrets[key] = str(value)
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        assert property is None
+        self._secrets.pop(key, None)
+
+
 class Full(Driver):
     """One that is given what the package's own are given."""
 
