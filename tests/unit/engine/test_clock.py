@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets import SecretsConfig
-from beemflow_secrets.engine.clock import SleeplessClock
+from beemflow_secrets.engine.clock import Clock, SleeplessClock, loop_time
 from beemflow_secrets.providers.aws import AwsDriver
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.surroundings import Surroundings
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beemflow_secrets.providers.base import Driver
+
+
+async def test_a_moment_is_the_same_whenever_it_is_asked_for() -> None:
+    late = iter([0.0, 0.003, 0.04, 0.001])
+    clock = Clock(lambda: 1.7e9 + loop_time() + next(late))
+    assert len({clock.loop(1.7e9 + 1000) for _ in range(4)}) == 1
+
+
+async def test_a_jump_of_the_wall_clock_is_seen_at_once() -> None:
+    jump = [0.0]
+    clock = Clock(lambda: 1.7e9 + loop_time() + jump[0])
+    before = clock.loop(1.7e9 + 1000)
+    jump[0] = 600
+    assert clock.loop(1.7e9 + 1000) == pytest.approx(before - 600)
+    assert clock.wall(loop_time()) == pytest.approx(1.7e9 + loop_time() + 600)
 
 
 class Machine:
