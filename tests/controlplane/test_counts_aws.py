@@ -9,6 +9,8 @@ from tests.controlplane.conftest import entry, spec
 from tests.support.aws import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.api import Namespace
     from tests.support.aws import Aws
     from tests.support.operator import Operator
@@ -16,18 +18,19 @@ if TYPE_CHECKING:
 RESOURCES = 100
 
 
-def test_resources_that_wait_for_their_store_are_read_in_twenties(
-    operator: Operator, ns: Namespace, aws: Aws, canary: str
+def test_resources_are_read_once_and_in_twenties_after_a_start(
+    shared_operator: Operator, start_operator: Callable[[], Operator], ns: Namespace, aws: Aws, canary: str
 ) -> None:
+    shared_operator.kill()
     aws.reset()
     ns.add_secret("aws-login", {"id": aws.access_key, "key": aws.secret_key})
-    for number in range(RESOURCES):
-        aws.put(f"key-{number}", canary.encode())
-        ns.add(f"res-{number}", spec(entry("token", f"key-{number}"), store="aws"))
-    ns.ready("res-99", "False", reason="StoreNotFound")
     login = {"accessKeyId": "id", "secretAccessKey": "key"}
     keys = {field: {"secretKeyRef": {"name": "aws-login", "key": key}} for field, key in login.items()}
     ns.add_store("aws", {"driver": "aws-sm", "region": REGION, "aws": {"endpoint": aws.address, **keys}})
+    for number in range(RESOURCES):
+        aws.put(f"key-{number}", canary.encode())
+        ns.add(f"res-{number}", spec(entry("token", f"key-{number}"), store="aws"))
+    start_operator()
     for number in range(RESOURCES):
         ns.ready(f"res-{number}")
     first = Counter(aws.operations)
