@@ -52,6 +52,10 @@ class Model(BaseModel):
             schema.update(with_rule(schema, rule.cel, rule.message, rule.path))
         return schema
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return the model itself, which never changes. pydantic copies a default for each model that has it."""
+        return self
+
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
         broken = [

@@ -24,6 +24,8 @@ class KeyParts(NamedTuple):
 
 def split_key(text: str) -> KeyParts:
     """Divide `key#property`. Raises ValueError for `key#`, which names no property."""
+    if "#" not in text:  # as nearly all are: each is divided several times a sync
+        return KeyParts(text, None)
     dividers = list(_DIVIDER.finditer(text))
     if not dividers:
         return KeyParts(_plain(text), None)

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote
+from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
@@ -187,6 +188,7 @@ class FaultProxy:
         self._server: asyncio.Server | None = None
         self._session: aiohttp.ClientSession | None = None
         self._clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._transports: WeakSet[asyncio.WriteTransport] = WeakSet()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -274,13 +276,22 @@ class FaultProxy:
 
     async def _close(self) -> None:
         await self._hang_up()
+        # Connections that were accepted a moment ago have found their task by now, on a busy machine too.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in self._clients.values():
+                _reset(writer)
+            await asyncio.wait(tasks, timeout=0.1)
+        for transport in self._transports:
+            transport.abort()  # one that is closed may wait for a client that reads no more
         if self._session is not None:
             await self._session.close()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._clients[task] = writer
+        self._transports.add(writer.transport)
         try:
             # Reading one byte ahead tells whether the client is still there: it sends nothing before its answer.
             ahead = asyncio.ensure_future(reader.read(1))
