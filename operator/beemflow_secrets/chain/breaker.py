@@ -45,7 +45,7 @@ FAILING = (Unavailable, Throttled, AuthFailed, EndpointNotAllowed)
 """The errors that concern a link, not a key."""
 
 PROBE_DOWN = (2.0, 5.0)
-"""Seconds between probes of a link that is down, drawn anew each time."""
+"""Seconds between probes of a link, or of a store, that is down, drawn anew each time."""
 
 SAME_OUTAGE = 10.0
 """Seconds for which a link has to serve after a probe found it up. Who fails a read before has not been up at all."""

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from beemflow_secrets.chain.breaker import PROBE_DOWN
 from beemflow_secrets.chain.critical import CriticalKeyMissing
 from beemflow_secrets.chain.factory import Opened
 from beemflow_secrets.chain.policy import Policy
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.store.opening import OpenStore
-from beemflow_secrets.controllers.store.standing import PROBE_DOWN, Store
+from beemflow_secrets.controllers.store.standing import Store
 from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, SERVING, judge
 from beemflow_secrets.model import names
 from beemflow_secrets.model.store import StoreSpec

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from beemflow_secrets.chain.breaker import PROBE_DOWN
 from beemflow_secrets.controllers.store.links import degraded, providers_of
 from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
 from beemflow_secrets.model.reasons import StoreReason
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
 
 NEVER_OPENED = -1
-
-PROBE_DOWN = (2.0, 5.0)
-"""Seconds between probes of a store that is down, drawn anew each time."""
 
 
 @dataclass(slots=True)
