@@ -377,7 +377,7 @@ def test_from_owner_to_merge_the_secret_stays_and_is_nobodys(ns: Namespace, slac
     ns.ready("owned")
     for name in ("slack", "owned"):
         ns.api.delete(ns.path(name))
-    ns.api.wait(ns.secret_path("owned"), lambda found: found is None)
+    ns.collected("owned")
     assert ns.data("theirs") == {"token": slack["token"]}
 
 

@@ -104,8 +104,8 @@ def test_what_changed_meanwhile_is_caught_up_with(
     for name in ("rotated", "deleted", "by-hand", "renamed-to", "retyped", "asked", "paused", "new", "unowned"):
         ns.wait_data(name, second)
     ns.wait_data("edited", {"user": "bot"})
-    for name in ("gone", "renamed"):
-        ns.api.wait(ns.secret_path(name), lambda found: found is None)
+    ns.collected("gone")
+    ns.api.wait(ns.secret_path("renamed"), lambda found: found is None)
     ns.ready("lost", "False", reason="KeyNotFound")
     assert ns.data("lost") == {"token": canary}
     for name in ("rotated", "edited", "deleted", "by-hand", "unowned", "renamed", "retyped", "asked", "paused", "new"):

@@ -72,7 +72,7 @@ def owner_uids(found: Object) -> list[str]:
 @pytest.mark.parametrize("order", ["the Secret first", "the resource first"])
 def test_a_backup_is_restored_in_any_order(ns: Namespace, synced: Object, canary: str, order: str) -> None:
     ns.api.delete(ns.path("slack"))
-    ns.api.wait(ns.secret_path("slack"), lambda found: found is None)
+    ns.collected("slack")
 
     def resource() -> Object:
         return ns.add("slack", spec(TOKEN, refreshInterval="1s"))
@@ -139,7 +139,7 @@ def test_while_the_backend_is_away_a_restored_secret_is_kept_from_the_collector(
     # Somebody else's, whose owner is gone too: when the collector has taken it, it has been at ours.
     restore_secret(ns, synced, "stray")
     no_collector()
-    ns.api.wait(ns.secret_path("stray"), lambda found: found is None, patience=60)
+    ns.collected("stray")
     found = ns.api.get(ns.secret_path("slack")) or {}
     assert found["metadata"]["uid"] == restored["metadata"]["uid"]
     assert decoded(found) == {"token": canary}
@@ -193,7 +193,7 @@ def test_many_restored_at_once_all_end_in_sync(
     for name in names:
         ns.api.delete(ns.path(name))
     for name in names:
-        ns.api.wait(ns.secret_path(name), lambda found: found is None)
+        ns.collected(name)
     uids: dict[str, str] = {}
 
     def add(name: str) -> None:

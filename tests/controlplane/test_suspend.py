@@ -119,4 +119,4 @@ def test_the_secret_goes_with_a_suspended_resource_too(ns: Namespace, put: Calla
     ns.api.patch(ns.path("slack"), {"spec": {"suspend": True}})
     told_suspended(ns, "slack", "True")
     ns.api.delete(ns.path("slack"))
-    ns.api.wait(ns.secret_path("slack"), lambda found: found is None)
+    ns.collected("slack")

@@ -76,7 +76,7 @@ def test_the_secret_goes_with_the_resource(ns: Namespace, put: Callable[..., int
     ns.add("slack", spec(TOKEN, target={"name": "other"}))
     ns.ready("slack")
     ns.api.delete(ns.path("slack"))
-    ns.api.wait(ns.secret_path("other"), lambda found: found is None)
+    ns.collected("other")
 
 
 def test_a_new_name_stands_before_the_old_one_goes(

@@ -242,14 +242,14 @@ def test_a_deletion_that_a_410_hides_is_not_fought_over(
     api_proxy.tell_watches(watch_error(410, "Expired", "too old resource version"), resource_watch)
     until(lambda: api_proxy.count(resource_watch) >= 2)
     ns.api.delete(ns.path("gone"))
-    ns.api.wait(ns.secret_path("gone"), lambda found: found is None)
+    ns.collected("gone")
     api_proxy.cut_watches()
     api_proxy.clear()
     time.sleep(3)  # in which a fight would be seen
     made = api_proxy.count(lambda request: request.method == "POST" and request.path.endswith(f"{ns.name}/secrets"))
     assert made <= 2
     assert tracked(running, ns) == 0
-    ns.api.wait(ns.secret_path("gone"), lambda found: found is None)
+    ns.collected("gone")
     ask(ns, "new")
     ns.ready("new")
 

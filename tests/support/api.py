@@ -134,6 +134,13 @@ class Namespace:
     def store_ready(self, name: str, status: str = "True", *, reason: str | None = None) -> Object:
         return self.api.wait(self.store_path(name), lambda found: _is(found, status, reason))
 
+    def collected(self, name: str) -> None:
+        """Wait until the garbage collector has taken a Secret whose owner is gone.
+
+        It looks for kinds each half minute, and may have lost ours while the API server was away.
+        """
+        self.api.wait(self.secret_path(name), lambda found: found is None, patience=60)
+
     def data(self, name: str) -> dict[str, str] | None:
         """Return a native Secret's content as text, None when it is not there."""
         found = self.api.get(self.secret_path(name))

@@ -16,6 +16,7 @@ import re
 import ssl
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
@@ -98,6 +99,8 @@ class Strict:
             self._check(operation, asked)
         denied = set() if who == self.admin else set(self.told.get("denied", []))
         batch = operation == "BatchGetSecretValue"
+        if batch:
+            time.sleep(self.told.get("batch_takes", 0))
         if batch:
             ids = asked["SecretIdList"]
             if not 1 <= len(ids) <= 20:
