@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any, Self
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from beemflow_secrets.testing.certs import CertificateAuthority
 from e2e.clusters.build import binaries
 from e2e.clusters.cluster import Cluster, ClusterFailed
 from e2e.clusters.processes import Process
-from tests.support.certs import CertificateAuthority
 
 if TYPE_CHECKING:
     from collections.abc import Callable

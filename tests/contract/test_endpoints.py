@@ -18,8 +18,8 @@ from beemflow_secrets.providers.errors import EndpointNotAllowed, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref
+from beemflow_secrets.testing.certs import CertificateAuthority, ServerCert
 from tests.contract.conftest import secret_ref
-from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, redirect
 from tests.support.names import Names
 

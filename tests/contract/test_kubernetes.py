@@ -19,8 +19,8 @@ from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFo
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.testing.certs import CertificateAuthority, ServerCert
 from tests.contract.harnesses import OtherClusterHarness
-from tests.support.certs import CertificateAuthority, ServerCert
 from tests.support.faultproxy import FaultProxy, answer
 
 if TYPE_CHECKING:

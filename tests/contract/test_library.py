@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from beemflow_secrets import AuthFailed, Invalid, NotFound, SecretsConfig, open_secrets, open_secrets_sync
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
 from beemflow_secrets.providers.errors import EndpointNotAllowed, Invalid, Unavailable
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.surroundings import Surroundings
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.contract.conftest import Stores, secret_ref
-from tests.support.certs import CertificateAuthority
 from tests.support.connectproxy import ConnectProxy
 from tests.support.names import Names
 from tests.support.openbao import OpenBao

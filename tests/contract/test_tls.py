@@ -21,13 +21,13 @@ from beemflow_secrets.providers.errors import Unavailable
 from beemflow_secrets.providers.pins import WrongKey, pin
 from beemflow_secrets.providers.tls import ssl_context
 from beemflow_secrets.providers.wire import Wire
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.support.certs import ServerCert
+    from beemflow_secrets.testing.certs import ServerCert
 
 OTHER = f"sha256/{'A' * 43}="
 

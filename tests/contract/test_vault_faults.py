@@ -14,8 +14,8 @@ import pytest
 
 from beemflow_secrets.providers.errors import Denied, Invalid, Throttled, Unavailable
 from beemflow_secrets.providers.value import Ref
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support import faultproxy as faults
-from tests.support.certs import CertificateAuthority
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:

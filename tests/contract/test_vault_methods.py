@@ -12,8 +12,8 @@ from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.tls import resolved
 from beemflow_secrets.providers.vault import VaultDriver
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.contract.conftest import secret_ref
-from tests.support.certs import CertificateAuthority
 from tests.support.jwt import Issuer
 from tests.support.openbao import OpenBao
 

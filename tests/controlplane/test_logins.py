@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.controlplane.conftest import entry, spec
 from tests.support.api import condition
-from tests.support.certs import CertificateAuthority
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.faults.conftest import message, set_secret, vault_store
 from tests.support.api import condition
-from tests.support.certs import CertificateAuthority
 from tests.support.fixtures import entry, spec
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from beemflow_secrets.testing.certs import ServerCert
     from tests.support.api import Namespace
-    from tests.support.certs import ServerCert
     from tests.support.operator import Operator
 
 

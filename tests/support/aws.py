@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from beemflow_secrets.providers.aws.api import signed
 from beemflow_secrets.providers.aws.keys import Keys
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support.openbao import free_port
 
 if TYPE_CHECKING:

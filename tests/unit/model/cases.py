@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.certs import CertificateAuthority
+from beemflow_secrets.testing.certs import CertificateAuthority
 
 Spec = dict[str, Any]
 

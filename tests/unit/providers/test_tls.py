@@ -17,7 +17,7 @@ from beemflow_secrets.providers.clientcert import show
 from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.tls import resolved, ssl_context
-from tests.support.certs import CertificateAuthority, encrypted, weak
+from beemflow_secrets.testing.certs import CertificateAuthority, encrypted, weak
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.credentials import CredentialRef

@@ -1,4 +1,4 @@
-"""A CA and server certificates for tests, made anew for each use. Nothing here is trusted by anybody else."""
+"""A CA and server certificates, made anew for each use. Nothing here is trusted by anybody else."""
 
 from __future__ import annotations
 
@@ -42,21 +42,19 @@ class ServerCert:
 
 
 class CertificateAuthority:
-    """A CA for tests. `pem` is its own certificate."""
+    """A CA. `pem` is its own certificate, `key` what it signs with, `name` its own."""
 
     def __init__(self, name: str = "test CA", *, above: CertificateAuthority | None = None) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         signing = above or self
         certificate = (
-            _builder(self._name, signing._name, self._key.public_key(), timedelta(days=1))
+            _builder(self.name, signing.name, self.key.public_key(), timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(_usage(ca=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing._key.public_key()), critical=False
-            )
-            .sign(signing._key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.key.public_key()), critical=False)
+            .sign(signing.key, hashes.SHA256())
         )
         self.pem = certificate.public_bytes(Encoding.PEM).decode()
 
@@ -78,7 +76,7 @@ class CertificateAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test server")])
         certificate = (
-            _builder(subject, self._name, key.public_key(), life)
+            _builder(subject, self.name, key.public_key(), life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
             .add_extension(_usage(ca=False), critical=True)
@@ -87,10 +85,10 @@ class CertificateAuthority:
                 critical=False,
             )
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
             )
-            .sign(self._key, hashes.SHA256())
+            .sign(self.key, hashes.SHA256())
         )
         return ServerCert(
             certificate=certificate.public_bytes(Encoding.PEM).decode(),
@@ -110,7 +108,7 @@ def encrypted(key: str) -> tuple[str, str]:
 
 def weak() -> ServerCert:
     """Make a certificate with a key that nobody should use any more."""
-    key = rsa.generate_private_key(65537, 1024)
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that it is weak is the point
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "weak")])
     made = _builder(name, name, key.public_key(), timedelta(days=1)).sign(key, hashes.SHA256())
     return ServerCert(
