@@ -32,7 +32,7 @@ $(READY): requirements/dev.txt pyproject.toml
 
 lock: setup  ## requirements/ anew from pyproject.toml
 	@$(LOCK) --all-extras --group dev -o requirements/dev.txt pyproject.toml
-	@$(LOCK) --extra operator --extra aws --extra vault -o requirements/operator.txt pyproject.toml
+	@$(LOCK) --extra operator --extra aws --extra azure --extra gcp --extra vault -o requirements/operator.txt pyproject.toml
 	@$(LOCK) --group build -o requirements/build.txt
 
 controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
