@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beemflow_secrets.providers.aws.keys import Keys
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Unavailable
 
 if TYPE_CHECKING:
