@@ -11,7 +11,6 @@ import pytest
 
 from beemflow_secrets.providers.aws.answers import batch, document, page, refusal, value
 from beemflow_secrets.providers.aws.reading import name_fault
-from beemflow_secrets.providers.aws.rights import Right
 from beemflow_secrets.providers.awsauth.failures import code_of, error_of, refuses_login
 from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.awsauth.regions import address_of
@@ -214,14 +213,3 @@ def test_keys_that_no_header_can_carry_are_refused(wrong: str) -> None:
     for keys in (Keys(wrong, "s"), Keys("a", wrong), Keys("a", "s", wrong)):
         with pytest.raises(AuthFailed):
             keys.checked()
-
-
-def test_a_refused_right_is_asked_for_again_after_an_hour() -> None:
-    now = 0.0
-    right = Right(lambda: now)
-    assert not right.lacking
-    right.refused()
-    now = 3599
-    assert right.lacking
-    now = 3600
-    assert not right.lacking

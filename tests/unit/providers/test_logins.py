@@ -8,7 +8,7 @@ import math
 import pytest
 
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.logins import Lent, Logins, lent
+from beemflow_secrets.providers.logins import Grant, Logins
 
 
 class Service:
@@ -24,14 +24,14 @@ class Service:
         self.entered: list[bool] = []
         self.logins = Logins(self.log_in, provider="test", clock=lambda: self.now, timeout=30)
 
-    async def log_in(self, *, anew: bool) -> Lent[str]:
+    async def log_in(self, *, anew: bool) -> Grant[str]:
         self.entered.append(anew)
         self.asked.set()
         number = len(self.entered)
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
-        return lent(f"login {number}", self.seconds)
+        return Grant.lasting(f"login {number}", self.seconds)
 
     async def login(self) -> int:
         return int((await self.logins.current()).removeprefix("login "))
@@ -121,8 +121,8 @@ async def test_while_nobody_answers_it_serves_until_it_ends(service: Service) ->
 async def test_one_that_is_looked_at_each_minute_serves_on_when_it_cannot_be(service: Service) -> None:
     """No end of it is known: the backend says when it is dead."""
 
-    async def endless(*, anew: bool) -> Lent[str]:
-        return Lent((await service.log_in(anew=anew)).what, math.inf, 60)
+    async def endless(*, anew: bool) -> Grant[str]:
+        return Grant((await service.log_in(anew=anew)).given, math.inf, 60)
 
     service.logins = Logins(endless, provider="test", clock=lambda: service.now, timeout=30)
     await service.login()
@@ -134,8 +134,8 @@ async def test_one_that_is_looked_at_each_minute_serves_on_when_it_cannot_be(ser
 
 
 async def test_what_can_be_prolonged_is_not_made_anew(service: Service) -> None:
-    async def prolong(login: str) -> Lent[str]:
-        return lent(login, 30)
+    async def prolong(login: str) -> Grant[str]:
+        return Grant.lasting(login, 30)
 
     service.logins = Logins(service.log_in, renew=prolong, provider="test", clock=lambda: service.now, timeout=30)
     await service.login()
@@ -159,9 +159,9 @@ async def test_a_dead_one_is_replaced_once_for_all(service: Service) -> None:
 
 
 async def test_a_dead_one_is_replaced_though_it_is_being_prolonged(service: Service) -> None:
-    async def prolong(login: str) -> Lent[str]:
+    async def prolong(login: str) -> Grant[str]:
         await service.open.wait()
-        return lent(login, 90)
+        return Grant.lasting(login, 90)
 
     service.logins = Logins(service.log_in, renew=prolong, provider="test", clock=lambda: service.now, timeout=30)
     dead = await service.logins.current()

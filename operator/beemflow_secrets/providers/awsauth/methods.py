@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.providers.awsauth.ambient import Ambient
 from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed
-from beemflow_secrets.providers.logins import Lent
+from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.aws import AwsSpec
@@ -32,12 +32,12 @@ class Method:
         self._surroundings = surroundings
         self._ambient = Ambient(spec.profile) if spec.ambient else None
 
-    async def log_in(self, *, anew: bool) -> Lent[Keys]:
+    async def log_in(self, *, anew: bool) -> Grant[Keys]:
         """Make keys. `anew`: those from before turned out to be dead. Raises a SecretsError."""
         role = self._spec.role_arn
         if self._sts is None or role is None:
             keys = await self._own(anew=anew)
-            return Lent(keys, math.inf, math.inf if self._ambient is None else _LOOK_AGAIN)
+            return Grant(keys, math.inf, math.inf if self._ambient is None else _LOOK_AGAIN)
         if (account := self._spec.service_account_ref) is not None:
             ref = account.model_copy(update={"audiences": account.audiences or [AUDIENCE]})
             made = await self._surroundings.service_account_token(ref, own_audience=False)

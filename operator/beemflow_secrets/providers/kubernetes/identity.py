@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.errors import AuthFailed
-from beemflow_secrets.providers.logins import Lent, Logins, lent
+from beemflow_secrets.providers.logins import Grant, Logins
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,12 +63,12 @@ class Identity:
         """End what is under way."""
         await self._logins.close()
 
-    async def _log_in(self, *, anew: bool) -> Lent[Token]:
+    async def _log_in(self, *, anew: bool) -> Grant[Token]:
         del anew
         text, seconds = await self._ask()
         if re.fullmatch("[!-~]*", text) is None:
             raise AuthFailed("the token holds blanks, control characters or letters beyond ASCII, as none does")
-        return lent(Token(text), seconds)
+        return Grant.lasting(Token(text), seconds)
 
 
 def identity(

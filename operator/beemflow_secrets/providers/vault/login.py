@@ -6,7 +6,7 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.logins import Lent, Logins, lent
+from beemflow_secrets.providers import logins
 from beemflow_secrets.providers.vault.answers import grant
 from beemflow_secrets.providers.vault.api import Api
 
@@ -31,19 +31,19 @@ class Login:
 
 def shared(
     wire: Wire, enter: Callable[[], Awaitable[Grant]], *, clock: Callable[[], float], timeout: float
-) -> Logins[Login]:
+) -> logins.Logins[Login]:
     """Return the login that all calls share: `enter` makes a token, which renews itself as long as it may."""
 
-    async def log_in(*, anew: bool) -> Lent[Login]:
+    async def log_in(*, anew: bool) -> logins.Grant[Login]:
         del anew
         login = Login(wire, await enter())
-        return lent(login, login.seconds)
+        return logins.Grant.lasting(login, login.seconds)
 
-    async def renew(login: Login) -> Lent[Login]:
+    async def renew(login: Login) -> logins.Grant[Login]:
         seconds = await _renewed(login)
-        return await log_in(anew=False) if seconds is None else lent(login, seconds)
+        return await log_in(anew=False) if seconds is None else logins.Grant.lasting(login, seconds)
 
-    return Logins(log_in, renew=renew, provider="vault", clock=clock, timeout=timeout)
+    return logins.Logins(log_in, renew=renew, provider="vault", clock=clock, timeout=timeout)
 
 
 async def _renewed(login: Login) -> float | None:
