@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.aws.api import Api
 from beemflow_secrets.providers.aws.client import Client
 from beemflow_secrets.providers.aws.expiries import expiries
-from beemflow_secrets.providers.aws.methods import Method
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
-from beemflow_secrets.providers.aws.regions import address_of
-from beemflow_secrets.providers.aws.sts import Sts
 from beemflow_secrets.providers.aws.writing import delete, write
+from beemflow_secrets.providers.awsauth.api import Api
+from beemflow_secrets.providers.awsauth.methods import Method
+from beemflow_secrets.providers.awsauth.regions import address_of
+from beemflow_secrets.providers.awsauth.sts import Sts
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.hearsay import Hearsay
