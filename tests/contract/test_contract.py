@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from beemflow_secrets.testing.fakes.google import GoogleCloud
+from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -76,6 +78,14 @@ class TestAws(ProviderContract):
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
             yield made
+
+
+class TestGcp(ProviderContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        with GoogleCloud() as cloud:
+            async with GcpHarness(cloud) as made:
+                yield made
 
 
 class TestThisCluster(ProviderContract):

@@ -22,7 +22,8 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Tra
 
 from beemflow_secrets.providers.blocking import Blocking
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.gcp.tokens import SCOPE, Token, granted
+from beemflow_secrets.providers.gcp.tokens import SCOPE, Token
+from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from beemflow_secrets.providers.gcp.lines import Lines
-    from beemflow_secrets.providers.logins import Grant
     from beemflow_secrets.providers.wire import Answer
 
 _PATIENCE = 5.0  # seconds for an answer
@@ -66,7 +66,7 @@ class Ambient:
         credentials.apply(headers)  # the token, and the project that is billed for it, where it is a person's
         ends = credentials.expiry  # in UTC, without saying so
         seconds = math.inf if ends is None else (ends.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
-        return granted(Token(headers, project), max(0.0, seconds))
+        return Grant.lasting(Token(headers, project), max(0.0, seconds))
 
 
 @dataclass(frozen=True, slots=True)

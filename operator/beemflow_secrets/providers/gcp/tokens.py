@@ -25,7 +25,6 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The only one that Secret Manager knows."""
 
 _STS = "https://sts.googleapis.com/v1/token"
-_RENEW_AT = 2 / 3  # of the token's time
 
 # What a refusal may be due to, by what the endpoint's words hold: they name accounts and audiences.
 _WRONG = (
@@ -52,11 +51,6 @@ def bearer(text: str, project: str | None = None) -> Token:
     if re.fullmatch("[!-~]+", text) is None:
         raise Unavailable("the token endpoint's answer has not the form that Google's has")
     return Token({"Authorization": f"Bearer {text}"}, project)
-
-
-def granted(token: Token, seconds: float) -> Grant[Token]:
-    """Return a token with its times."""
-    return Grant(token, seconds, seconds * _RENEW_AT)
 
 
 async def by_assertion(lines: Lines, key: Key) -> Grant[Token]:
@@ -95,7 +89,7 @@ async def _asked(lines: Lines, url: str, fields: Mapping[str, str], *, project: 
         raise _refusal(answer, found)
     match found:
         case {"access_token": str(text), "expires_in": int(seconds)}:
-            return granted(bearer(text, project), seconds)
+            return Grant.lasting(bearer(text, project), seconds)
     raise Unavailable("the token endpoint's answer has not the form that Google's has")
 
 

@@ -153,7 +153,12 @@ class FakeServer(ABC):
         finally:
             ready.set()
         await end.wait()
+        if runner.server is not None:
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()  # in TLS a client would be waited for, which may be busy
         await runner.cleanup()
+        await asyncio.sleep(0)  # until the transports have let go of their sockets
 
     @web.middleware
     async def _watched(self, request: web.Request, handler: Handler) -> web.StreamResponse:
