@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -16,6 +17,7 @@ from tests.contract.harnesses import (
     Kv2Harness,
     OtherClusterHarness,
     ThisClusterHarness,
+    VaultAwsHarness,
 )
 from tests.support.openbao import OpenBao
 
@@ -68,6 +70,20 @@ class TestVaultKv1(ProviderContract):
     @pytest.fixture
     async def harness(self, lasting_bao: OpenBao) -> AsyncIterator[Harness]:
         async with Kv1Harness(lasting_bao) as made:
+            yield made
+
+
+@pytest.fixture
+def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
+    """Vault's logins that OpenBao does not have, before it."""
+    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
+        yield server
+
+
+class TestVaultByAws(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
+        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
             yield made
 
 

@@ -78,6 +78,7 @@ def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
         {"driver": "aws-sm", "aws": {"profile": "prod"}},
         {"driver": "kubernetes", "kubernetes": {}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "aws"}},
     ],
     ids=str,
 )
