@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from beemflow_secrets.testing.fakes.google import GoogleCloud
 from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -92,6 +94,14 @@ class TestAws(ProviderContract):
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
             yield made
+
+
+class TestGcp(ProviderContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        with GoogleCloud() as cloud:
+            async with GcpHarness(cloud) as made:
+                yield made
 
 
 class TestThisCluster(ProviderContract):

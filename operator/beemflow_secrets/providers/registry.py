@@ -25,6 +25,7 @@ DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
+    "gcp-sm": ("beemflow_secrets.providers.gcp", "GcpDriver", "gcp"),
     "kubernetes": ("beemflow_secrets.providers.kubernetes", "KubernetesDriver", None),
     "vault": ("beemflow_secrets.providers.vault", "VaultDriver", "vault"),
 }

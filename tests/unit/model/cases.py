@@ -90,6 +90,18 @@ def aws_role(**fields: Any) -> Spec:
     return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
 
 
+def gcp(**fields: Any) -> Spec:
+    """A Google store; a field of the block that is None is left out."""
+    block = {"projectId": "my-project-123", "serviceAccountKey": token(), **fields}
+    return {"driver": "gcp-sm", "gcp": {name: value for name, value in block.items() if value is not None}}
+
+
+def federated(**fields: Any) -> Spec:
+    """A Google store that logs in as a ServiceAccount."""
+    pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/cluster"
+    return gcp(serviceAccountKey=None, workloadIdentity={"serviceAccountRef": account(), "audience": pool, **fields})
+
+
 def by(method: str, **fields: Any) -> Spec:
     return vault(**{"authMethod": method, "token": None, **fields})
 
@@ -184,6 +196,18 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
     (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, gcp()),
+    (STORE, gcp(projectId=None)),  # the key has one
+    (STORE, gcp(projectId="example.com:my-project", location="europe-west3", endpoint="https://psc.example")),
+    (STORE, gcp(projectId="123456789012", endpoint="http://127.0.0.1:5000")),
+    (STORE, gcp(endpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, federated()),
+    (STORE, federated(serviceAccountRef=account(audiences=["my-project-123.svc.id.goog"]))),
+    (CLUSTER, federated(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="/etc/google/key.json")),
+    (CLUSTER, {"driver": "gcp-sm"}),
+    (CLUSTER, {"driver": "gcp-sm", "gcp": {}}),
+    (CLUSTER, chain({"driver": "gcp-sm", "gcp": {"location": "us-east1"}}, {"prefix": "FALLBACK_"})),
     (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
     (STORE, by("jwt", serviceAccountRef=account())),
     (STORE, by("userpass", username="ann@example.com", password=token())),
@@ -537,6 +561,39 @@ WRONG: list[Wrong] = [
         "need an https:// address",
         "need an https:// address",
     ),
+    Wrong("block gcp alone", STORE, {"gcp": {}}, "spec.gcp: the block gcp belongs to driver gcp-sm", "belongs to dri"),
+    Wrong(
+        "plain key", STORE, gcp(serviceAccountKey=CANARY), "spec.gcp.serviceAccountKey: must be an obj", "AccountKey"
+    ),
+    Wrong(
+        "key and file", STORE, gcp(serviceAccountKeyFile="/key"), "takes one of serviceAccountKey,", "takes one of serv"
+    ),
+    Wrong(
+        "key and federation",
+        STORE,
+        gcp(workloadIdentity=federated()["gcp"]["workloadIdentity"]),
+        "takes one of serviceAccountKey,",
+        "takes one of serv",
+    ),
+    Wrong(
+        "federation, no project",
+        STORE,
+        {"driver": "gcp-sm", "gcp": {"workloadIdentity": federated()["gcp"]["workloadIdentity"]}},
+        "workloadIdentity needs projectId",
+        "workloadIdentity needs projectId",
+    ),
+    Wrong("federation, no pool", STORE, federated(audience=""), "gcp.workloadIdentity.audience", "Identity.audience"),
+    Wrong(
+        "federation as nobody",
+        STORE,
+        gcp(serviceAccountKey=None, workloadIdentity={"audience": "a"}),
+        "spec.gcp.workloadIdentity.serviceAccountRef: is required",
+        "serviceAccountRef: Required",
+    ),
+    Wrong("project that is none", STORE, gcp(projectId="My Project"), "spec.gcp.projectId", "spec.gcp.projectId"),
+    Wrong("location that is none", STORE, gcp(location="a/b"), "spec.gcp.location", "spec.gcp.location"),
+    Wrong("key file", CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="a\nb"), "no control", "no control"),
+    Wrong("gcp, plaintext", STORE, gcp(endpoint="http://a"), "spec.gcp.endpoint: http:// sends", "spec.gcp.endpoint"),
     Wrong("no block kubernetes", STORE, {"driver": "kubernetes"}, "needs the block kubernetes", "needs the block"),
     Wrong("block kubernetes alone", STORE, {"kubernetes": {}}, "the block kubernetes belongs", "belongs to driver"),
     Wrong("namespace of a cluster", STORE, kubernetes(namespace="A"), "spec.kubernetes.namespace", "spec.kubernetes.n"),
@@ -746,6 +803,20 @@ WRONG_SCOPE: list[Wrong] = [
     ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
     Wrong(
+        "key of elsewhere", STORE, gcp(serviceAccountKey=token(namespace="x")), "spec.gcp.serviceAcc", "must be left"
+    ),
+    Wrong("key of nowhere", CLUSTER, gcp(), "spec.gcp.serviceAccountKey.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "account of nowhere, gcp", CLUSTER, federated(), "gcp.workloadIdentity.serviceAccountRef.namesp", "namespace"
+    ),
+    Wrong(
+        "account of elsewhere, gcp",
+        STORE,
+        federated(serviceAccountRef=account(namespace="x")),
+        "spec.gcp.workloadIdentity.serviceAccountRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
         "account of nowhere",
         CLUSTER,
         kubernetes_login(serviceAccountRef=account()),
@@ -797,6 +868,14 @@ WRONG_SCOPE: list[Wrong] = [
         None,
     ),
     Wrong("the operator's eyes", STORE, kubernetes(), "no identity is lent", None),
+    Wrong("the operator's Google", STORE, {"driver": "gcp-sm"}, "spec.gcp: needs serviceAccountKey or", None),
+    Wrong(
+        "the operator's key file",
+        STORE,
+        gcp(serviceAccountKey=None, serviceAccountKeyFile="/key"),
+        "spec.gcp: needs serviceAccountKey or",
+        None,
+    ),
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
     Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
     Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
