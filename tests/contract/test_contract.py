@@ -8,6 +8,7 @@ import pytest
 
 from beemflow_secrets.testing import ProviderContract
 from beemflow_secrets.testing.fakes.google import GoogleCloud
+from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
 from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harnesses import (
     AwsHarness,
@@ -18,6 +19,7 @@ from tests.contract.harnesses import (
     Kv2Harness,
     OtherClusterHarness,
     ThisClusterHarness,
+    VaultAwsHarness,
 )
 from tests.support.openbao import OpenBao
 
@@ -70,6 +72,20 @@ class TestVaultKv1(ProviderContract):
     @pytest.fixture
     async def harness(self, lasting_bao: OpenBao) -> AsyncIterator[Harness]:
         async with Kv1Harness(lasting_bao) as made:
+            yield made
+
+
+@pytest.fixture
+def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
+    """Vault's logins that OpenBao does not have, before it."""
+    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
+        yield server
+
+
+class TestVaultByAws(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
+        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
             yield made
 
 

@@ -17,6 +17,7 @@ CANARY = "canary-3f9a1c"
 
 CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
+ROLE = "arn:aws:iam::123456789012:role/reader"
 
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
@@ -103,6 +104,10 @@ def federated(**fields: Any) -> Spec:
 
 def by(method: str, **fields: Any) -> Spec:
     return vault(**{"authMethod": method, "token": None, **fields})
+
+
+def by_aws(**fields: Any) -> Spec:
+    return by("aws", awsLogin=fields)
 
 
 def kubernetes(**fields: Any) -> Spec:
@@ -209,6 +214,12 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, by("cert", role="web") | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert")) | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert") | {"tls": {"clientCertificate": client()}})),
+    (STORE, by_aws(accessKeyId=token(), secretAccessKey=token(), sessionToken=token(), serverId="vault.example.com")),
+    (STORE, by_aws(serviceAccountRef=account(), roleArn=ROLE, region="eu-west-1") | {"timeout": "1s"}),
+    (STORE, by("aws", awsLogin={"accessKeyId": token(), "secretAccessKey": token()}, role="web", mountPath="a/b")),
+    (CLUSTER, by_aws(serviceAccountRef=account(namespace="x", audiences=["a"]), roleArn=ROLE)),
+    (CLUSTER, by("aws")),
+    (CLUSTER, by_aws(roleArn=ROLE)),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
@@ -454,8 +465,8 @@ WRONG: list[Wrong] = [
         "role beside password",
         STORE,
         by("userpass", username="u", password=token(), role="r"),
-        "role belongs to authMethod kubernetes, jwt or cert",
-        "role belongs to authMethod kubernetes, jwt or cert",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
     ),
     Wrong(
         "user beside JWT",
@@ -485,6 +496,26 @@ WRONG: list[Wrong] = [
         "spec.multi.providers: vault.authMethod cert needs",
         "vault.authMethod cert needs tls.clientCertificate",
     ),
+    Wrong("AWS beside token", STORE, vault(awsLogin={}), "awsLogin belongs to authMethod aws", "awsLogin belongs to"),
+    Wrong(
+        "half a key for a login", STORE, by_aws(accessKeyId=token()), "spec.vault.awsLogin: accessKeyId a", "belong tog"
+    ),
+    Wrong(
+        "plain key for a login", STORE, by_aws(secretAccessKey=CANARY), "awsLogin.secretAccessKey: must be", "awsLogin"
+    ),
+    Wrong(
+        "account without role for a login",
+        STORE,
+        by_aws(serviceAccountRef=account()),
+        "spec.vault.awsLogin: serviceAccountRef needs roleArn",
+        "serviceAccountRef needs roleArn",
+    ),
+    Wrong(
+        "login, two ways", STORE, by_aws(**aws(**aws_role()["aws"])["aws"]), "awsLogin: takes one of", "takes one of"
+    ),
+    Wrong("header in a server id", STORE, by_aws(serverId="a\r\nX: b"), "spec.vault.awsLogin.serverId: ", "serverId"),
+    Wrong("no region for a login", STORE, by_aws(region="eu west"), "spec.vault.awsLogin.region", "awsLogin.region"),
+    Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
     # clusters
@@ -496,9 +527,9 @@ WRONG: list[Wrong] = [
         "session token alone", STORE, aws_role(sessionToken=token()), "sessionToken belongs to", "sessionToken belongs"
     ),
     Wrong(
-        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId, se", "takes one of accessKey"
+        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId and", "takes one of accessKey"
     ),
-    Wrong("keys and profile", STORE, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"),
+    Wrong("keys and profile", STORE, aws(profile="x"), "profile takes no accessKeyId", "profile takes no accessKeyId"),
     Wrong(
         "account, no role", STORE, aws_role(roleArn=None), "serviceAccountRef needs ro", "serviceAccountRef needs ro"
     ),
@@ -756,6 +787,20 @@ WRONG_SCOPE: list[Wrong] = [
     ),
     Wrong("keys of elsewhere", STORE, aws(accessKeyId=token(namespace="x")), "spec.aws.accessKeyId.s", "must be left"),
     Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "keys for a login of elsewhere",
+        STORE,
+        by_aws(accessKeyId=token(namespace="x"), secretAccessKey=token()),
+        "spec.vault.awsLogin.accessKeyId.secretKeyRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "account for a login of nowhere",
+        CLUSTER,
+        by_aws(serviceAccountRef=account(), roleArn=ROLE),
+        "spec.vault.awsLogin.serviceAccountRef.namespace: is required",
+        "serviceAccountRef.namespace",
+    ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
     Wrong(
         "key of elsewhere", STORE, gcp(serviceAccountKey=token(namespace="x")), "spec.gcp.serviceAcc", "must be left"
@@ -832,6 +877,9 @@ WRONG_SCOPE: list[Wrong] = [
         None,
     ),
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
+    Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
+    Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
+    Wrong("the operator's keys in a link", STORE, chain(by_aws()), "providers[0].vault: awsLogin needs acc", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),
 ]

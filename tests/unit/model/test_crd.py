@@ -162,7 +162,11 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
-            *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
+            *(
+                f"{block}.{name}.secretKeyRef"
+                for block in ("aws", "vault.awsLogin")
+                for name in ("accessKeyId", "secretAccessKey", "sessionToken")
+            ),
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "tls.caRef",
@@ -171,6 +175,7 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
             "gcp.workloadIdentity.serviceAccountRef",
             "aws.serviceAccountRef",
             "vault.serviceAccountRef",
+            "vault.awsLogin.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )
     }
