@@ -6,6 +6,7 @@ from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsSpec, Region
 from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
@@ -14,6 +15,10 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
+
+# Drivers whose blocks are called otherwise, and those that can do without one.
+_BLOCKS = {"aws-sm": "aws"}
+_LEFT_OUT = {"aws-sm": AwsSpec()}
 
 
 class Retry(Model):
@@ -123,11 +128,12 @@ class BackendSpec(Model):
     )
 
     @property
-    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | None:
-        """The driver's block, where it may hold credentials."""
-        return self.aws or self.vault or self.kubernetes
+    def block(self) -> Block | None:
+        """The driver's block, where it may hold credentials; one without any field where it is left out."""
+        found = getattr(self, self.block_name, None) or _LEFT_OUT.get(self.driver)
+        return found if isinstance(found, Block) else None
 
     @property
     def block_name(self) -> str:
         """What the driver's block is called."""
-        return "aws" if self.driver == "aws-sm" else self.driver
+        return _BLOCKS.get(self.driver, self.driver)

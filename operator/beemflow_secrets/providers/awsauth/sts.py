@@ -7,20 +7,21 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from beemflow_secrets.providers.aws.failures import code_of, error_of, unanswered
-from beemflow_secrets.providers.aws.keys import Grant, Keys
+from beemflow_secrets.providers.awsauth.failures import code_of, error_of
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Unavailable
+from beemflow_secrets.providers.logins import Grant
 from beemflow_secrets.providers.times import rfc3339
+from beemflow_secrets.providers.unanswered import stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beemflow_secrets.providers.aws.api import Api
+    from beemflow_secrets.providers.awsauth.api import Api
     from beemflow_secrets.providers.wire import Answer
 
 _VERSION = "2011-06-15"
 _SESSION = "beemflow-secrets"
-_RENEW_AT = 2 / 3  # of the keys' time
 _HOUR = "3600"  # as long as a role that was assumed by a role can be, and shorter than any role's own bound
 
 
@@ -31,12 +32,12 @@ class Sts:
         self._api = api
         self._now = now
 
-    async def assume(self, role: str, keys: Keys, external_id: str | None) -> Grant:
+    async def assume(self, role: str, keys: Keys, external_id: str | None) -> Grant[Keys]:
         """Assume a role as who has `keys`. Raises AuthFailed where that is refused."""
         fields = {} if external_id is None else {"ExternalId": external_id}
         return self._granted(await self._api.form(self._asked("AssumeRole", role) | fields, keys))
 
-    async def assume_by_token(self, role: str, token: str) -> Grant:
+    async def assume_by_token(self, role: str, token: str) -> Grant[Keys]:
         """Assume a role as whom a token of a ServiceAccount names. Raises AuthFailed where that is refused."""
         fields = self._asked("AssumeRoleWithWebIdentity", role) | {"WebIdentityToken": token}
         return self._granted(await self._api.form(fields, None))
@@ -55,12 +56,12 @@ class Sts:
             "DurationSeconds": _HOUR,
         }
 
-    def _granted(self, answer: Answer) -> Grant:
+    def _granted(self, answer: Answer) -> Grant[Keys]:
         document = _document(answer)
         if answer.status != HTTPStatus.OK:
             code = code_of(document.get("Code"))
             if not code:
-                raise unanswered(answer)
+                raise stranger(answer, "AWS")
             match error_of(code, document.get("Message"), answer=answer):
                 case Denied():
                     raise AuthFailed("AWS refuses the login: the role may not be assumed by who asks, or there is none")
@@ -74,7 +75,7 @@ class Sts:
         if ends is None:
             raise Unavailable("the answer of the Security Token Service has not the form that AWS's has")
         seconds = max(0.0, (ends - self._now()).total_seconds())
-        return Grant(keys.checked(), seconds, seconds * _RENEW_AT)
+        return Grant.lasting(keys.checked(), seconds)
 
 
 def _document(answer: Answer) -> dict[str, str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.aws.ambient import Ambient
-from beemflow_secrets.providers.aws.keys import Grant, Keys
+from beemflow_secrets.providers.awsauth.ambient import Ambient
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed
+from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.aws import AwsSpec
     from beemflow_secrets.model.credentials import CredentialRef
-    from beemflow_secrets.providers.aws.sts import Sts
+    from beemflow_secrets.providers.awsauth.sts import Sts
     from beemflow_secrets.providers.surroundings import Surroundings
 
 AUDIENCE = "sts.amazonaws.com"
@@ -31,7 +32,7 @@ class Method:
         self._surroundings = surroundings
         self._ambient = Ambient(spec.profile) if spec.ambient else None
 
-    async def log_in(self, *, anew: bool) -> Grant:
+    async def log_in(self, *, anew: bool) -> Grant[Keys]:
         """Make keys. `anew`: those from before turned out to be dead. Raises a SecretsError."""
         role = self._spec.role_arn
         if self._sts is None or role is None:
