@@ -108,8 +108,8 @@ async def test_a_refresh_that_finds_the_same_says_so_every_ten_minutes_and_no_mo
     item.last = last_of(answers(value()), Terms(interval=60.0, key="slack"), told=start)
     said = []
     for _ in range(41):
-        assert item.last is not None
-        item.last, last = None, item.last
+        last, item.last = item.last, None
+        assert last is not None
         await ending.again(item, seen, last)
         said.append(len(server.patches))
         assert loop_time() < item.due <= loop_time() + 60.0

@@ -15,7 +15,7 @@ from beemflow_secrets.controllers.secret.again import last_of
 from beemflow_secrets.controllers.secret.aging import aged, next_turn
 from beemflow_secrets.controllers.secret.reporting import show
 from beemflow_secrets.controllers.secret.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
-from beemflow_secrets.controllers.secret.tracked import parse
+from beemflow_secrets.controllers.secret.tracked import is_merged, parse
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
@@ -88,7 +88,9 @@ class Ending:
             self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
         else:
             item.failures = 0
-            item.last = last_of(reading.answers, terms, told=seconds(orjson.loads(item.status).get("lastSyncTime", "")))
+            if not is_merged(seen):  # no watch tells what others do to their Secret: it is looked at each time
+                told = seconds(orjson.loads(item.status).get("lastSyncTime", ""))
+                item.last = last_of(reading.answers, terms, told)
             due = due_after(now, terms, item.stores[0])
             if reading.age and due != NEVER:  # what was kept for a while is not kept for another interval
                 due = min(due, read_at + terms.interval)
