@@ -23,7 +23,7 @@ from beemflow_secrets.providers.errors import (
     Unavailable,
 )
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -11,8 +11,8 @@ from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.decode import decode
-from beemflow_secrets.render.property import fields_of, origin_of, pick
+from beemflow_secrets.rendering.decode import decode
+from beemflow_secrets.rendering.property import fields_of, origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.compose import Composed, Entry, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Entry, Found, Unusable, compose, ref_of
 
 CANARY = "canary-91d7"
 MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
