@@ -19,11 +19,11 @@ from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, Invalid, NotFound, Throttled, Unavailable
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud, GoogleMetadata
-from beemflow_secrets.testing.fakes.tokens import public_key
 from tests.contract.gcp import FEDERATED, KEY, PRINCIPAL, PROVIDER, Opened, error, text
 from tests.contract.harness_gcp import READER
 from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy, answer, hang, redirect
+from tests.support.jwt import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -274,7 +274,7 @@ async def test_what_the_pool_does_not_take(cloud: GoogleCloud, opened: Opened) -
     cloud.logins.providers[PROVIDER].issuer = "https://another.test"
     assert "another issuer" in (await error(opened(**FEDERATED), "a")).message
     cloud.logins.providers[PROVIDER].issuer = opened.issuer.name
-    cloud.logins.providers[PROVIDER].keys = [public_key({"n": "sXch", "e": "AQAB"})]
+    cloud.logins.providers[PROVIDER].keys = [Issuer().key]
     assert type(await error(opened(**FEDERATED), "a")) is AuthFailed
 
 
