@@ -309,9 +309,11 @@ async def test_keys_that_no_mapping_allows(cloud: GoogleCloud, opened: Opened, k
 
 async def test_a_login_without_a_right_says_what_it_may_be(cloud: GoogleCloud, opened: Opened) -> None:
     cloud.allow(READER, "secrets.list")
-    denied = await error(opened(**KEY), "a")
+    driver = opened(**KEY)
+    denied = await error(driver, "a")
     assert type(denied) is Denied
     assert "or there is no such secret" in denied.message
+    await driver.health_check()  # it serves
 
 
 # --- writing

@@ -339,13 +339,15 @@ async def test_without_a_login_the_process_logs_in_by_its_machine(
     assert len(machine.asked) - asked <= 2  # google-auth would ask five times, and sleep between
 
 
+@pytest.mark.usefixtures("through")  # where Secret Manager is, is for the proxy to know
 async def test_the_machine_is_asked_whatever_the_bounds_of_addresses_but_the_allow_list(
     cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata
 ) -> None:
     """Its address is nobody's choice but an administrator's."""
     metadata = machine.address.replace("127.0.0.1", "metadata.google.internal")
-    bounds = Endpoints(frozenset(map(origin_of, (cloud.address, metadata))), link_local=False)
-    assert await text(opened(endpoints=bounds), "a") == "1"
+    allowed = frozenset(map(origin_of, (f"https://{GOOGLE[2]}", metadata)))
+    bounds = Endpoints(allowed, link_local=False, loopback=False)
+    assert await text(opened(endpoint=None, endpoints=bounds), "a") == "1"
     asked = len(machine.asked)
     refused = await error(opened(endpoints=Endpoints(frozenset({origin_of(cloud.address)}))), "a")
     assert type(refused) is EndpointNotAllowed
