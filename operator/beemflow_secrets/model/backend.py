@@ -11,6 +11,7 @@ from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
+from beemflow_secrets.model.onepassword import OnePasswordSpec
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
@@ -57,19 +58,25 @@ class RequestBudget(Model):
         return self.burst or max(1, int(self.per_second))
 
 
+_BLOCKS = {"1password": "onepassword", "aws-sm": "aws"}
+"""What the block of a driver is called that is not called as the driver."""
+
+
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to the driver that it is called after, and that cannot do without it."""
+    """Tie a block to the driver that it belongs to, and that cannot do without it."""
+    block = _BLOCKS.get(driver, driver)
     return (
         Rule(
-            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
-            lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
-            f"driver {driver} needs the block {driver}",
+            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{block})",
+            lambda backend: backend.driver != driver or getattr(backend, block) is not None,
+            f"driver {driver} needs the block {block}",
         ),
-        _belongs(driver, driver),
+        _belongs(driver),
     )
 
 
-def _belongs(block: str, driver: str) -> Rule[Any]:
+def _belongs(driver: str) -> Rule[Any]:
+    block = _BLOCKS.get(driver, driver)
     return Rule(
         f"!has(self.{block}) || (has(self.driver) && self.driver == '{driver}')",
         lambda backend: getattr(backend, block) is None or backend.driver == driver,
@@ -114,20 +121,24 @@ class BackendSpec(Model):
     kubernetes: KubernetesSpec | None = Field(
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
     )
+    onepassword: OnePasswordSpec | None = Field(
+        default=None, description="For driver 1password: how the Connect server is reached, and which vault is read."
+    )
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
-        _belongs("aws", "aws-sm"),
+        _belongs("aws-sm"),
         *block_of("vault"),
         *block_of("file"),
         *block_of("kubernetes"),
+        *block_of("1password"),
     )
 
     @property
-    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | None:
+    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | OnePasswordSpec | None:
         """The driver's block, where it may hold credentials."""
-        return self.aws or self.vault or self.kubernetes
+        return self.aws or self.vault or self.kubernetes or self.onepassword
 
     @property
     def block_name(self) -> str:
         """What the driver's block is called."""
-        return "aws" if self.driver == "aws-sm" else self.driver
+        return _BLOCKS.get(self.driver, self.driver)

@@ -14,7 +14,7 @@ from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.cache import REMEMBERED, Cache
 from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.chain.multi import Failover
-from beemflow_secrets.chain.seal import Seal
+from beemflow_secrets.providers.seal import Seal
 from beemflow_secrets.model.cache import Cache as CacheSpec
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.errors import (
