@@ -19,6 +19,7 @@ from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, NotFo
 from beemflow_secrets.providers.kubernetes import KubernetesDriver
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.testing.cases import in_chain
 from beemflow_secrets.testing.certs import CertificateAuthority, ServerCert
 from tests.contract.harnesses import OtherClusterHarness
 from tests.support.faultproxy import FaultProxy, answer
@@ -102,6 +103,15 @@ async def test_what_no_secret_can_be_called_is_invalid_and_never_asked_for(
     error = await cluster.error(cluster.driver(server=front.address, token=TOKEN), key)
     assert isinstance(error, Invalid)
     assert front.count() == 0
+
+
+async def test_a_prefix_is_mapped_too_and_taken_off_listings(cluster: Cluster) -> None:
+    for key in ("team/a", "Team_b", "other"):
+        await cluster.put_text(key)
+    chain = in_chain(cluster.driver(serviceAccountRef=READER), prefix="team/")
+    assert await chain.get_secret("a") == cluster.canary
+    assert await chain.list_secrets() == ["a", "b"]
+    assert await chain.list_secrets("B") == ["b"]
 
 
 async def test_a_secret_of_many_kinds_of_content(cluster: Cluster) -> None:

@@ -43,7 +43,8 @@ class Keys(Layer):
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """List below the store's prefix."""
         names = await self._inner.list_secrets(self._prefix + prefix)
-        return [name.removeprefix(self._prefix) for name in names]
+        beginning = self._inner.spelled(self._prefix)
+        return [name.removeprefix(beginning) for name in names]
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write below the store's prefix."""

@@ -27,6 +27,10 @@ class Layer(FetchingProvider):
         """Pass on."""
         return await self._inner.list_secrets(prefix)
 
+    def spelled(self, key: str) -> str:
+        """Pass on."""
+        return self._inner.spelled(key)
+
     @property
     def writes(self) -> bool:
         """Pass on."""

@@ -43,6 +43,10 @@ class AddedDriver(Driver):
         """Pass on."""
         return await self._provider.list_secrets(prefix)
 
+    def spelled(self, key: str) -> str:
+        """Pass on."""
+        return self._provider.spelled(key)
+
     @property
     def writes(self) -> bool:
         """Pass on."""

@@ -60,6 +60,10 @@ class SecretsProvider(ABC):
     async def close(self) -> None:
         """Let go of connections. The provider is of no use afterwards."""
 
+    def spelled(self, key: str) -> str:
+        """Return how listings spell a key, or a beginning of one: backends that cannot hold every name map some."""
+        return key
+
     @property
     def writes(self) -> bool:
         """Whether it can write, whatever its login may."""

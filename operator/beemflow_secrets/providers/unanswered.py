@@ -1,13 +1,19 @@
-"""Why there is no answer, in words that are safe to show: those of the exceptions name addresses and headers."""
+"""Why there is no usable answer, in words that are safe to show: exceptions name addresses and headers."""
 
 from __future__ import annotations
 
 import os
 import ssl
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import aiohttp
 
+from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.pins import WrongKey
+
+if TYPE_CHECKING:
+    from beemflow_secrets.providers.wire import Answer
 
 PROXY = "the proxy that the environment names"
 
@@ -39,6 +45,17 @@ def fault_of(error: aiohttp.ClientError, *, proxied: bool) -> str:
         case _:
             fault = "the server's answer is not HTTP"
     return f"{fault} (through {PROXY})" if proxied else fault
+
+
+def stranger(answer: Answer, backend: str) -> SecretsError:
+    """Return what an answer means that has not the backend's form: an ingress, a firewall, a proxy stands before it."""
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+        return Unavailable(f"the server answers with a redirect ({answer.status}), and redirects are not followed")
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled("the server asks for fewer requests (429)", retry_after=answer.patience)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(f"the server answers with status {answer.status}")
+    return Unavailable(f"the answer ({answer.status}) is not one of {backend}: something stands before it")
 
 
 def _unconnected(error: aiohttp.ClientOSError) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from beemflow_secrets.providers.aws.failures import code_of, error_of, unanswered
+from beemflow_secrets.providers.aws.failures import code_of, error_of
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.unanswered import stranger
 from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def document(answer: Answer, *, key: str | None = None) -> Document:
     if answer.status != HTTPStatus.OK:
         code = code_of((found or {}).get("__type"))
         if not code:
-            raise unanswered(answer)
+            raise stranger(answer, "AWS")
         text = (found or {}).get("message") or (found or {}).get("Message")
         raise error_of(code, text, key=key, answer=answer)
     if found is None:

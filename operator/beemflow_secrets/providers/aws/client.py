@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.providers.aws.answers import Document, Listed
     from beemflow_secrets.providers.aws.api import Api
-    from beemflow_secrets.providers.aws.logins import Logins
+    from beemflow_secrets.providers.aws.keys import Keys
+    from beemflow_secrets.providers.logins import Logins
 
 _PAGE = 100  # the most that AWS gives at once
 
@@ -21,7 +22,7 @@ _PAGE = 100  # the most that AWS gives at once
 class Client:
     """Secrets Manager as the store's login sees it."""
 
-    def __init__(self, api: Api, logins: Logins) -> None:
+    def __init__(self, api: Api, logins: Logins[Keys]) -> None:
         self._api = api
         self._logins = logins
 

@@ -12,7 +12,6 @@ from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.api import Api
 from beemflow_secrets.providers.aws.client import Client
 from beemflow_secrets.providers.aws.expiries import Expiries
-from beemflow_secrets.providers.aws.logins import Logins
 from beemflow_secrets.providers.aws.methods import Method
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
 from beemflow_secrets.providers.aws.regions import address_of
@@ -20,6 +19,7 @@ from beemflow_secrets.providers.aws.sts import Sts
 from beemflow_secrets.providers.aws.writing import delete, write
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.logins import Logins
 from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class AwsDriver(Driver):
             place = aws.sts_endpoint or address_of("sts", region)
             self._sts = Sts(Api("sts", place, region, tls, surroundings.endpoints))
         method = Method(aws, self._sts, surroundings)
-        logins = Logins(method.log_in, clock=clock, timeout=spec.timeout)
+        logins = Logins(method.log_in, provider=self.name, clock=clock, timeout=spec.timeout)
         self._client = Client(Api("secretsmanager", address, region, spec.tls, surroundings.endpoints), logins)
         self._reading = Reading(self._client, clock)
         self._expiries = Expiries(self._client, clock=clock, timeout=spec.timeout)

@@ -102,17 +102,6 @@ def error_of(code: str, text: object, *, key: str | None = None, answer: Answer 
     return error
 
 
-def unanswered(answer: Answer) -> SecretsError:
-    """Return what an answer means that is not one of AWS: an ingress, a firewall, a proxy stands before it."""
-    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
-        return Unavailable(f"the server answers with a redirect ({answer.status}), and redirects are not followed")
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled("the server asks for fewer requests (429)", retry_after=answer.patience)
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Unavailable(f"the server answers with status {answer.status}")
-    return Unavailable(f"the answer ({answer.status}) is not one of AWS: something stands before it")
-
-
 def _shown(answer: Answer | None) -> str:
     return f" ({answer.status})" if answer is not None else ""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from beemflow_secrets.providers.errors import AuthFailed
 
@@ -25,11 +24,3 @@ class Keys:
         if self.token is not None and re.fullmatch("[!-~]+", self.token) is None:
             raise AuthFailed("the session token is empty, or holds what none can hold")
         return self
-
-
-class Grant(NamedTuple):
-    """Keys, the seconds for which they are good, and those after which they are renewed; infinity is never."""
-
-    keys: Keys
-    ends: float
-    due: float

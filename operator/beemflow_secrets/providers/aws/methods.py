@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.aws.ambient import Ambient
-from beemflow_secrets.providers.aws.keys import Grant, Keys
+from beemflow_secrets.providers.aws.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed
+from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.aws import AwsSpec
@@ -31,7 +32,7 @@ class Method:
         self._surroundings = surroundings
         self._ambient = Ambient(spec.profile) if spec.ambient else None
 
-    async def log_in(self, *, anew: bool) -> Grant:
+    async def log_in(self, *, anew: bool) -> Grant[Keys]:
         """Make keys. `anew`: those from before turned out to be dead. Raises a SecretsError."""
         role = self._spec.role_arn
         if self._sts is None or role is None:

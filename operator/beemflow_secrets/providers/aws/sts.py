@@ -7,10 +7,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from beemflow_secrets.providers.aws.failures import code_of, error_of, unanswered
-from beemflow_secrets.providers.aws.keys import Grant, Keys
+from beemflow_secrets.providers.aws.failures import code_of, error_of
+from beemflow_secrets.providers.aws.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Unavailable
+from beemflow_secrets.providers.logins import Grant
 from beemflow_secrets.providers.times import rfc3339
+from beemflow_secrets.providers.unanswered import stranger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +33,12 @@ class Sts:
         self._api = api
         self._now = now
 
-    async def assume(self, role: str, keys: Keys, external_id: str | None) -> Grant:
+    async def assume(self, role: str, keys: Keys, external_id: str | None) -> Grant[Keys]:
         """Assume a role as who has `keys`. Raises AuthFailed where that is refused."""
         fields = {} if external_id is None else {"ExternalId": external_id}
         return self._granted(await self._api.form(self._asked("AssumeRole", role) | fields, keys))
 
-    async def assume_by_token(self, role: str, token: str) -> Grant:
+    async def assume_by_token(self, role: str, token: str) -> Grant[Keys]:
         """Assume a role as whom a token of a ServiceAccount names. Raises AuthFailed where that is refused."""
         fields = self._asked("AssumeRoleWithWebIdentity", role) | {"WebIdentityToken": token}
         return self._granted(await self._api.form(fields, None))
@@ -55,12 +57,12 @@ class Sts:
             "DurationSeconds": _HOUR,
         }
 
-    def _granted(self, answer: Answer) -> Grant:
+    def _granted(self, answer: Answer) -> Grant[Keys]:
         document = _document(answer)
         if answer.status != HTTPStatus.OK:
             code = code_of(document.get("Code"))
             if not code:
-                raise unanswered(answer)
+                raise stranger(answer, "AWS")
             match error_of(code, document.get("Message"), answer=answer):
                 case Denied():
                     raise AuthFailed("AWS refuses the login: the role may not be assumed by who asks, or there is none")

@@ -26,10 +26,13 @@ _MAPPED = str.maketrans("_/", "--")
 
 def secret_name(key: str) -> str:
     """Return the name of the Secret that holds `key`; a legal name stays as it is, and so does what cannot be one."""
-    if is_name(key):
-        return key
-    mapped = key.lower().translate(_MAPPED)
+    mapped = spelled(key)
     return mapped if is_name(mapped) else key
+
+
+def spelled(key: str) -> str:
+    """Return how names of Secrets spell a key, or a beginning of one."""
+    return key.lower().translate(_MAPPED)
 
 
 def is_name(text: str) -> bool:

@@ -16,7 +16,15 @@ from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.cluster import this_cluster
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable, naming
-from beemflow_secrets.providers.kubernetes.answers import failure, is_name, page, secret, secret_name, standing
+from beemflow_secrets.providers.kubernetes.answers import (
+    failure,
+    is_name,
+    page,
+    secret,
+    secret_name,
+    spelled,
+    standing,
+)
 from beemflow_secrets.providers.kubernetes.identity import identity
 from beemflow_secrets.providers.kubernetes.writing import creation, removal, update
 from beemflow_secrets.providers.tls import secured, ssl_context
@@ -67,15 +75,19 @@ class KubernetesDriver(Driver):
         """List the names that begin with `prefix`: metadata only, so that no value is sent."""
         if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
             raise Invalid(f"the prefix {fault}")
-        found: list[str] = []
+        beginning, found = spelled(prefix), list[str]()
         params = {"limit": str(PAGE)}
         while True:
             answer = await self._ask(paths.secrets(self._namespace), params=params, accept=METADATA_LIST)
             names, more = page(_good(answer))
-            found += [name for name in names if name.startswith(prefix)]
+            found += [name for name in names if name.startswith(beginning)]
             if not more:
                 return sorted(found)
             params["continue"] = more
+
+    def spelled(self, key: str) -> str:
+        """Return how listings spell a key, or a beginning of one."""
+        return spelled(key)
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write into a Secret, or make one. Refused is one that a BeemFlowSecret or the cluster keeps."""

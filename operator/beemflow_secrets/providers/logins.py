@@ -1,14 +1,15 @@
-"""The keys that all calls of a store share: made when first needed, renewed in time, made anew when they are dead.
+"""A login that all calls of a store share: made when first needed, renewed in time, made anew when it is dead.
 
-There is no task that lives on its own. A read that finds them due sets off the renewal and goes on with the keys as
-they are; a store that nobody reads lets them expire, and its next read logs in.
+There is no task that lives on its own. A read that finds it due sets off the renewal and goes on with the login as it
+is; a store that nobody reads lets it expire, and its next read logs in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -17,49 +18,63 @@ from beemflow_secrets.providers.errors import SecretsError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beemflow_secrets.providers.aws.keys import Grant, Keys
-
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
-class LogIn(Protocol):
-    """Makes keys; `anew` where those from before are dead. Raises a SecretsError."""
 
-    async def __call__(self, *, anew: bool) -> Grant:
+@dataclass(frozen=True, slots=True)
+class Grant(Generic[T_co]):
+    """What a login brought (keys, a token), the seconds for which it is good, and those after which it is renewed.
+
+    Infinity is never. What it brought never prints.
+    """
+
+    given: T_co = field(repr=False)
+    ends: float
+    due: float
+
+
+class LogIn(Protocol[T_co]):
+    """Logs in; `anew` where what it brought before is dead. Raises a SecretsError."""
+
+    async def __call__(self, *, anew: bool) -> Grant[T_co]:
         """Log in."""
 
 
-class Logins:
+class Logins(Generic[T]):
     """Holds the one login. However many ask for it at once, one makes or renews it.
 
-    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `clock`
-    counts seconds.
+    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `clock` counts
+    seconds; `provider` is the driver's name, for the log.
     """
 
-    def __init__(self, log_in: LogIn, *, clock: Callable[[], float], timeout: float) -> None:
+    def __init__(self, log_in: LogIn[T], *, provider: str, clock: Callable[[], float], timeout: float) -> None:
         self._log_in = log_in
+        self._provider = provider
         self._clock = clock
         self._timeout = timeout
-        self._keys: Keys | None = None
+        self._given: T | None = None
         self._due = self._ends = 0.0
-        self._task: asyncio.Task[Keys | SecretsError] | None = None
+        self._task: asyncio.Task[T | SecretsError] | None = None
 
-    async def current(self) -> Keys:
-        """Return the keys, made now if there are none. Raises a SecretsError; the next call tries again."""
-        keys, now = self._keys, self._clock()
-        if keys is None or now >= self._ends:
+    async def current(self) -> T:
+        """Return what to use, made now if there is nothing. Raises a SecretsError; the next call tries again."""
+        given, now = self._given, self._clock()
+        if given is None or now >= self._ends:
             return await self._made(anew=False)
         if now >= self._due and self._task is None:
             # If it fails, half of what is left passes before the next read tries again; a minute where no end is known.
             self._due = min(now + 60, (now + self._ends) / 2)
             self._start(anew=False)
-        return keys
+        return given
 
-    async def replace(self, dead: Keys) -> Keys:
+    async def replace(self, dead: T) -> T:
         """Return what to use instead of `dead`; it may be the same, where a login brings nothing else."""
-        if self._keys is not dead and self._keys is not None:
-            return self._keys
-        self._keys = None
+        if self._given is not dead and self._given is not None:
+            return self._given
+        self._given = None
         return await self._made(anew=True)
 
     async def close(self) -> None:
@@ -68,7 +83,7 @@ class Logins:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _made(self, *, anew: bool) -> Keys:
+    async def _made(self, *, anew: bool) -> T:
         task = self._task or self._start(anew=anew)
         # `wait` leaves the task alone when this caller is cancelled: others wait for it too.
         await asyncio.wait({task})
@@ -80,11 +95,11 @@ class Logins:
             raise copy.copy(result) from result.__cause__
         return result
 
-    def _start(self, *, anew: bool) -> asyncio.Task[Keys | SecretsError]:
+    def _start(self, *, anew: bool) -> asyncio.Task[T | SecretsError]:
         self._task = asyncio.create_task(self._settle(anew=anew))
         return self._task
 
-    async def _settle(self, *, anew: bool) -> Keys | SecretsError:
+    async def _settle(self, *, anew: bool) -> T | SecretsError:
         """Log in. A failure is logged and returned, since those who waited for it may all be gone."""
         error: SecretsError
         try:
@@ -96,9 +111,9 @@ class Logins:
         except SecretsError as failed:
             error = failed
         else:
-            self._keys, self._ends, self._due = granted.keys, asked + granted.ends, asked + granted.due
-            return granted.keys
+            self._given, self._ends, self._due = granted.given, asked + granted.ends, asked + granted.due
+            return granted.given
         finally:
             self._task = None
-        log.warning("Login failed", provider="aws-sm", reason=error.message)
+        log.warning("Login failed", provider=self._provider, reason=error.message)
         return error

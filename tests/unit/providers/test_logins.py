@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from beemflow_secrets.providers.aws.keys import Grant, Keys
-from beemflow_secrets.providers.aws.logins import Logins
+from beemflow_secrets.providers.aws.keys import Keys
 from beemflow_secrets.providers.aws.rights import Right
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Unavailable
+from beemflow_secrets.providers.logins import Grant, Logins
 
 
 class Service:
@@ -23,9 +23,9 @@ class Service:
         self.open.set()
         self.failure: SecretsError | None = None
         self.entered: list[bool] = []
-        self.logins = Logins(self.log_in, clock=lambda: self.now, timeout=30)
+        self.logins = Logins(self.log_in, provider="aws-sm", clock=lambda: self.now, timeout=30)
 
-    async def log_in(self, *, anew: bool) -> Grant:
+    async def log_in(self, *, anew: bool) -> Grant[Keys]:
         self.entered.append(anew)
         number = len(self.entered)
         await self.open.wait()
@@ -94,8 +94,8 @@ async def test_the_keys_of_the_process_serve_on_when_they_cannot_be_looked_at(se
     assert len(service.entered) == 4
 
 
-async def endless(service: Service, *, anew: bool) -> Grant:
-    return Grant((await service.log_in(anew=anew)).keys, math.inf, 60)
+async def endless(service: Service, *, anew: bool) -> Grant[Keys]:
+    return Grant((await service.log_in(anew=anew)).given, math.inf, 60)
 
 
 async def test_dead_keys_are_replaced_once_for_all(service: Service) -> None:
