@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from beemflow_secrets.testing.fakes.onepassword import OnePassword
+from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -75,6 +77,19 @@ class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
+            yield made
+
+
+@pytest.fixture(scope="module")
+def connect() -> Iterator[OnePassword]:
+    with OnePassword() as fake:
+        yield fake
+
+
+class TestOnePassword(ProviderContract):
+    @pytest.fixture
+    async def harness(self, connect: OnePassword) -> AsyncIterator[Harness]:
+        async with OnePasswordHarness(connect) as made:
             yield made
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, SecretsError
+from beemflow_secrets.providers.unanswered import stranger
 
 if TYPE_CHECKING:
     from beemflow_secrets.providers.wire import Answer
@@ -20,24 +21,15 @@ if TYPE_CHECKING:
 def failure(answer: Answer) -> SecretsError:
     """Return the error that an answer other than 200 stands for. What a 404 means, the question decides."""
     status = answer.status
-    error: SecretsError
-    match status:
-        case 429:
-            error = Throttled("the server asks for fewer requests (429)", retry_after=answer.patience)
-        case _ if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            error = Unavailable(f"the server answers with a redirect ({status}), and redirects are not followed")
-        case _ if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            error = Unavailable(f"the server answers with status {status}")
-        case _ if not is_own(answer):
-            # An ingress or a firewall on the way: believing it could remove Secrets, or blame the token.
-            error = Unavailable(f"the answer ({status}) is not one of Connect: something stands before the server")
-        case 401:
-            error = AuthFailed("the server refuses the token: it is expired, revoked, or of another server")
-        case 403:
-            error = Denied("the token has no access to the vault (403)")
-        case _:
-            error = Invalid(f"the server refuses the request ({status})")
-    return error
+    known = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and is_own(answer)
+    if not known or status == HTTPStatus.TOO_MANY_REQUESTS:
+        # Believing what stands before the server could remove Secrets, or blame the token.
+        return stranger(answer, "Connect")
+    if status == HTTPStatus.UNAUTHORIZED:
+        return AuthFailed("the server refuses the token: it is expired, revoked, or of another server")
+    if status == HTTPStatus.FORBIDDEN:
+        return Denied("the token has no access to the vault (403)")
+    return Invalid(f"the server refuses the request ({status})")
 
 
 def is_own(answer: Answer) -> bool:

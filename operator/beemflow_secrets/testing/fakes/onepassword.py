@@ -30,6 +30,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _UUID = re.compile("[0-9a-z]{26}")  # [API]: ^[\da-z]{26}$
 _EQ = re.compile(r'\s*(name|title|tag) eq ("(?:[^"\\]|\\.)*")\s*')
 _FULL = ("fields", "sections", "files")
+_GRANTS = web.RequestKey("grants", set[str])
 
 
 @dataclass
@@ -171,7 +172,7 @@ class OnePassword(FakeServer):
             grants = self._tokens.get(token) if kind == "Bearer" else None
             if grants is None:
                 return _refused(401, "Invalid token signature")  # [API]
-            request["grants"] = grants
+            request[_GRANTS] = grants
             refusal = self._refused(grants, **request.match_info)
             return await answer(request) if refusal is None else refusal
 
@@ -196,7 +197,7 @@ class OnePassword(FakeServer):
 
     async def _list_vaults(self, request: web.Request) -> web.Response:
         """Only those that the token may read: [API], "Get all Vaults"."""
-        found = [_vault(one, state) for one, state in self._served.items() if one in request["grants"]]
+        found = [_vault(one, state) for one, state in self._served.items() if one in request[_GRANTS]]
         return _filtered(request, found, {"name": lambda vault: [vault["name"]]})
 
     async def _get_vault(self, request: web.Request) -> web.Response:

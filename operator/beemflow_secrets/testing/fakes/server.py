@@ -153,7 +153,11 @@ class FakeServer(ABC):
         finally:
             ready.set()
         await end.wait()
+        cut = [] if runner.server is None else [one.transport for one in runner.server.connections]
         await runner.cleanup()
+        for transport in filter(None, cut):
+            transport.abort()  # TLS would wait until the other side takes its leave too
+        await asyncio.sleep(0)
 
     @web.middleware
     async def _watched(self, request: web.Request, handler: Handler) -> web.StreamResponse:
