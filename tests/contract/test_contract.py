@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
-from beemflow_secrets.testing.fakes.onepassword import OnePassword
 from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
     AwsHarness,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.testing import Harness
+    from beemflow_secrets.testing.fakes.onepassword import OnePassword
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -78,12 +78,6 @@ class TestAws(ProviderContract):
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
             yield made
-
-
-@pytest.fixture(scope="module")
-def connect() -> Iterator[OnePassword]:
-    with OnePassword() as fake:
-        yield fake
 
 
 class TestOnePassword(ProviderContract):

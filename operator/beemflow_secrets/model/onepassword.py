@@ -1,17 +1,17 @@
 """The block of the driver 1password: a 1Password Connect server."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from beemflow_secrets.model.address import Address
-from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches
 from beemflow_secrets.model.credentials import CredentialRef
 from beemflow_secrets.model.keys import CONTROL
 
 
-class OnePasswordSpec(Model):
+class OnePasswordSpec(Block):
     """How a Connect server is reached, and which vault is read."""
 
     connect_host: Address = Field(
@@ -23,10 +23,3 @@ class OnePasswordSpec(Model):
         Field(min_length=1, max_length=256),
         Matches(CONTROL, "must hold no control character", never=True),
     ] = Field(description="The vault whose items are read, by its name or its UUID.")
-
-    service_account_ref: ClassVar[None] = None  # Connect knows tokens alone
-
-    @property
-    def credentials(self) -> dict[str, CredentialRef]:
-        """The credentials that are referred to, by the name of the field."""
-        return {"connectToken": self.connect_token}

@@ -115,6 +115,7 @@ def test_the_texts_name_every_default() -> None:
         "providers",
         "certificate",
     }
+    required |= {"connectHost", "connectToken"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}

@@ -8,9 +8,9 @@ import math
 import pytest
 
 from beemflow_secrets.providers.aws.keys import Keys
-from beemflow_secrets.providers.aws.rights import Right
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Unavailable
 from beemflow_secrets.providers.logins import Grant, Logins
+from beemflow_secrets.providers.rights import Right
 
 
 class Service:

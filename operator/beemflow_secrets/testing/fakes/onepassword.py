@@ -28,7 +28,8 @@ Item = dict[str, Any]
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _UUID = re.compile("[0-9a-z]{26}")  # [API]: ^[\da-z]{26}$
-_EQ = re.compile(r'\s*(name|title|tag) eq ("(?:[^"\\]|\\.)*")\s*')
+_EQ = re.compile(r'(name|title|tag) eq ("(?:[^"\\]|\\.)*")')
+_FILTER = re.compile(f"{_EQ.pattern}( or {_EQ.pattern})*")
 _FULL = ("fields", "sections", "files")
 _GRANTS = web.RequestKey("grants", set[str])
 
@@ -247,13 +248,10 @@ def _filtered(
     Letters are compared without regard to case, which RFC 7643, 2.2 has for attributes that say nothing of it [guess].
     A filter that is none is answered with 400 ([CHANGES], 1.5.2).
     """
-    wanted: list[tuple[str, str]] = []
-    for part in re.split(r" or (?=name|title|tag)", request.query.get("filter", "")):
-        asked = _EQ.fullmatch(part)
-        if part and (asked is None or asked[1] not in attributes):
-            return _refused(400, "Invalid filter")
-        if asked is not None:
-            wanted.append((asked[1], json.loads(asked[2]).casefold()))
+    query = request.query.get("filter", "")
+    wanted = [(name, json.loads(text).casefold()) for name, text in _EQ.findall(query)]
+    if query and not (_FILTER.fullmatch(query) and all(name in attributes for name, _ in wanted)):
+        return _refused(400, "Invalid filter")
     return _json(
         [
             one

@@ -65,8 +65,8 @@ class Clock:
 class FakeServer(ABC):
     """A server at `address`, on the same port after each start; what it holds outlives a stop.
 
-    It speaks HTTPS with a certificate that `ca` (PEM) has signed, or with `tls=False` plain HTTP. `port` 0 takes a
-    free one. `asked` is what came in, in order.
+    It speaks HTTPS with `cert`, which `ca` (PEM) has signed, or with `tls=False` plain HTTP. `port` 0 takes a free one.
+    `asked` is what came in, in order.
     """
 
     def __init__(self, *, port: int = 0, tls: bool = True) -> None:
@@ -74,7 +74,8 @@ class FakeServer(ABC):
         self.asked: list[Asked] = []
         self.authority = CertificateAuthority()
         self.ca = self.authority.pem if tls else ""
-        self._trust = _context(self.authority.issue(("localhost", "127.0.0.1"))) if tls else None
+        self.cert = self.authority.issue()
+        self._trust = _context(self.cert) if tls else None
         self._port = port
         self._refusals: list[_Refusal] = []
         self._running: tuple[threading.Thread, asyncio.AbstractEventLoop, asyncio.Event] | None = None
