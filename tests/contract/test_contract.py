@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from beemflow_secrets.testing.fakes.google import GoogleCloud
+from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
     AwsHarness,
@@ -17,6 +20,7 @@ from tests.contract.harnesses import (
     Kv2Harness,
     OtherClusterHarness,
     ThisClusterHarness,
+    VaultAwsHarness,
 )
 from tests.support.openbao import OpenBao
 
@@ -73,6 +77,20 @@ class TestVaultKv1(ProviderContract):
             yield made
 
 
+@pytest.fixture
+def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
+    """Vault's logins that OpenBao does not have, before it."""
+    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
+        yield server
+
+
+class TestVaultByAws(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
+        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
+            yield made
+
+
 class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
@@ -85,6 +103,14 @@ class TestOnePassword(ProviderContract):
     async def harness(self, connect: OnePassword) -> AsyncIterator[Harness]:
         async with OnePasswordHarness(connect) as made:
             yield made
+
+
+class TestGcp(ProviderContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        with GoogleCloud() as cloud:
+            async with GcpHarness(cloud) as made:
+                yield made
 
 
 class TestThisCluster(ProviderContract):

@@ -26,7 +26,7 @@ from beemflow_secrets.providers.onepassword import OnePasswordDriver
 from beemflow_secrets.providers.onepassword.catalogue import LAG
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.property import fields_of, pick
+from beemflow_secrets.rendering.property import fields_of, pick
 from beemflow_secrets.testing import FaultProxy
 from beemflow_secrets.testing.certs import CertificateAuthority
 from beemflow_secrets.testing.fakes.onepassword import OnePassword
@@ -509,7 +509,7 @@ async def test_tls_of_the_store_holds(server: OnePasswordHarness) -> None:
         error = await server.error(opened(server, tls=tls), "a")
         assert says in str(error)
     assert server.fake.asked == []
-    good = {"caBundle": server.fake.ca, "pinnedCertificates": [server.fake.cert.pin], "minVersion": "1.3"}
+    good = {"caBundle": server.fake.ca, "pinnedCertificates": [server.fake.pin], "minVersion": "1.3"}
     assert await opened(server, tls=good).get_secret("a") == server.canary
 
 

@@ -10,6 +10,7 @@ from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
+from beemflow_secrets.model.gcp import GcpSpec
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.onepassword import OnePasswordSpec
@@ -18,8 +19,8 @@ from beemflow_secrets.model.vault import VaultSpec
 Timeout = Annotated[float, Between(shortest="1ms")]
 
 # Drivers whose blocks are called otherwise, and those that can do without one.
-_BLOCKS = {"1password": "onepassword", "aws-sm": "aws"}
-_LEFT_OUT = {"aws-sm": AwsSpec()}
+_BLOCKS = {"1password": "onepassword", "aws-sm": "aws", "gcp-sm": "gcp"}
+_LEFT_OUT = {"aws-sm": AwsSpec(), "gcp-sm": GcpSpec()}
 
 
 class Retry(Model):
@@ -110,6 +111,10 @@ class BackendSpec(Model):
     aws: AwsSpec | None = Field(
         default=None, description="For driver aws-sm: how the service is reached, and how to log in there."
     )
+    gcp: GcpSpec | None = Field(
+        default=None,
+        description="For driver gcp-sm: which project, how the service is reached, and how to log in there.",
+    )
     request_budget: RequestBudget | None = Field(
         default=None,
         description="Limits the calls to the backend, reads and listings; those that somebody waits for go before "
@@ -128,6 +133,7 @@ class BackendSpec(Model):
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
         _belongs("aws-sm"),
+        _belongs("gcp-sm"),
         *block_of("vault"),
         *block_of("file"),
         *block_of("kubernetes"),

@@ -53,7 +53,7 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["1password", "aws-sm", "env", "file", "kubernetes", "multi", "vault"]
+OwnDriver = Literal["1password", "aws-sm", "env", "file", "gcp-sm", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
@@ -97,10 +97,10 @@ class StoreSpec(BackendSpec):
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
-        "1password: a vault of a 1Password Connect server. "
-        "kubernetes: native Secrets, of this cluster or of another one. multi: a chain of several. env: environment "
-        "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore "
-        "only. Default env.",
+        "gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect server. "
+        "kubernetes: native Secrets, of this cluster or of another one. "
+        "multi: a chain of several. env: environment variables of the operator. file: files that the operator has. "
+        "These two are for a BeemFlowClusterSecretStore only. Default env.",
     )
     timeout: Timeout = Field(
         default=30.0,
@@ -135,6 +135,7 @@ class StoreSpec(BackendSpec):
         ),
         *encryption("aws", "endpoint"),
         *encryption("aws", "sts_endpoint", secrets=False),
+        *encryption("gcp", "endpoint"),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
         *encryption("onepassword", "connect_host"),

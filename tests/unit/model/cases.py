@@ -17,6 +17,7 @@ CANARY = "canary-3f9a1c"
 
 CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
+ROLE = "arn:aws:iam::123456789012:role/reader"
 
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
@@ -89,8 +90,24 @@ def aws_role(**fields: Any) -> Spec:
     return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
 
 
+def gcp(**fields: Any) -> Spec:
+    """A Google store; a field of the block that is None is left out."""
+    block = {"projectId": "my-project-123", "serviceAccountKey": token(), **fields}
+    return {"driver": "gcp-sm", "gcp": {name: value for name, value in block.items() if value is not None}}
+
+
+def federated(**fields: Any) -> Spec:
+    """A Google store that logs in as a ServiceAccount."""
+    pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/cluster"
+    return gcp(serviceAccountKey=None, workloadIdentity={"serviceAccountRef": account(), "audience": pool, **fields})
+
+
 def by(method: str, **fields: Any) -> Spec:
     return vault(**{"authMethod": method, "token": None, **fields})
+
+
+def by_aws(**fields: Any) -> Spec:
+    return by("aws", awsLogin=fields)
 
 
 def kubernetes(**fields: Any) -> Spec:
@@ -185,12 +202,30 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
     (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, gcp()),
+    (STORE, gcp(projectId=None)),  # the key has one
+    (STORE, gcp(projectId="example.com:my-project", location="europe-west3", endpoint="https://psc.example")),
+    (STORE, gcp(projectId="123456789012", endpoint="http://127.0.0.1:5000")),
+    (STORE, gcp(endpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, federated()),
+    (STORE, federated(serviceAccountRef=account(audiences=["my-project-123.svc.id.goog"]))),
+    (CLUSTER, federated(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="/etc/google/key.json")),
+    (CLUSTER, {"driver": "gcp-sm"}),
+    (CLUSTER, {"driver": "gcp-sm", "gcp": {}}),
+    (CLUSTER, chain({"driver": "gcp-sm", "gcp": {"location": "us-east1"}}, {"prefix": "FALLBACK_"})),
     (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
     (STORE, by("jwt", serviceAccountRef=account())),
     (STORE, by("userpass", username="ann@example.com", password=token())),
     (STORE, by("cert", role="web") | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert")) | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert") | {"tls": {"clientCertificate": client()}})),
+    (STORE, by_aws(accessKeyId=token(), secretAccessKey=token(), sessionToken=token(), serverId="vault.example.com")),
+    (STORE, by_aws(serviceAccountRef=account(), roleArn=ROLE, region="eu-west-1") | {"timeout": "1s"}),
+    (STORE, by("aws", awsLogin={"accessKeyId": token(), "secretAccessKey": token()}, role="web", mountPath="a/b")),
+    (CLUSTER, by_aws(serviceAccountRef=account(namespace="x", audiences=["a"]), roleArn=ROLE)),
+    (CLUSTER, by("aws")),
+    (CLUSTER, by_aws(roleArn=ROLE)),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
@@ -441,8 +476,8 @@ WRONG: list[Wrong] = [
         "role beside password",
         STORE,
         by("userpass", username="u", password=token(), role="r"),
-        "role belongs to authMethod kubernetes, jwt or cert",
-        "role belongs to authMethod kubernetes, jwt or cert",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
     ),
     Wrong(
         "user beside JWT",
@@ -472,6 +507,26 @@ WRONG: list[Wrong] = [
         "spec.multi.providers: vault.authMethod cert needs",
         "vault.authMethod cert needs tls.clientCertificate",
     ),
+    Wrong("AWS beside token", STORE, vault(awsLogin={}), "awsLogin belongs to authMethod aws", "awsLogin belongs to"),
+    Wrong(
+        "half a key for a login", STORE, by_aws(accessKeyId=token()), "spec.vault.awsLogin: accessKeyId a", "belong tog"
+    ),
+    Wrong(
+        "plain key for a login", STORE, by_aws(secretAccessKey=CANARY), "awsLogin.secretAccessKey: must be", "awsLogin"
+    ),
+    Wrong(
+        "account without role for a login",
+        STORE,
+        by_aws(serviceAccountRef=account()),
+        "spec.vault.awsLogin: serviceAccountRef needs roleArn",
+        "serviceAccountRef needs roleArn",
+    ),
+    Wrong(
+        "login, two ways", STORE, by_aws(**aws(**aws_role()["aws"])["aws"]), "awsLogin: takes one of", "takes one of"
+    ),
+    Wrong("header in a server id", STORE, by_aws(serverId="a\r\nX: b"), "spec.vault.awsLogin.serverId: ", "serverId"),
+    Wrong("no region for a login", STORE, by_aws(region="eu west"), "spec.vault.awsLogin.region", "awsLogin.region"),
+    Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
     # 1Password
@@ -510,9 +565,9 @@ WRONG: list[Wrong] = [
         "session token alone", STORE, aws_role(sessionToken=token()), "sessionToken belongs to", "sessionToken belongs"
     ),
     Wrong(
-        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId, se", "takes one of accessKey"
+        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId and", "takes one of accessKey"
     ),
-    Wrong("keys and profile", STORE, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"),
+    Wrong("keys and profile", STORE, aws(profile="x"), "profile takes no accessKeyId", "profile takes no accessKeyId"),
     Wrong(
         "account, no role", STORE, aws_role(roleArn=None), "serviceAccountRef needs ro", "serviceAccountRef needs ro"
     ),
@@ -544,6 +599,39 @@ WRONG: list[Wrong] = [
         "need an https:// address",
         "need an https:// address",
     ),
+    Wrong("block gcp alone", STORE, {"gcp": {}}, "spec.gcp: the block gcp belongs to driver gcp-sm", "belongs to dri"),
+    Wrong(
+        "plain key", STORE, gcp(serviceAccountKey=CANARY), "spec.gcp.serviceAccountKey: must be an obj", "AccountKey"
+    ),
+    Wrong(
+        "key and file", STORE, gcp(serviceAccountKeyFile="/key"), "takes one of serviceAccountKey,", "takes one of serv"
+    ),
+    Wrong(
+        "key and federation",
+        STORE,
+        gcp(workloadIdentity=federated()["gcp"]["workloadIdentity"]),
+        "takes one of serviceAccountKey,",
+        "takes one of serv",
+    ),
+    Wrong(
+        "federation, no project",
+        STORE,
+        {"driver": "gcp-sm", "gcp": {"workloadIdentity": federated()["gcp"]["workloadIdentity"]}},
+        "workloadIdentity needs projectId",
+        "workloadIdentity needs projectId",
+    ),
+    Wrong("federation, no pool", STORE, federated(audience=""), "gcp.workloadIdentity.audience", "Identity.audience"),
+    Wrong(
+        "federation as nobody",
+        STORE,
+        gcp(serviceAccountKey=None, workloadIdentity={"audience": "a"}),
+        "spec.gcp.workloadIdentity.serviceAccountRef: is required",
+        "serviceAccountRef: Required",
+    ),
+    Wrong("project that is none", STORE, gcp(projectId="My Project"), "spec.gcp.projectId", "spec.gcp.projectId"),
+    Wrong("location that is none", STORE, gcp(location="a/b"), "spec.gcp.location", "spec.gcp.location"),
+    Wrong("key file", CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="a\nb"), "no control", "no control"),
+    Wrong("gcp, plaintext", STORE, gcp(endpoint="http://a"), "spec.gcp.endpoint: http:// sends", "spec.gcp.endpoint"),
     Wrong("no block kubernetes", STORE, {"driver": "kubernetes"}, "needs the block kubernetes", "needs the block"),
     Wrong("block kubernetes alone", STORE, {"kubernetes": {}}, "the block kubernetes belongs", "belongs to driver"),
     Wrong("namespace of a cluster", STORE, kubernetes(namespace="A"), "spec.kubernetes.namespace", "spec.kubernetes.n"),
@@ -737,7 +825,35 @@ WRONG_SCOPE: list[Wrong] = [
     ),
     Wrong("keys of elsewhere", STORE, aws(accessKeyId=token(namespace="x")), "spec.aws.accessKeyId.s", "must be left"),
     Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "keys for a login of elsewhere",
+        STORE,
+        by_aws(accessKeyId=token(namespace="x"), secretAccessKey=token()),
+        "spec.vault.awsLogin.accessKeyId.secretKeyRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "account for a login of nowhere",
+        CLUSTER,
+        by_aws(serviceAccountRef=account(), roleArn=ROLE),
+        "spec.vault.awsLogin.serviceAccountRef.namespace: is required",
+        "serviceAccountRef.namespace",
+    ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
+    Wrong(
+        "key of elsewhere", STORE, gcp(serviceAccountKey=token(namespace="x")), "spec.gcp.serviceAcc", "must be left"
+    ),
+    Wrong("key of nowhere", CLUSTER, gcp(), "spec.gcp.serviceAccountKey.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "account of nowhere, gcp", CLUSTER, federated(), "gcp.workloadIdentity.serviceAccountRef.namesp", "namespace"
+    ),
+    Wrong(
+        "account of elsewhere, gcp",
+        STORE,
+        federated(serviceAccountRef=account(namespace="x")),
+        "spec.gcp.workloadIdentity.serviceAccountRef.namespace: must be left out",
+        "must be left out",
+    ),
     Wrong(
         "account of nowhere",
         CLUSTER,
@@ -790,7 +906,18 @@ WRONG_SCOPE: list[Wrong] = [
         None,
     ),
     Wrong("the operator's eyes", STORE, kubernetes(), "no identity is lent", None),
+    Wrong("the operator's Google", STORE, {"driver": "gcp-sm"}, "spec.gcp: needs serviceAccountKey or", None),
+    Wrong(
+        "the operator's key file",
+        STORE,
+        gcp(serviceAccountKey=None, serviceAccountKeyFile="/key"),
+        "spec.gcp: needs serviceAccountKey or",
+        None,
+    ),
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
+    Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
+    Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
+    Wrong("the operator's keys in a link", STORE, chain(by_aws()), "providers[0].vault: awsLogin needs acc", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),
 ]

@@ -118,6 +118,8 @@ def test_the_texts_name_every_default() -> None:
     required |= {"connectHost", "connectToken"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
+    required |= {"audience"}
+    by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
@@ -172,14 +174,21 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
-            *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
+            *(
+                f"{block}.{name}.secretKeyRef"
+                for block in ("aws", "vault.awsLogin")
+                for name in ("accessKeyId", "secretAccessKey", "sessionToken")
+            ),
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             "onepassword.connectToken.secretKeyRef",
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
+            "gcp.serviceAccountKey.secretKeyRef",
+            "gcp.workloadIdentity.serviceAccountRef",
             "aws.serviceAccountRef",
             "vault.serviceAccountRef",
+            "vault.awsLogin.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )
     }

@@ -9,7 +9,7 @@ from beemflow_secrets.providers.aliases import Aliased
 from beemflow_secrets.providers.errors import Invalid, NotFound
 from beemflow_secrets.providers.seal import Seal
 from beemflow_secrets.providers.value import SecretValue
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.rendering.property import pick
 
 FIELDS = Aliased({"host": "h", "a.token": "1", "b.token": "2"}, {"db.host": "host", "token": None})
 

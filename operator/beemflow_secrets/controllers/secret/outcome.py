@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.rendering.compose import Composed
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.aws.api import Api
 from beemflow_secrets.providers.aws.client import Client
 from beemflow_secrets.providers.aws.expiries import expiries
-from beemflow_secrets.providers.aws.methods import Method
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
-from beemflow_secrets.providers.aws.regions import address_of
-from beemflow_secrets.providers.aws.sts import Sts
 from beemflow_secrets.providers.aws.writing import delete, write
+from beemflow_secrets.providers.awsauth.api import Api
+from beemflow_secrets.providers.awsauth.methods import Method
+from beemflow_secrets.providers.awsauth.regions import address_of
+from beemflow_secrets.providers.awsauth.sts import Sts
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.hearsay import Hearsay
@@ -56,7 +56,7 @@ class AwsDriver(Driver):
             tls = spec.tls.model_copy(update={"pinned_certificates": None, "client_certificate": None})
             place = aws.sts_endpoint or address_of("sts", region)
             self._sts = Sts(Api("sts", place, region, tls, surroundings.endpoints))
-        method = Method(aws, self._sts, surroundings)
+        method = Method(aws, self._sts, surroundings, external_id=aws.external_id, profile=aws.profile)
         logins = Logins(method.log_in, provider=self.name, clock=clock, timeout=spec.timeout)
         self._client = Client(Api("secretsmanager", address, region, spec.tls, surroundings.endpoints), logins)
         self._reading = Reading(self._client, clock)

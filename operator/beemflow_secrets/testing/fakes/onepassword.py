@@ -47,7 +47,7 @@ class OnePassword(FakeServer):
     """A Connect server. `vaults` is what 1Password holds, and so what is served, unless something else is shown."""
 
     def __init__(self, *, port: int = 0, tls: bool = True) -> None:
-        super().__init__(port=port, tls=tls)
+        super().__init__(port=port, tls=tls, hosts=("vault.test",))
         self.vaults: dict[str, VaultState] = {}
         self._tokens: dict[str, set[str]] = {}
         self._shown: dict[str, VaultState] | None = None
