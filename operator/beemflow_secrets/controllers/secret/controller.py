@@ -224,7 +224,7 @@ class SecretController:
             if last is not None:
                 answers = await self._fetch(seen, last.wanted, demand.wish(terms.interval), item.provenance)
                 if digest(answers) == last.heard:
-                    await self._finish(self._ending.again(item, seen, last))
+                    await self._ending.again(item, seen, last)
                     return
                 spec = parse(seen)
             else:
