@@ -63,13 +63,16 @@ class Composed:
     """What the Secret holds, and where its keys came from, in the order of the spec.
 
     `gone` are the keys that were read before and are no more in the backend; with deletionPolicy Delete it is empty, or
-    they are all. `marks` are those of the sources that were read, now or before.
+    they are all. `marks` are those of the sources that were read, now or before. `labels` and `annotations` are those
+    that the template asks for.
     """
 
     data: dict[str, bytes] = field(repr=False)
     entries: list[Entry]
     gone: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unusable(Exception):

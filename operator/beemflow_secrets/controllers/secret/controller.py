@@ -17,9 +17,11 @@ from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
+from beemflow_secrets.controllers.secret.named import Named, names_objects
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.secret.reading import read
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
+from beemflow_secrets.controllers.secret.shaping import Shaping
 from beemflow_secrets.controllers.secret.timing import (
     NEVER,
     UNREADABLE,
@@ -78,7 +80,9 @@ class SecretController:
         self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
         lives = self.registry.lives
         self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
-        self.merged = self._writing.merged
+        self._named = Named(client, self._named_changed)
+        self._shaping = Shaping()
+        self.followed = (self._writing.merged, self._named.references)
 
     async def load(self, namespaces: Sequence[str]) -> None:
         """List the uids of all resources before the watch brings them one by one. Raises ApiError.
@@ -122,6 +126,7 @@ class SecretController:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._agenda.forget(key)
         self._writing.forget(key)
+        self._named.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -140,6 +145,10 @@ class SecretController:
     def _merged_changed(self, key: Key) -> None:
         if (item := self.registry.get(key)) is not None:
             self._agenda.wake(item, loop_time(), drift=True)
+
+    def _named_changed(self, key: Key) -> None:
+        if (item := self.registry.get(key)) is not None:
+            self._agenda.wake(item, loop_time(), kept=True)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
@@ -174,7 +183,12 @@ class SecretController:
         now = self._clock.now()
         if read_at := seconds(told.get("lastSyncTime", "")):
             item.read = self._clock.loop(min(read_at, now))
-        due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=now)
+        # What a spec names may have changed while nobody looked.
+        due = (
+            None
+            if self._writing.drifted(item) or names_objects(seen)
+            else due_as_told(seen, told, item.stores[0], now=now)
+        )
         spares = frozenset().union(*map(self._stores.spares, item.stores))
         # Where a spare has served, the first link may be back, and nobody would tell.
         if due is None or (due != NEVER and came_from(None, told, spares)):
@@ -221,6 +235,7 @@ class SecretController:
             spec = parse(seen)
             terms = terms_of(spec)
             if spec.suspend or seen.suspended:
+                self._named.forget(seen.key)
                 await self._finish(self._ending.paused(item, seen, terms, status.suspended))
                 return
             told = orjson.loads(item.status)
@@ -228,13 +243,16 @@ class SecretController:
             if spec.refresh_policy == "CreatedOnce" and standing is None:
                 standing = await self._writing.repair(item, seen, spec)
             if created(spec, seen, told, name=standing):
+                self._named.forget(seen.key)
                 await self._finish(self._ending.paused(item, seen, terms, partial(status.kept, target=item.written)))
                 return
             await self._writing.claim(seen, spec)
             known = frozenset(told.get("sourcesRead", ()))
             former = self._provenance(item, spec)
             wish = demand.wish(terms.interval)
+            documents = await self._named.read(seen, spec)
             reading = await read(self._stores, spec, seen.key.namespace, wish=wish, known=known, former=former)
+            composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
@@ -243,7 +261,7 @@ class SecretController:
                 await self._finish(self._ending.failed(item, seen, terms, failure))
         else:
             item.unread = reading.outage is not None
-            await self._finish(self._write(item, seen, spec, reading))
+            await self._finish(self._write(item, seen, spec, reading._replace(composed=composed)))
 
     def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
         if self._writing.lacks(item, spec):
