@@ -20,6 +20,7 @@ class Issuer:
         self._key = ec.generate_private_key(ec.SECP256R1())
         public = self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         self.public_key = public.decode()
+        self.key = self._key.public_key()
 
     def issue(self, **claims: object) -> str:
         """Make a token of `app` for `vault` that lives ten minutes, where `claims` say nothing else."""

@@ -128,7 +128,8 @@ def test_optional_lets_a_secret_or_a_property_be_missing_and_nothing_else() -> N
 
 
 def test_all_optional_and_missing_is_an_empty_secret() -> None:
-    assert composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone")) == Composed({}, [])
+    found = composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone"))
+    assert found == Composed({}, [], omitted=("a",))
 
 
 def test_what_others_are_told_is_left_alone() -> None:

@@ -33,6 +33,8 @@ def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Out
         message = f"{_counted(len(composed.data))} read; creationPolicy None writes nothing"
     if composed.gone:
         message += f"; {_counted(len(composed.gone))} gone from the backend: {', '.join(composed.gone)}"
+    if composed.omitted:
+        message += f"; optional and not found: {', '.join(composed.omitted)}"
     ready = Saying("True", Reason.SYNCED, printable(message))
     return Outcome(target, {READY: ready, OUTDATED: _outdated(target) if spec.target.immutable else None})
 

@@ -61,6 +61,11 @@ def synced(
     )
 
 
+def refreshed(old: Status, *, now: float) -> Status:
+    """Return the status after a refresh that found what the last one found."""
+    return {**old, "lastSyncTime": timestamp(now)}
+
+
 def failed(old: Status, *, generation: int, now: float, failure: Failed, terms: Terms, read_at: float | None) -> Status:
     """Return the status after a failed sync: what was synced before stays told. `read_at`: when values were read."""
     sayings = failing(old, failure.reason, failure.message, terms, generation=generation, read_at=read_at, now=now)

@@ -42,9 +42,11 @@ def verify(token: str, keys: Iterable[PublicKey]) -> dict[str, Any]:
 
 
 def public_key(jwk: Mapping[str, Any]) -> PublicKey:
-    """Return the RSA key of a JSON Web Key, as API servers publish theirs (/openid/v1/jwks)."""
-    modulus, exponent = (int.from_bytes(_decoded(jwk[name]), "big") for name in "ne")
-    return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    """Return the key of a JSON Web Key (RSA, P-256), as API servers publish theirs (/openid/v1/jwks)."""
+    numbers = {name: int.from_bytes(_decoded(jwk[name]), "big") for name in "nexy" if name in jwk}
+    if jwk["kty"] == "EC":
+        return ec.EllipticCurvePublicNumbers(numbers["x"], numbers["y"], ec.SECP256R1()).public_key()
+    return rsa.RSAPublicNumbers(numbers["e"], numbers["n"]).public_key()
 
 
 def _signed(text: bytes, signature: bytes, key: PublicKey) -> bool:
