@@ -114,6 +114,12 @@ def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
 
 
+def onepassword(**fields: Any) -> Spec:
+    """A 1Password store; a field of the block that is None is left out."""
+    block = {"connectHost": "https://connect.example.com", "connectToken": token(), "vault": "flows", **fields}
+    return {"driver": "1password", "onepassword": {name: value for name, value in block.items() if value is not None}}
+
+
 def account(**fields: Any) -> Spec:
     return {"name": "reader", **fields}
 
@@ -230,6 +236,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
     (STORE, kubernetes(token=token(), server="http://localhost:8001")),
     (STORE, kubernetes(serviceAccountRef=account(audiences=["other"]), server="https://cluster")),
+    (STORE, onepassword()),
+    (STORE, onepassword(connectHost="http://localhost:8080", vault='Team\'s "flows" ü')),
+    (STORE, onepassword(connectHost="http://connect:8080") | {"tls": {"allowPlaintext": True}}),
+    (CLUSTER, onepassword(connectToken=token(namespace="x"))),
+    (STORE, chain(onepassword(), vault())),
     (CLUSTER, kubernetes()),
     (CLUSTER, kubernetes(serviceAccountRef=account(namespace="x", audiences=["a", "https://b"]))),
     (CLUSTER, chain(vault(token=token(namespace="x")), {"prefix": "FALLBACK_"})),
@@ -294,7 +305,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -526,9 +537,36 @@ WRONG: list[Wrong] = [
     Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
+    # 1Password
+    Wrong(
+        "1password, no block", STORE, {"driver": "1password"}, "needs the block onepassword", "the block onepassword"
+    ),
+    Wrong(
+        "onepassword is no driver",
+        STORE,
+        onepassword() | {"driver": "onepassword"},
+        "spec.driver: must be '1password'",
+        "spec.driver",
+    ),
+    Wrong(
+        "block onepassword beside vault",
+        STORE,
+        {**onepassword(), **vault()},
+        "spec.onepassword: the block onepassword belongs to driver 1password",
+        "belongs to driver 1password",
+    ),
+    *(
+        Wrong(f"1password without {name}", STORE, onepassword(**{name: None}), f"spec.onepassword.{name}: is req", name)
+        for name in ("connectHost", "connectToken", "vault")
+    ),
+    Wrong("plain Connect token", STORE, onepassword(connectToken=CANARY), "connectToken: must be an obj", "connectTok"),
+    Wrong("Connect by http", STORE, onepassword(connectHost="http://c"), "set tls.allowPlaintext", "allowPlaintext"),
+    Wrong("Connect with a user", STORE, onepassword(connectHost="https://a:b@c"), "must carry no user", "no user name"),
+    Wrong("no vault's name", STORE, onepassword(vault=""), "spec.onepassword.vault: String", "spec.onepassword.vault"),
+    Wrong("a vault in two lines", STORE, onepassword(vault="a\nb"), "must hold no control", "must hold no control"),
     # clusters
     Wrong("block aws alone", STORE, {"aws": {}}, "spec.aws: the block aws belongs to driver aws-sm", "belongs to dri"),
-    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("half a key", STORE, aws(secretAccessKey=None), "spec.aws: accessKeyId and secret", "accessKeyId and secret"),
     Wrong("plain access key", STORE, aws(accessKeyId=CANARY), "spec.aws.accessKeyId: must be an obj", "accessKeyId"),
     Wrong(
