@@ -152,6 +152,11 @@ def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
 
 
+def source(kind: str, *items: Spec, **fields: Any) -> Spec:
+    """A source of templates; one item that is all default, where none is given."""
+    return {kind: {"name": "templates", "items": list(items) or [{"key": "config.ini"}]}, **fields}
+
+
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
 
 RIGHT: list[tuple[str, Spec]] = [
@@ -284,6 +289,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, templated(data={"config.ini": "token={{ secrets.token }}\n", "a": ""}, mergePolicy="Merge")),
+    (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
+    (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
 ]
 
@@ -803,6 +811,44 @@ WRONG: list[Wrong] = [
     Wrong("label name", SECRET, templated(metadata={"labels": {"a b": "x"}}), "must have names of", "must have names"),
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
+    ),
+    Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),
+    Wrong(
+        "template key", SECRET, templated(data={"a/b": "x"}), "must have keys of letters", "must have keys of letters"
+    ),
+    Wrong("template of dots", SECRET, templated(data={"..a": "x"}), "that begins with '..'", "that begins with '..'"),
+    Wrong("long template key", SECRET, templated(data={"a" * 254: "x"}), "keys of up to 253", "keys of up to 253"),
+    Wrong("template of a number", SECRET, templated(data={"a": 1}), "template.data.a: must be", "template.data.a"),
+    Wrong("mergePolicy", SECRET, templated(mergePolicy="merge"), "did you mean Merge?", "template.mergePolicy"),
+    Wrong("engine", SECRET, templated(engineVersion="v2"), "engineVersion: is not a known", "engineVersion"),
+    Wrong("no source", SECRET, templated(templateFrom=[{}]), "takes exactly one of configMap", "takes exactly one of"),
+    Wrong(
+        "two sources",
+        SECRET,
+        templated(templateFrom=[{**source("configMap"), **source("secret")}]),
+        "templateFrom[0]: takes exactly one of",
+        "takes exactly one of",
+    ),
+    Wrong(
+        "no items",
+        SECRET,
+        templated(templateFrom=[{"configMap": {"name": "a", "items": []}}]),
+        "configMap.items: ",
+        "configMap.items",
+    ),
+    Wrong(
+        "templateAs",
+        SECRET,
+        templated(templateFrom=[source("secret", {"key": "a", "templateAs": "Keys"})]),
+        "items[0].templateAs: must be",
+        "items[0].templateAs",
+    ),
+    Wrong(
+        "template target",
+        SECRET,
+        templated(templateFrom=[source("secret", target="labels")]),
+        "did you mean Labels?",
+        "templateFrom[0].target",
     ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
