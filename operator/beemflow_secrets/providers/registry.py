@@ -32,7 +32,10 @@ DRIVERS: dict[str, tuple[str, str, str | None]] = {
 
 
 # Logins of a cloud in another's driver, by Vault's authMethod: (module, the extra that brings what it imports)
-_LOGINS = {"aws": ("beemflow_secrets.providers.vault.awslogin", "aws")}
+_LOGINS = {
+    "aws": ("beemflow_secrets.providers.vault.awslogin", "aws"),
+    "azure": ("beemflow_secrets.providers.vault.azurelogin", "azure"),
+}
 
 GROUP = "beemflow_secrets.drivers"
 """The entry points by which installed packages add drivers."""

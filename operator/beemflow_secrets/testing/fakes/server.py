@@ -104,6 +104,10 @@ class FakeServer(ABC):
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         self._refusals.append(_Refusal(status, headers, times, when))
 
+    def relent(self) -> None:
+        """Refuse nothing any longer."""
+        self._refusals.clear()
+
     def count(self, method: str, path: str) -> int:
         """Count the requests of a method whose path begins so."""
         return sum(one.method == method and one.path.startswith(path) for one in self.asked)
