@@ -17,8 +17,8 @@ from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, Se
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing.fakes.azure import FakeAzure, FakeMachine
 from beemflow_secrets.testing.fakes.entra import Federation
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from beemflow_secrets.testing.fakes.vaultlogins import AzureMethod, Role, VaultLogins
-from beemflow_secrets.testing.jwt import Issuer
 from tests.contract.conftest import secret_ref
 from tests.support.connectproxy import ConnectProxy
 
@@ -142,7 +142,7 @@ async def test_a_client_secret_logs_in_once_for_all(
 async def test_a_service_account_is_a_federated_identity(
     opened: Opened, azure: FakeAzure, through: ConnectProxy, canary: str
 ) -> None:
-    trusted = Federation(CLUSTER.name, "system:serviceaccount:flows:flows", key=CLUSTER.public_key)
+    trusted = Federation(CLUSTER.name, "system:serviceaccount:flows:flows", key=CLUSTER.key)
     azure.entra.apps[azure.client].federations.append(trusted)
     assert await opened.value(opened(opened.account)) == canary
     other = {**opened.account, "serviceAccountRef": {"name": "flows", "audiences": ["elsewhere"]}}
@@ -208,7 +208,7 @@ async def test_a_principal_that_the_role_does_not_bind(opened: Opened, through: 
 async def test_a_token_that_cannot_be_verified_or_is_old(
     opened: Opened, azure: FakeAzure, through: ConnectProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(azure.entra), "public_key", Issuer().public_key)
+    monkeypatch.setattr(type(azure.entra), "key", Issuer().key)
     assert "it cannot verify the token" in await opened.refused(opened(opened.secret))
     monkeypatch.setattr(type(azure.entra), "now", lambda entra: entra._now() + 4000)
     assert "the token has expired" in await opened.refused(opened(opened.secret))

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from beemflow_secrets.testing.fakes.azure import FakeAzure, FakeMachine
 from beemflow_secrets.testing.fakes.entra import Federation
+from beemflow_secrets.testing.fakes.tokens import read
 from beemflow_secrets.testing.fakes.vaultlogins import AzureMethod, Role, VaultLogins
-from beemflow_secrets.testing.jwt import claims_of
 from tests.controlplane.conftest import entry, spec
 from tests.support.api import condition
 from tests.support.connectproxy import ConnectProxy
@@ -109,9 +110,9 @@ def test_the_example(
     ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "flows"}})
     sample = ns.api.create(paths.service_account_token(ns.name, "flows"), {"spec": {}})["status"]["token"]
     signing = load_pem_private_key((control_plane.state / "service-accounts.key").read_bytes(), None).public_key()
-    key = signing.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert isinstance(signing, rsa.RSAPublicKey)
     subject = f"system:serviceaccount:{ns.name}:flows"
-    azure.entra.apps[azure.client].federations.append(Federation(claims_of(sample)["iss"], subject, key=key))
+    azure.entra.apps[azure.client].federations.append(Federation(read(sample)["iss"], subject, key=signing))
     manifest = EXAMPLE.read_text()
     given = {
         "https://vault.example.com:8200": server.address,

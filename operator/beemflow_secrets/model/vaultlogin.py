@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsIdentity, Region
-from beemflow_secrets.model.azure import ClientId, TenantId
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.entra import ClientId, TenantId
 from beemflow_secrets.model.keys import CONTROL
 
 # What travels in a header or a login: ASCII that is seen.

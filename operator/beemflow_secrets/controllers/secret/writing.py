@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.rendering.compose import Composed
 
 
 LOOK_EVERY = 30

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import orjson
 
+from beemflow_secrets.controllers.digests import begun
 from beemflow_secrets.controllers.target.ownership import Owner
 from beemflow_secrets.model.names import (
     CONTENT_VERSION_ANNOTATION,
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Observed
     from beemflow_secrets.kube.client import Object
     from beemflow_secrets.model.secret import SecretSpec
-
-_PROCESS_KEY = secrets.token_bytes(32)
-"""Digests of contents are compared within this process only; without the key they say nothing about a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +183,9 @@ def annotations_of(desired: Desired, version: str | None) -> dict[str, str]:
 
 
 def _digest(content: object) -> bytes:
-    return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), key=_PROCESS_KEY, digest_size=16).digest()
+    made = begun()
+    made.update(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+    return made.digest()
 
 
 def _new_version() -> str:

@@ -13,6 +13,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -37,31 +38,41 @@ _PATIENCE = 5.0  # seconds for an answer
 
 # Which google-auth would ask for again by itself, sleeping meanwhile.
 _BUSY = frozenset({408, 500, 502, 503, 504})
-_THROTTLED = 429
 
 # Metadata servers speak plain HTTP to their own machine, and these variables name another one.
 _METADATA = frozenset({"169.254.169.254", "metadata.google.internal"})
 _METADATA_ELSEWHERE = ("GCE_METADATA_HOST", "GCE_METADATA_ROOT", "GCE_METADATA_IP")
 
 
-class Ambient:
-    """The login of the process, looked for when it is first needed."""
+# Whom google-auth asks for the project of an external account, and cannot do without.
+_PROJECTS = "cloudresourcemanager.googleapis.com"
 
-    def __init__(self, lines: Lines) -> None:
+
+class Ambient:
+    """The login of the process, looked for when it is first needed. `wants_project`: the store names none."""
+
+    def __init__(self, lines: Lines, *, wants_project: bool) -> None:
         self._lines = lines
+        self._wants_project = wants_project
         self._found: tuple[Credentials, str | None] | None = None
         self._asking: Blocking[Grant[Token]] = Blocking("gcp-login", _explain)
 
     async def log_in(self, *, anew: bool) -> Grant[Token]:
         """Return a token. `anew` looks for the login again. Raises a SecretsError."""
-        request = _Request(self._lines, asyncio.get_running_loop())
-        return await self._asking.run(lambda: self._made(request, anew=anew))
+        request = _Request(self._lines, asyncio.get_running_loop(), wants_project=self._wants_project)
+        try:
+            return await self._asking.run(lambda: self._made(request, anew=anew))
+        except AuthFailed:
+            if anew or self._found is None:
+                raise
+        # What was found before is refused: a key may have been rotated.
+        return await self._asking.run(lambda: self._made(request, anew=True))
 
     def _made(self, request: _Request, *, anew: bool) -> Grant[Token]:
-        if self._found is None or anew:
-            self._found = google.auth.default(scopes=[SCOPE], request=request)
-        credentials, project = self._found
-        credentials.refresh(request)
+        kept = None if anew else self._found
+        credentials, project = self._found = kept or google.auth.default([SCOPE], request)
+        if kept or not credentials.valid:  # looking for it, google-auth may have got a token
+            credentials.refresh(request)
         headers: dict[str, str] = {}
         credentials.apply(headers)  # the token, and the project that is billed for it, where it is a person's
         ends = credentials.expiry  # in UTC, without saying so
@@ -81,9 +92,10 @@ class _Response:
 class _Request(transport.Request):
     """A request as google-auth makes it, in its thread; `loop` has the connections."""
 
-    def __init__(self, lines: Lines, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, lines: Lines, loop: asyncio.AbstractEventLoop, *, wants_project: bool) -> None:
         self._lines = lines
         self._loop = loop
+        self._wants_project = wants_project
 
     def __call__(
         self,
@@ -96,17 +108,20 @@ class _Request(transport.Request):
     ) -> _Response:
         """Send it. Raises a SecretsError, which ends the login."""
         del timeout  # the caller's is ours
+        place = urlsplit(url)
+        if place.hostname == _PROJECTS and not self._wants_project:
+            return _Response(HTTPStatus.NOT_FOUND, {}, b"{}")
         sent = body.encode() if isinstance(body, str) else body
         try:
             answer = asyncio.run_coroutine_threadsafe(self._ask(method, url, headers, sent), self._loop).result()
         except Unavailable as error:
-            if urlsplit(url).path.strip("/"):
+            if place.path.strip("/"):
                 raise
             # It looks whether there is a metadata server: that there is none is an answer too.
             raise TransportError(error.message) from error
         if answer.status in _BUSY:
             raise Unavailable(f"the place that this process has its login from answers with status {answer.status}")
-        if answer.status == _THROTTLED:
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise Throttled(
                 "the place that this process has its login from asks for fewer requests", retry_after=answer.patience
             )

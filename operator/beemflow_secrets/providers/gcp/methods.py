@@ -35,7 +35,7 @@ class Method:
             # Nobody but an administrator says where the process's own login leads: often to the machine itself.
             endpoints = replace(endpoints, link_local=True, loopback=True)
         self._lines = Lines(tls, endpoints)
-        self._ambient = Ambient(self._lines)
+        self._ambient = Ambient(self._lines, wants_project=spec.project_id is None)
         self._reading: Blocking[str] = Blocking("gcp-key", _unreadable)
 
     async def log_in(self, *, anew: bool) -> Grant[Token]:

@@ -66,7 +66,7 @@ class FakeServer(ABC):
     """A server at `address`, on the same port after each start; what it holds outlives a stop.
 
     It speaks HTTPS with a certificate that `ca` (PEM) has signed, also for `hosts`, or with `tls=False` plain HTTP.
-    `port` 0 takes a free one. `asked` is what came in, in order.
+    `pin` is its key's, as tls.pinnedCertificates has it. `port` 0 takes a free one. `asked` is what came in, in order.
     """
 
     def __init__(self, *, port: int = 0, tls: bool = True, hosts: Sequence[str] = ()) -> None:
@@ -74,7 +74,9 @@ class FakeServer(ABC):
         self.asked: list[Asked] = []
         self.authority = CertificateAuthority()
         self.ca = self.authority.pem if tls else ""
-        self._trust = _context(self.authority.issue(("localhost", "127.0.0.1", *hosts))) if tls else None
+        cert = self.authority.issue(("localhost", "127.0.0.1", *hosts))
+        self.pin = cert.pin
+        self._trust = _context(cert) if tls else None
         self._port = port
         self._refusals: list[_Refusal] = []
         self._running: tuple[threading.Thread, asyncio.AbstractEventLoop, asyncio.Event] | None = None
@@ -107,6 +109,11 @@ class FakeServer(ABC):
     def relent(self) -> None:
         """Refuse nothing any longer."""
         self._refusals.clear()
+
+    def speak_at_most(self, version: ssl.TLSVersion) -> None:
+        """Offer nothing newer in handshakes from now on."""
+        if self._trust is not None:
+            self._trust.maximum_version = version
 
     def count(self, method: str, path: str) -> int:
         """Count the requests of a method whose path begins so."""

@@ -231,5 +231,5 @@ def checksum(data: bytes) -> int:
 
 
 def written(seconds: float) -> str:
-    """Return a time as the API writes it: RFC 3339, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Return a time as the API writes it: RFC 3339, in UTC, with 0 or 6 digits of a second here."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

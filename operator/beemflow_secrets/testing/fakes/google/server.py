@@ -46,8 +46,8 @@ class GoogleCloud(FakeServer):
     """One project, whose id and number name the same.
 
     `roles` says what somebody may do (permissions without `secretmanager.`); who is not in it may do nothing. `denied`
-    holds (permission, id of a secret) that nobody may. `quotas` are calls a minute. `page` is the size of a page where
-    nobody asks for another.
+    holds (permission, id of a secret) that nobody may. `quotas` are calls a minute, and who makes more is told to wait
+    for `delay` seconds. A page has `page` entries at most; with `endless` the last one leads to the first.
     """
 
     def __init__(self, *, port: int = 0, tls: bool = True, hosts: Sequence[str] = ()) -> None:
@@ -59,6 +59,7 @@ class GoogleCloud(FakeServer):
         self.enabled = True
         self.page = 100
         self.endless = False
+        self.delay: float | None = None
         self._projects: dict[str, Project] = {}
         self._counted: Counter[tuple[str, int]] = Counter()
 
@@ -150,7 +151,10 @@ class GoogleCloud(FakeServer):
                 f"Quota exceeded for quota metric '{quota.title()} requests' of service 'secretmanager.googleapis.com'"
             )
             raise GoogleError(
-                "RESOURCE_EXHAUSTED", f"{told} for consumer 'project_number:{NUMBER}'.", reason="RATE_LIMIT_EXCEEDED"
+                "RESOURCE_EXHAUSTED",
+                f"{told} for consumer 'project_number:{NUMBER}'.",
+                reason="RATE_LIMIT_EXCEEDED",
+                delay=self.delay,
             )
 
     # --- the methods
@@ -235,7 +239,7 @@ class GoogleCloud(FakeServer):
         if f"actAs:{account}" not in self.roles.get(who, frozenset()):
             message = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
             return GoogleError("PERMISSION_DENIED", message, reason="IAM_PERMISSION_DENIED").answer()
-        ends = written(self.now() + 3600)
+        ends = written(int(self.now()) + 3600)
         return answer({"accessToken": self.logins.lend(account, life=3600), "expireTime": ends})
 
 

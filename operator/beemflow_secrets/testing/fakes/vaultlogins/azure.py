@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.testing.fakes.tokens import BadToken, read, verify
 from beemflow_secrets.testing.fakes.vaultlogins.method import Method, Refused, Role
-from beemflow_secrets.testing.jwt import claims_of, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +51,8 @@ class AzureMethod(Method):
     def _verified(self, token: str) -> dict[str, Any]:
         """Return the claims of a token. Source: coreos/go-oidc, verify.go, in its order."""
         try:
-            claims = claims_of(token)
-        except ValueError as error:
+            claims = read(token)
+        except BadToken as error:
             raise Refused(f"oidc: malformed jwt: {error}", 500) from None
         if claims.get("iss") != self.entra.issuer:
             expected, got = self.entra.issuer, claims.get("iss")
@@ -68,9 +68,10 @@ class AzureMethod(Method):
             raise Refused(
                 "failed to verify signature: fetching keys oidc: get keys failed: Get: connection refused", 500
             )
-        if not is_signed(token, self.entra.public_key):
-            raise Refused("failed to verify signature: failed to verify id token signature", 500)
-        return claims
+        try:
+            return verify(token, [self.entra.key])
+        except BadToken:
+            raise Refused("failed to verify signature: failed to verify id token signature", 500) from None
 
     def _check_machine(self, oid: str, asked: Mapping[str, Any]) -> None:
         """Raise Refused where a role binds machines, and this is none (verifyResource)."""

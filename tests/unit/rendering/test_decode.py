@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beemflow_secrets.providers.errors import Invalid
-from beemflow_secrets.render.decode import decode
+from beemflow_secrets.rendering.decode import decode
 
 CANARY = b"canary-5b20"
 

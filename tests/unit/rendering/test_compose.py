@@ -10,7 +10,7 @@ from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.compose import Composed, Entry, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Entry, Found, Unusable, compose, ref_of
 
 CANARY = "canary-91d7"
 MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -128,7 +128,8 @@ def test_optional_lets_a_secret_or_a_property_be_missing_and_nothing_else() -> N
 
 
 def test_all_optional_and_missing_is_an_empty_secret() -> None:
-    assert composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone")) == Composed({}, [])
+    found = composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone"))
+    assert found == Composed({}, [], omitted=("a",))
 
 
 def test_what_others_are_told_is_left_alone() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import NotFound
 from beemflow_secrets.providers.value import SecretValue
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.rendering.property import pick
 
 CANARY = "canary-5b20"
 

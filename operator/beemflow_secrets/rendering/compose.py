@@ -11,8 +11,8 @@ from beemflow_secrets.model.sources import DataEntry, DataFrom
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.decode import decode
-from beemflow_secrets.render.property import fields_of, origin_of, pick
+from beemflow_secrets.rendering.decode import decode
+from beemflow_secrets.rendering.property import fields_of, origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -63,12 +63,14 @@ class Composed:
     """What the Secret holds, and where its keys came from, in the order of the spec.
 
     `gone` are the keys that were read before and are no more in the backend; with deletionPolicy Delete it is empty, or
-    they are all. `marks` are those of the sources that were read, now or before.
+    they are all. `omitted` are optional keys of the Secret for which nothing was found. `marks` are those of the
+    sources that were read, now or before.
     """
 
     data: dict[str, bytes] = field(repr=False)
     entries: list[Entry]
     gone: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
 
 
@@ -98,6 +100,7 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
     entries: dict[str, Entry] = {}
     failed: list[tuple[Found, SecretsError]] = []
     gone: list[Found] = []
+    omitted: list[str] = []
     remains = any(isinstance(item.answer, SecretValue) for item in found)
     may_go = deletion_policy == "Merge" or (deletion_policy == "Delete" and not remains)
     for item in found:
@@ -107,7 +110,9 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
         if may_go and item.mark in known and _is_gone(item):
             gone.append(item)
         elif isinstance(read, SecretsError):
-            if not (_is_optional(item.source) and isinstance(read, NotFound)):
+            if isinstance(item.source, DataEntry) and item.source.remote_ref.optional and isinstance(read, NotFound):
+                omitted.append(item.source.secret_key)
+            else:
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
             data.update(read)
@@ -121,6 +126,7 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
         data,
         list(entries.values()),
         gone=tuple(dict.fromkeys(item.source.remote.parts().key for item in gone)),
+        omitted=tuple(omitted),
         marks=tuple(dict.fromkeys(marks)),
     )
 
@@ -174,10 +180,6 @@ def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
 
 def _is_gone(item: Found) -> bool:
     return isinstance(item.answer, NotFound) and item.answer.property is None
-
-
-def _is_optional(source: DataEntry | DataFrom) -> bool:
-    return isinstance(source, DataEntry) and source.remote_ref.optional
 
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
