@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from beemflow_secrets.kube import paths
@@ -110,7 +110,7 @@ def test_the_example(
     ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "flows"}})
     sample = ns.api.create(paths.service_account_token(ns.name, "flows"), {"spec": {}})["status"]["token"]
     signing = load_pem_private_key((control_plane.state / "service-accounts.key").read_bytes(), None).public_key()
-    assert isinstance(signing, rsa.RSAPublicKey)
+    assert isinstance(signing, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
     subject = f"system:serviceaccount:{ns.name}:flows"
     azure.entra.apps[azure.client].federations.append(Federation(read(sample)["iss"], subject, key=signing))
     manifest = EXAMPLE.read_text()
