@@ -10,6 +10,7 @@ from beemflow_secrets.testing import ProviderContract
 from beemflow_secrets.testing.fakes.google import GoogleCloud
 from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
 from tests.contract.harness_gcp import GcpHarness
+from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.testing import Harness
+    from beemflow_secrets.testing.fakes.onepassword import OnePassword
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -93,6 +95,13 @@ class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
+            yield made
+
+
+class TestOnePassword(ProviderContract):
+    @pytest.fixture
+    async def harness(self, connect: OnePassword) -> AsyncIterator[Harness]:
+        async with OnePasswordHarness(connect) as made:
             yield made
 
 

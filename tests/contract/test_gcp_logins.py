@@ -24,6 +24,7 @@ from tests.contract.harness_gcp import READER
 from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy, answer, hang, redirect
 from tests.support.jwt import Issuer
+from tests.support.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -310,7 +311,10 @@ def machine(cloud: GoogleCloud, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     account = f"node@{PROJECT}.iam.gserviceaccount.com"
     cloud.allow(account)
     with GoogleMetadata(cloud, account) as running:
-        place = running.address.removeprefix("http://")
+        place = running.address.replace("http://127.0.0.1", "metadata.google.internal")
+        found = Names(home)
+        found.lead({"metadata.google.internal": ["127.0.0.1"]})
+        found.patch(monkeypatch)
         monkeypatch.setenv("GCE_METADATA_IP", place)
         monkeypatch.setenv("GCE_METADATA_HOST", place)
         monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", False)
@@ -319,8 +323,9 @@ def machine(cloud: GoogleCloud, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_without_a_login_the_process_logs_in_by_its_machine(
-    cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata
+    cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # it is asked by nobody
     driver = opened(projectId=None)
     assert await text(driver, "a") == "1"
     cloud.logins.revoke(f"node@{PROJECT}.iam.gserviceaccount.com")
@@ -334,12 +339,15 @@ async def test_without_a_login_the_process_logs_in_by_its_machine(
     assert len(machine.asked) - asked <= 2  # google-auth would ask five times, and sleep between
 
 
+@pytest.mark.usefixtures("through")  # where Secret Manager is, is for the proxy to know
 async def test_the_machine_is_asked_whatever_the_bounds_of_addresses_but_the_allow_list(
     cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata
 ) -> None:
     """Its address is nobody's choice but an administrator's."""
-    bounds = Endpoints(frozenset(map(origin_of, (cloud.address, machine.address))), link_local=False)
-    assert await text(opened(endpoints=bounds), "a") == "1"
+    metadata = machine.address.replace("127.0.0.1", "metadata.google.internal")
+    allowed = frozenset(map(origin_of, (f"https://{GOOGLE[2]}", metadata)))
+    bounds = Endpoints(allowed, link_local=False, loopback=False)
+    assert await text(opened(endpoint=None, endpoints=bounds), "a") == "1"
     asked = len(machine.asked)
     refused = await error(opened(endpoints=Endpoints(frozenset({origin_of(cloud.address)}))), "a")
     assert type(refused) is EndpointNotAllowed

@@ -13,12 +13,13 @@ from beemflow_secrets.model.file import FileSpec
 from beemflow_secrets.model.gcp import GcpSpec
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
+from beemflow_secrets.model.onepassword import OnePasswordSpec
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
 
 # Drivers whose blocks are called otherwise, and those that can do without one.
-_BLOCKS = {"aws-sm": "aws", "gcp-sm": "gcp"}
+_BLOCKS = {"1password": "onepassword", "aws-sm": "aws", "gcp-sm": "gcp"}
 _LEFT_OUT = {"aws-sm": AwsSpec(), "gcp-sm": GcpSpec()}
 
 
@@ -64,18 +65,20 @@ class RequestBudget(Model):
 
 
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to the driver that it is called after, and that cannot do without it."""
+    """Tie a block to the driver that it belongs to, and that cannot do without it."""
+    block = _BLOCKS.get(driver, driver)
     return (
         Rule(
-            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
-            lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
-            f"driver {driver} needs the block {driver}",
+            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{block})",
+            lambda backend: backend.driver != driver or getattr(backend, block) is not None,
+            f"driver {driver} needs the block {block}",
         ),
-        _belongs(driver, driver),
+        _belongs(driver),
     )
 
 
-def _belongs(block: str, driver: str) -> Rule[Any]:
+def _belongs(driver: str) -> Rule[Any]:
+    block = _BLOCKS.get(driver, driver)
     return Rule(
         f"!has(self.{block}) || (has(self.driver) && self.driver == '{driver}')",
         lambda backend: getattr(backend, block) is None or backend.driver == driver,
@@ -124,13 +127,17 @@ class BackendSpec(Model):
     kubernetes: KubernetesSpec | None = Field(
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
     )
+    onepassword: OnePasswordSpec | None = Field(
+        default=None, description="For driver 1password: how the Connect server is reached, and which vault is read."
+    )
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
-        _belongs("aws", "aws-sm"),
-        _belongs("gcp", "gcp-sm"),
+        _belongs("aws-sm"),
+        _belongs("gcp-sm"),
         *block_of("vault"),
         *block_of("file"),
         *block_of("kubernetes"),
+        *block_of("1password"),
     )
 
     @property

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
+    "1password": ("beemflow_secrets.providers.onepassword", "OnePasswordDriver", None),
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),

@@ -121,7 +121,7 @@ def test_none_takes_the_place_of_one_of_ours(calls: list[object]) -> None:
 
 
 def test_a_resource_knows_none_of_them(calls: list[object]) -> None:
-    with pytest.raises(ValueError, match=r"should be 'aws-sm'"):
+    with pytest.raises(ValueError, match=r"should be '1password'"):
         StoreSpec.model_validate({"driver": "six"})
 
 

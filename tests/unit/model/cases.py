@@ -114,6 +114,12 @@ def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
 
 
+def onepassword(**fields: Any) -> Spec:
+    """A 1Password store; a field of the block that is None is left out."""
+    block = {"connectHost": "https://connect.example.com", "connectToken": token(), "vault": "flows", **fields}
+    return {"driver": "1password", "onepassword": {name: value for name, value in block.items() if value is not None}}
+
+
 def account(**fields: Any) -> Spec:
     return {"name": "reader", **fields}
 
@@ -144,6 +150,11 @@ def serving(**namespaces: Any) -> Spec:
 
 def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
+
+
+def source(kind: str, *items: Spec, **fields: Any) -> Spec:
+    """A source of templates; one item that is all default, where none is given."""
+    return {kind: {"name": "templates", "items": list(items) or [{"key": "config.ini"}]}, **fields}
 
 
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
@@ -225,6 +236,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
     (STORE, kubernetes(token=token(), server="http://localhost:8001")),
     (STORE, kubernetes(serviceAccountRef=account(audiences=["other"]), server="https://cluster")),
+    (STORE, onepassword()),
+    (STORE, onepassword(connectHost="http://localhost:8080", vault='Team\'s "flows" ü')),
+    (STORE, onepassword(connectHost="http://connect:8080") | {"tls": {"allowPlaintext": True}}),
+    (CLUSTER, onepassword(connectToken=token(namespace="x"))),
+    (STORE, chain(onepassword(), vault())),
     (CLUSTER, kubernetes()),
     (CLUSTER, kubernetes(serviceAccountRef=account(namespace="x", audiences=["a", "https://b"]))),
     (CLUSTER, chain(vault(token=token(namespace="x")), {"prefix": "FALLBACK_"})),
@@ -273,6 +289,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, templated(data={"config.ini": "token={{ secrets.token }}\n", "a": ""}, mergePolicy="Merge")),
+    (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
+    (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
 ]
 
@@ -286,7 +305,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -518,9 +537,36 @@ WRONG: list[Wrong] = [
     Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
+    # 1Password
+    Wrong(
+        "1password, no block", STORE, {"driver": "1password"}, "needs the block onepassword", "the block onepassword"
+    ),
+    Wrong(
+        "onepassword is no driver",
+        STORE,
+        onepassword() | {"driver": "onepassword"},
+        "spec.driver: must be '1password'",
+        "spec.driver",
+    ),
+    Wrong(
+        "block onepassword beside vault",
+        STORE,
+        {**onepassword(), **vault()},
+        "spec.onepassword: the block onepassword belongs to driver 1password",
+        "belongs to driver 1password",
+    ),
+    *(
+        Wrong(f"1password without {name}", STORE, onepassword(**{name: None}), f"spec.onepassword.{name}: is req", name)
+        for name in ("connectHost", "connectToken", "vault")
+    ),
+    Wrong("plain Connect token", STORE, onepassword(connectToken=CANARY), "connectToken: must be an obj", "connectTok"),
+    Wrong("Connect by http", STORE, onepassword(connectHost="http://c"), "set tls.allowPlaintext", "allowPlaintext"),
+    Wrong("Connect with a user", STORE, onepassword(connectHost="https://a:b@c"), "must carry no user", "no user name"),
+    Wrong("no vault's name", STORE, onepassword(vault=""), "spec.onepassword.vault: String", "spec.onepassword.vault"),
+    Wrong("a vault in two lines", STORE, onepassword(vault="a\nb"), "must hold no control", "must hold no control"),
     # clusters
     Wrong("block aws alone", STORE, {"aws": {}}, "spec.aws: the block aws belongs to driver aws-sm", "belongs to dri"),
-    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("half a key", STORE, aws(secretAccessKey=None), "spec.aws: accessKeyId and secret", "accessKeyId and secret"),
     Wrong("plain access key", STORE, aws(accessKeyId=CANARY), "spec.aws.accessKeyId: must be an obj", "accessKeyId"),
     Wrong(
@@ -765,6 +811,44 @@ WRONG: list[Wrong] = [
     Wrong("label name", SECRET, templated(metadata={"labels": {"a b": "x"}}), "must have names of", "must have names"),
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
+    ),
+    Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),
+    Wrong(
+        "template key", SECRET, templated(data={"a/b": "x"}), "must have keys of letters", "must have keys of letters"
+    ),
+    Wrong("template of dots", SECRET, templated(data={"..a": "x"}), "that begins with '..'", "that begins with '..'"),
+    Wrong("long template key", SECRET, templated(data={"a" * 254: "x"}), "keys of up to 253", "keys of up to 253"),
+    Wrong("template of a number", SECRET, templated(data={"a": 1}), "template.data.a: must be", "template.data.a"),
+    Wrong("mergePolicy", SECRET, templated(mergePolicy="merge"), "did you mean Merge?", "template.mergePolicy"),
+    Wrong("engine", SECRET, templated(engineVersion="v2"), "engineVersion: is not a known", "engineVersion"),
+    Wrong("no source", SECRET, templated(templateFrom=[{}]), "takes exactly one of configMap", "takes exactly one of"),
+    Wrong(
+        "two sources",
+        SECRET,
+        templated(templateFrom=[{**source("configMap"), **source("secret")}]),
+        "templateFrom[0]: takes exactly one of",
+        "takes exactly one of",
+    ),
+    Wrong(
+        "no items",
+        SECRET,
+        templated(templateFrom=[{"configMap": {"name": "a", "items": []}}]),
+        "configMap.items: ",
+        "configMap.items",
+    ),
+    Wrong(
+        "templateAs",
+        SECRET,
+        templated(templateFrom=[source("secret", {"key": "a", "templateAs": "Keys"})]),
+        "items[0].templateAs: must be",
+        "items[0].templateAs",
+    ),
+    Wrong(
+        "template target",
+        SECRET,
+        templated(templateFrom=[source("secret", target="labels")]),
+        "did you mean Labels?",
+        "templateFrom[0].target",
     ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),

@@ -174,7 +174,8 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'aws-sm', 'env', 'file', 'gcp-sm', 'kubernetes', 'multi' or 'vault' (got a number)"
+        "secrets.driver: must be '1password', 'aws-sm', 'env', 'file', 'gcp-sm', 'kubernetes', 'multi' or 'vault' "
+        "(got a number)"
     )
 
 

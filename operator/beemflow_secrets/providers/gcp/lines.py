@@ -34,24 +34,25 @@ class Lines:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        plaintext: bool = False,
+        local: bool = False,
     ) -> Answer:
-        """Send a request. `plaintext` allows http://, as `tls.allowPlaintext` does.
+        """Send a request. A `local` server is one that this machine alone has: by http:// too, and through no proxy.
 
         Raises Unavailable where no answer came, EndpointNotAllowed, and Invalid where it is no address.
         """
-        if is_plaintext(url) and not (plaintext or self._tls.allow_plaintext):
+        if is_plaintext(url) and not (local or self._tls.allow_plaintext):
             raise Invalid("the login's token endpoint is http://, which would show credentials: it must be https://")
         parts = urlsplit(url)
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        return await self._wire(f"{parts.scheme}://{parts.netloc}").send(method, path, headers=headers, body=body)
+        wire = self._wire(f"{parts.scheme}://{parts.netloc}", direct=local)
+        return await wire.send(method, path, headers=headers, body=body)
 
     async def close(self) -> None:
         """Close all connections."""
         for wire in self._wires.values():
             await wire.close()
 
-    def _wire(self, address: str) -> Wire:
+    def _wire(self, address: str, *, direct: bool) -> Wire:
         try:
             origin = origin_of(address)
         except ValueError as error:
@@ -59,5 +60,5 @@ class Lines:
         if origin not in self._wires:
             context = ssl_context(self._tls) if origin.scheme == "https" else None
             headers = {"User-Agent": "beemflow-secrets"}
-            self._wires[origin] = Wire(address, context, headers, endpoints=self._endpoints)
+            self._wires[origin] = Wire(address, context, headers, endpoints=self._endpoints, direct=direct)
         return self._wires[origin]

@@ -40,7 +40,7 @@ class Aside:
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._key = secrets.token_bytes(32)
-        self._refused: OrderedDict[bytes, None] = OrderedDict()
+        self._refused: OrderedDict[bytes, str] = OrderedDict()
 
     async def render(self, job: Job) -> list[bytes]:
         """Return what each template of a job prints. Raises TemplateError, Unread, and what a secret's read ended with.
@@ -57,13 +57,13 @@ class Aside:
     async def _elsewhere(self, job: Job, done: list[bytes]) -> None:
         packed = job.packed(len(done))
         digest = blake2b(packed, key=self._key, digest_size=16).digest()
-        if digest in self._refused:
-            raise TooMuch
+        if (known := self._refused.get(digest)) is not None:
+            raise TooMuch(known)
         try:
             async with self._slots:
                 job.unpacked(await _answer(packed, most=2 * LARGEST_OUTPUT * len(job.texts)), done)
-        except TooMuch:
-            self._refused[digest] = None
+        except TooMuch as error:
+            self._refused[digest] = error.message
             while len(self._refused) > REMEMBERED:
                 self._refused.popitem(last=False)
             raise

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from beemflow_secrets.testing.fakes.google.errors import GoogleError, answer, of_status
-from beemflow_secrets.testing.fakes.google.filters import keeps
+from beemflow_secrets.testing.fakes.google.filters import chosen, keeps
 from beemflow_secrets.testing.fakes.google.logins import Logins, OAuthError
 from beemflow_secrets.testing.fakes.google.project import Project, written
 from beemflow_secrets.testing.fakes.server import FakeServer
@@ -188,7 +188,7 @@ class GoogleCloud(FakeServer):
         if start + size < len(found) or self.endless:
             after = start + size if start + size < len(found) else 0
             document["nextPageToken"] = urlsafe_b64encode(json.dumps([after, asked]).encode()).decode()
-        return answer({key: item for key, item in document.items() if item})
+        return answer(chosen(request.query.get("fields"), {key: item for key, item in document.items() if item}))
 
     async def _create(self, request: web.Request) -> web.Response:
         return answer(self._held(request).create(request.query.get("secretId", ""), await _body(request)))

@@ -6,6 +6,7 @@ import pickle
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.providers.aliases import Aliased
 from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Seal:
 def _packed(value: SecretValue) -> Packed:
     fields = value.fields
     return (
-        value.content if fields is None else dict(fields),
+        value.content if fields is None or isinstance(fields, Aliased) else dict(fields),
         value.version,
         value.created_at,
         value.expires_at,
