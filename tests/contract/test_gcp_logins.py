@@ -19,11 +19,11 @@ from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, Invalid, NotFound, Throttled, Unavailable
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud, GoogleMetadata
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.gcp import FEDERATED, KEY, PRINCIPAL, PROVIDER, Opened, error, text
 from tests.contract.harness_gcp import READER
 from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy, answer, hang, redirect
-from tests.support.jwt import Issuer
 from tests.support.names import Names
 
 if TYPE_CHECKING:
