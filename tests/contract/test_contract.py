@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
+from tests.contract.azure import AzureHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.testing import Harness
+    from beemflow_secrets.testing.fakes.azure import FakeAzure
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -75,6 +77,13 @@ class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
+            yield made
+
+
+class TestAzure(ProviderContract):
+    @pytest.fixture
+    async def harness(self, azure: FakeAzure) -> AsyncIterator[Harness]:
+        async with AzureHarness(azure) as made:
             yield made
 
 

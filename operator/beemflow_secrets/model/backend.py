@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsSpec, Region
+from beemflow_secrets.model.azure import AzureSpec
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
@@ -57,15 +58,20 @@ class RequestBudget(Model):
         return self.burst or max(1, int(self.per_second))
 
 
+# Of those that are called otherwise than their driver.
+_BLOCKS = {"aws-sm": "aws", "azure-kv": "azure"}
+
+
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to the driver that it is called after, and that cannot do without it."""
+    """Tie a block to its driver, that cannot do without it."""
+    block = _BLOCKS.get(driver, driver)
     return (
         Rule(
-            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{driver})",
-            lambda backend: backend.driver != driver or getattr(backend, driver) is not None,
-            f"driver {driver} needs the block {driver}",
+            f"!(has(self.driver) && self.driver == '{driver}') || has(self.{block})",
+            lambda backend: backend.driver != driver or getattr(backend, block) is not None,
+            f"driver {driver} needs the block {block}",
         ),
-        _belongs(driver, driver),
+        _belongs(block, driver),
     )
 
 
@@ -110,6 +116,9 @@ class BackendSpec(Model):
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
+    azure: AzureSpec | None = Field(
+        default=None, description="For driver azure-kv: how the vault is reached, and how to log in for it."
+    )
     file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
     kubernetes: KubernetesSpec | None = Field(
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
@@ -117,17 +126,18 @@ class BackendSpec(Model):
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
         _belongs("aws", "aws-sm"),
+        *block_of("azure-kv"),
         *block_of("vault"),
         *block_of("file"),
         *block_of("kubernetes"),
     )
 
     @property
-    def block(self) -> AwsSpec | VaultSpec | KubernetesSpec | None:
+    def block(self) -> AwsSpec | AzureSpec | VaultSpec | KubernetesSpec | None:
         """The driver's block, where it may hold credentials."""
-        return self.aws or self.vault or self.kubernetes
+        return self.aws or self.azure or self.vault or self.kubernetes
 
     @property
     def block_name(self) -> str:
         """What the driver's block is called."""
-        return "aws" if self.driver == "aws-sm" else self.driver
+        return _BLOCKS.get(self.driver, self.driver)

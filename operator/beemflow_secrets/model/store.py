@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsSpec
+from beemflow_secrets.model.azure import AzureSpec
 from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cache import Cache
@@ -28,6 +29,7 @@ __all__ = [
     "LEAVE_NAMESPACE_OUT",
     "AccessPolicy",
     "AwsSpec",
+    "AzureSpec",
     "Backend",
     "CaRef",
     "ClientCertificate",
@@ -51,7 +53,7 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["aws-sm", "env", "file", "kubernetes", "multi", "vault"]
+OwnDriver = Literal["aws-sm", "azure-kv", "env", "file", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
@@ -59,6 +61,12 @@ _OF_THE_CHAIN = {"multi": None, "request_budget": None}
 
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
+
+_AZURES_OWN = {
+    "msi": "logs in as the machine of the operator",
+    "cli": "logs in as the user of the operator",
+    "workload_identity": "needs serviceAccountRef: without it the operator itself would log in",
+}
 
 # Of a namespaced store, and of a cluster store.
 _NOT_LENT = (
@@ -95,6 +103,7 @@ class StoreSpec(BackendSpec):
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
+        "azure-kv: Azure Key Vault. "
         "kubernetes: native Secrets, of this cluster or of another one. multi: a chain of several. env: environment "
         "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore "
         "only. Default env.",
@@ -132,6 +141,8 @@ class StoreSpec(BackendSpec):
         ),
         *encryption("aws", "endpoint"),
         *encryption("aws", "sts_endpoint", secrets=False),
+        *encryption("azure", "vault_url"),
+        *encryption("azure", "authority", secrets=False),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
         *certificate_login(),
@@ -232,6 +243,8 @@ def _ambient(spec: StoreSpec, path: str) -> str | None:
         return f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
     if spec.driver == "aws-sm" and (spec.aws is None or spec.aws.ambient):
         return f"{path}aws: needs accessKeyId or serviceAccountRef: without them the operator itself would log in"
+    if spec.azure and spec.azure.ambient:
+        return f"{path}azure: authMethod {spec.azure.auth_method} {_AZURES_OWN[spec.azure.auth_method]}"
     if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
         return (
             f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"

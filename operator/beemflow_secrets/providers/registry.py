@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
+    "azure-kv": ("beemflow_secrets.providers.azure", "AzureDriver", "azure"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
     "kubernetes": ("beemflow_secrets.providers.kubernetes", "KubernetesDriver", None),

@@ -255,7 +255,7 @@ def test_a_mistake_is_told_in_the_files_spelling(section: dict[str, Any], messag
     assert message in fault(section)
 
 
-@pytest.mark.parametrize("driver", ["azure-kv", "gcp-sm", "1password", "no-such"])
+@pytest.mark.parametrize("driver", ["gcp-sm", "1password", "no-such"])
 def test_a_driver_of_later_is_unknown_as_any(driver: str) -> None:
     assert fault({"driver": driver}).startswith(f"secrets.driver: must be {drivers()} (got a string)")
 

@@ -106,7 +106,18 @@ def test_the_texts_name_every_default() -> None:
     required |= {"extract", "storeRef", "operator", "maxAge", "perSecond", "strategy", "providers", "certificate"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
-    by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
+    by_choice |= {
+        "azure",
+        "vaultUrl",
+        "clientSecret",
+        "aws",
+        "kubernetes",
+        "serviceAccountRef",
+        "multi",
+        "accessKeyId",
+        "secretAccessKey",
+        "sessionToken",
+    }
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
@@ -163,6 +174,8 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
             *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
+            "azure.clientSecret.secretKeyRef",
+            "azure.serviceAccountRef",
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
             "aws.serviceAccountRef",

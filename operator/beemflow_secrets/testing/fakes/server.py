@@ -104,6 +104,10 @@ class FakeServer(ABC):
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         self._refusals.append(_Refusal(status, headers, times, when))
 
+    def relent(self) -> None:
+        """Refuse nothing any longer."""
+        self._refusals.clear()
+
     def count(self, method: str, path: str) -> int:
         """Count the requests of a method whose path begins so."""
         return sum(one.method == method and one.path.startswith(path) for one in self.asked)
@@ -153,6 +157,7 @@ class FakeServer(ABC):
         finally:
             ready.set()
         await end.wait()
+        _cut(runner)
         await runner.cleanup()
 
     @web.middleware
@@ -164,6 +169,13 @@ class FakeServer(ABC):
                 refusal.times -= 1
                 return self.refusal(refusal.status, refusal.headers)
         return await handler(request)
+
+
+def _cut(runner: web.AppRunner) -> None:
+    """End all connections at once: a goodbye by TLS would wait for the client's."""
+    for connection in runner.server.connections if runner.server else ():
+        if connection.transport is not None:
+            connection.transport.abort()
 
 
 def _context(cert: ServerCert) -> ssl.SSLContext:
