@@ -19,8 +19,8 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from beemflow_secrets.providers.aws.api import signed
-from beemflow_secrets.providers.aws.keys import Keys
+from beemflow_secrets.providers.awsauth.api import signed
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support.openbao import free_port
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from beemflow_secrets.model.address import Address
-from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 
@@ -24,7 +24,7 @@ _Role = Annotated[
 _LOGINS = ("accessKeyId", "serviceAccountRef", "profile")
 
 
-class AwsSpec(Model):
+class AwsSpec(Block):
     """How AWS Secrets Manager is reached, and how to log in there."""
 
     region: Region | None = Field(default=None, description="The region, as eu-west-1. Default: that of the store.")
@@ -93,11 +93,8 @@ class AwsSpec(Model):
         return self.access_key_id is None and self.service_account_ref is None
 
     @property
-    def credentials(self) -> dict[str, CredentialRef]:
-        """The credentials that are referred to, by the name of the field."""
-        named = {
-            "accessKeyId": self.access_key_id,
-            "secretAccessKey": self.secret_access_key,
-            "sessionToken": self.session_token,
-        }
-        return {name: ref for name, ref in named.items() if ref is not None}
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if not self.ambient:
+            return None
+        return "needs accessKeyId or serviceAccountRef: without them the operator itself would log in"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from beemflow_secrets.model.address import Address
-from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 
@@ -25,6 +25,13 @@ _METHODS = {
     "authority": ("service_principal", "workload_identity"),
 }
 
+# What of the operator's own a method uses.
+_OWN = {
+    "msi": "logs in as the operator's machine",
+    "cli": "logs in as the operator's user",
+    "workload_identity": "needs serviceAccountRef: without it the operator itself would log in",
+}
+
 _SERVICE_PRINCIPAL = ("tenantId", "clientId", "clientSecret")
 
 
@@ -39,7 +46,7 @@ def _belongs(field: str) -> "Rule[AzureSpec]":
     )
 
 
-class AzureSpec(Model):
+class AzureSpec(Block):
     """How a key vault is reached, and how to log in for it."""
 
     vault_url: Address = Field(description="Address of the vault, as https://company.vault.azure.net.")
@@ -88,11 +95,8 @@ class AzureSpec(Model):
     )
 
     @property
-    def ambient(self) -> bool:
-        """Whether it logs in as the process does that it runs in: by its machine, its files, or its user."""
-        return self.client_secret is None and self.service_account_ref is None
-
-    @property
-    def credentials(self) -> dict[str, CredentialRef]:
-        """The credentials that are referred to, by the name of the field."""
-        return {"clientSecret": self.client_secret} if self.client_secret is not None else {}
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if self.client_secret is not None or self.service_account_ref is not None:
+            return None
+        return f"authMethod {self.auth_method} {_OWN[self.auth_method]}"

@@ -7,6 +7,7 @@ from pydantic import Field
 from beemflow_secrets.model.aws import AwsSpec, Region
 from beemflow_secrets.model.azure import AzureSpec
 from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
@@ -15,6 +16,10 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
+
+# Drivers whose blocks are called otherwise, and those that can do without one.
+_BLOCKS = {"aws-sm": "aws", "azure-kv": "azure"}
+_LEFT_OUT = {"aws-sm": AwsSpec()}
 
 
 class Retry(Model):
@@ -56,10 +61,6 @@ class RequestBudget(Model):
     def most_at_once(self) -> int:
         """The burst, given or not."""
         return self.burst or max(1, int(self.per_second))
-
-
-# Of those that are called otherwise than their driver.
-_BLOCKS = {"aws-sm": "aws", "azure-kv": "azure"}
 
 
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
@@ -133,9 +134,10 @@ class BackendSpec(Model):
     )
 
     @property
-    def block(self) -> AwsSpec | AzureSpec | VaultSpec | KubernetesSpec | None:
-        """The driver's block, where it may hold credentials."""
-        return self.aws or self.azure or self.vault or self.kubernetes
+    def block(self) -> Block | None:
+        """The driver's block, where it may hold credentials; one without any field where it is left out."""
+        found = getattr(self, self.block_name, None) or _LEFT_OUT.get(self.driver)
+        return found if isinstance(found, Block) else None
 
     @property
     def block_name(self) -> str:

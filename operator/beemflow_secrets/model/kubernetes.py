@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from beemflow_secrets.model.address import Address
-from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.meta import NamespaceName
 from beemflow_secrets.model.pem import LONGEST, certificates
 
 
-class KubernetesSpec(Model):
+class KubernetesSpec(Block):
     """Where the Secrets are that are read, and who reads them."""
 
     namespace: NamespaceName = Field(
@@ -65,6 +65,8 @@ class KubernetesSpec(Model):
     )
 
     @property
-    def credentials(self) -> dict[str, CredentialRef]:
-        """The credentials that are referred to, by the name of the field."""
-        return {"token": self.token} if self.token is not None else {}
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if self.token or self.service_account_ref:
+            return None
+        return "needs token or serviceAccountRef: without them the operator itself would read"

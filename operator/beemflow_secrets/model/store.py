@@ -62,12 +62,6 @@ _OF_THE_CHAIN = {"multi": None, "request_budget": None}
 # What a driver reads as the operator, whoever asks.
 _OPERATORS_OWN = {"env": "the operator's own environment", "file": "the operator's own files"}
 
-_AZURES_OWN = {
-    "msi": "logs in as the machine of the operator",
-    "cli": "logs in as the user of the operator",
-    "workload_identity": "needs serviceAccountRef: without it the operator itself would log in",
-}
-
 # Of a namespaced store, and of a cluster store.
 _NOT_LENT = (
     "no identity is lent to a namespaced store (a BeemFlowClusterSecretStore has it, or --store-ambient-credentials)",
@@ -171,22 +165,19 @@ class StoreSpec(BackendSpec):
     @property
     def credentials(self) -> dict[str, CredentialRef]:
         """The credentials that are referred to, by the path of the field."""
-        return {
-            f"{path}.{field}": ref
-            for path, part in (
-                *self.securities.items(),
-                *((f"{path}{spec.block_name}", spec.block) for path, _, spec in self.backends if spec.block),
-            )
-            for field, ref in part.credentials.items()
-        }
+        blocks = {f"{path}{spec.block_name}": spec.block for path, _, spec in self.backends if spec.block}
+        held = {path: tls.credentials for path, tls in self.securities.items()}
+        held |= {path: block.credentials for path, block in blocks.items()}
+        return {f"{path}.{field}": ref for path, refs in held.items() for field, ref in refs.items()}
 
     @property
     def service_accounts(self) -> dict[str, ServiceAccountRef]:
         """The ServiceAccounts that are referred to, by the path of the field."""
         return {
-            f"{path}{spec.block_name}.serviceAccountRef": spec.block.service_account_ref
+            f"{path}{spec.block_name}.{field}": ref
             for path, _, spec in self.backends
-            if spec.block and spec.block.service_account_ref
+            if spec.block
+            for field, ref in spec.block.service_accounts.items()
         }
 
 
@@ -239,14 +230,5 @@ def _ambient(spec: StoreSpec, path: str) -> str | None:
     """Say what of the operator's own a backend uses, and where; None when it brings all that it needs."""
     if own := _OPERATORS_OWN.get(spec.driver):
         return f"{path}driver: {spec.driver} reads {own}"
-    if spec.kubernetes and not (spec.kubernetes.token or spec.kubernetes.service_account_ref):
-        return f"{path}kubernetes: needs token or serviceAccountRef: without them the operator itself would read"
-    if spec.driver == "aws-sm" and (spec.aws is None or spec.aws.ambient):
-        return f"{path}aws: needs accessKeyId or serviceAccountRef: without them the operator itself would log in"
-    if spec.azure and spec.azure.ambient:
-        return f"{path}azure: authMethod {spec.azure.auth_method} {_AZURES_OWN[spec.azure.auth_method]}"
-    if spec.vault and spec.vault.auth_method == "kubernetes" and not spec.vault.service_account_ref:
-        return (
-            f"{path}vault: authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"
-        )
-    return None
+    lack = spec.block.lack if spec.block else None
+    return f"{path}{spec.block_name}: {lack}" if lack else None

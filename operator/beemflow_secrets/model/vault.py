@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from beemflow_secrets.model.address import Address
-from beemflow_secrets.model.base import Model
+from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.keys import CONTROL
@@ -65,7 +65,7 @@ def _needs_one(method: str, one: str, other: str) -> "Rule[VaultSpec]":
     )
 
 
-class VaultSpec(Model):
+class VaultSpec(Block):
     """How Vault or OpenBao is reached, and how to log in there."""
 
     address: Address = Field(description="Address of the server, as https://vault.example.com:8200.")
@@ -130,13 +130,8 @@ class VaultSpec(Model):
     )
 
     @property
-    def credentials(self) -> dict[str, CredentialRef]:
-        """The credentials that are referred to, by the name of the field."""
-        named = {
-            "token": self.token,
-            "roleIdRef": self.role_id_ref,
-            "secretId": self.secret_id,
-            "password": self.password,
-            "jwt": self.jwt,
-        }
-        return {name: ref for name, ref in named.items() if ref is not None}
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if self.auth_method != "kubernetes" or self.service_account_ref:
+            return None
+        return "authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"

@@ -50,6 +50,11 @@ class EnvDriver(Driver):
         variables, trouble = await self._variables()
         return {ref: self._read(ref, variables, trouble) for ref in refs}
 
+    def spelled(self, key: str) -> str:
+        """Return how listings spell a key, or a beginning of one, that no shell could hold."""
+        mapped = key.translate(_MAPPED)
+        return mapped.upper() if mapped != key else key
+
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Return the names of the variables that may be read and begin with `prefix`."""
         if self._prefixes == ():
@@ -57,6 +62,7 @@ class EnvDriver(Driver):
         variables, trouble = await self._variables()
         if trouble is not None:
             raise trouble
+        prefix = self.spelled(prefix)
         return sorted(name for name in _names(variables) if name.startswith(prefix) and self._may_read(name))
 
     async def health_check(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
@@ -16,12 +17,14 @@ import structlog
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_RENEW_AT = 2 / 3  # of a login's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class Grant(Generic[T_co]):
     ends: float
     due: float
 
+    @classmethod
+    def lasting(cls, given: T_co, seconds: float) -> Grant[T_co]:  # type: ignore[misc]  # a constructor may take it
+        """Return the grant of what is good for so many seconds: it is renewed after two thirds of them."""
+        return cls(given, seconds, seconds * _RENEW_AT)
+
 
 class LogIn(Protocol[T_co]):
     """Logs in; `anew` where what it brought before is dead. Raises a SecretsError."""
@@ -46,12 +54,22 @@ class LogIn(Protocol[T_co]):
 class Logins(Generic[T]):
     """Holds the one login. However many ask for it at once, one makes or renews it.
 
-    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `clock` counts
-    seconds; `provider` is the driver's name, for the log.
+    That takes `timeout` seconds at most, since it belongs to no caller whose deadline could end it. `renew` prolongs
+    what is due and lives; where there is none, it is made anew. `clock` counts seconds; `provider` is the driver's
+    name, for the log.
     """
 
-    def __init__(self, log_in: LogIn[T], *, provider: str, clock: Callable[[], float], timeout: float) -> None:
+    def __init__(
+        self,
+        log_in: LogIn[T],
+        *,
+        provider: str,
+        clock: Callable[[], float],
+        timeout: float,
+        renew: Callable[[T], Awaitable[Grant[T]]] | None = None,
+    ) -> None:
         self._log_in = log_in
+        self._renew = renew
         self._provider = provider
         self._clock = clock
         self._timeout = timeout
@@ -67,7 +85,7 @@ class Logins(Generic[T]):
         if now >= self._due and self._task is None:
             # If it fails, half of what is left passes before the next read tries again; a minute where no end is known.
             self._due = min(now + 60, (now + self._ends) / 2)
-            self._start(anew=False)
+            self._start(partial(self._log_in, anew=False) if self._renew is None else partial(self._renew, given))
         return given
 
     async def replace(self, dead: T) -> T:
@@ -75,7 +93,9 @@ class Logins(Generic[T]):
         if self._given is not dead and self._given is not None:
             return self._given
         self._given = None
-        return await self._made(anew=True)
+        made = await self._made(anew=True)
+        # It may be the dead one still, where its renewal was under way.
+        return await self._made(anew=True) if made is dead else made
 
     async def close(self) -> None:
         """End what is under way."""
@@ -84,7 +104,7 @@ class Logins(Generic[T]):
             await asyncio.wait({self._task})
 
     async def _made(self, *, anew: bool) -> T:
-        task = self._task or self._start(anew=anew)
+        task = self._task or self._start(partial(self._log_in, anew=anew))
         # `wait` leaves the task alone when this caller is cancelled: others wait for it too.
         await asyncio.wait({task})
         if task.cancelled():
@@ -95,17 +115,17 @@ class Logins(Generic[T]):
             raise copy.copy(result) from result.__cause__
         return result
 
-    def _start(self, *, anew: bool) -> asyncio.Task[T | SecretsError]:
-        self._task = asyncio.create_task(self._settle(anew=anew))
+    def _start(self, work: Callable[[], Awaitable[Grant[T]]]) -> asyncio.Task[T | SecretsError]:
+        self._task = asyncio.create_task(self._settle(work))
         return self._task
 
-    async def _settle(self, *, anew: bool) -> T | SecretsError:
-        """Log in. A failure is logged and returned, since those who waited for it may all be gone."""
+    async def _settle(self, work: Callable[[], Awaitable[Grant[T]]]) -> T | SecretsError:
+        """Make or renew it. A failure is logged and returned, since those who waited for it may all be gone."""
         error: SecretsError
         try:
             async with asyncio.timeout(self._timeout):
                 asked = self._clock()
-                granted = await self._log_in(anew=anew)
+                granted = await work()
         except TimeoutError:
             error = Unavailable(f"the login was not answered within {self._timeout:g} s")
         except SecretsError as failed:

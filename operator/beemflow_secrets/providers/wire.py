@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from beemflow_secrets.kube.client import LARGE
@@ -41,11 +42,15 @@ _CONNECTIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answered, whatever its status. Never prints its body. `retry_after` is the header."""
+    """What the server answered, whatever its status. Never prints its body.
+
+    `retry_after` is one of the `headers`, which know no upper and lower case.
+    """
 
     status: int
     body: bytes = field(repr=False)
     retry_after: str | None = None
+    headers: Mapping[str, str] = field(default_factory=CIMultiDict, repr=False)
 
     @property
     def patience(self) -> float | None:
@@ -133,7 +138,8 @@ class Wire:
         ) as response:
             if self._proxy is not None and response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
                 raise Unavailable(f"{PROXY} refuses the request ({response.status})")
-            return Answer(response.status, await _bounded(response), response.headers.get("Retry-After"))
+            headers = response.headers
+            return Answer(response.status, await _bounded(response), headers.get("Retry-After"), headers)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -56,6 +56,13 @@ class Listing:
         with pytest.raises(NotFound):
             await chain.get_secret("other")
 
+    async def test_prefix_as_keys_are_written(self, harness: Harness) -> None:
+        """Where the backend maps names, the store's prefix is mapped as well."""
+        await harness.put_text("team/a")
+        chain = in_chain(harness.open(), prefix="team/")
+        assert await chain.get_secret("a") == harness.canary
+        assert await chain.list_secrets() == [harness.listed("team/a").removeprefix(harness.listed("team/"))]
+
     @pytest.mark.parametrize("key", _ODD)
     async def test_odd_key(self, harness: Harness, key: str) -> None:
         driver = in_chain(harness.open())

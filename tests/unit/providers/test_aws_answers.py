@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from beemflow_secrets.providers.aws.answers import batch, document, page, refusal, value
-from beemflow_secrets.providers.aws.failures import code_of, error_of, refuses_login
-from beemflow_secrets.providers.aws.keys import Keys
 from beemflow_secrets.providers.aws.reading import name_fault
-from beemflow_secrets.providers.aws.regions import address_of
+from beemflow_secrets.providers.awsauth.failures import code_of, error_of, refuses_login
+from beemflow_secrets.providers.awsauth.keys import Keys
+from beemflow_secrets.providers.awsauth.regions import address_of
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,

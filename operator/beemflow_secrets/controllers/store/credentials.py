@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Forbidden, NotFound
 from beemflow_secrets.kube.tokens import request_token
-from beemflow_secrets.providers.errors import AuthFailed, Invalid, Unavailable
+from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from beemflow_secrets.controllers.references import Versions
-    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import CaRef, CredentialRef, ServiceAccountRef
 
@@ -39,16 +39,8 @@ class Credentials:
         ref = reference.secret_key_ref
         namespace = self._namespace or ref.namespace or ""
         secret, path = f"Secret {namespace}/{ref.name}", paths.secrets(namespace, ref.name)
-        try:
-            found = await self._client.get(path)
-        except NotFound:
-            self.versions[path] = None
-            raise CredentialNotFound(f"{secret} with the credential does not exist") from None
-        except Forbidden as error:
-            raise CredentialNotFound(f"{secret} may not be read: {error.message}") from error
-        except ApiError as error:
-            raise Unavailable(f"{secret} cannot be read: {error.message}") from error
-        self.versions[path] = found["metadata"]["resourceVersion"]
+        title = f"{secret} with the credential"
+        found = await _read(self._client, path, self.versions, title=title, missing=CredentialNotFound)
         encoded = (found.get("data") or {}).get(ref.key)
         if encoded is None:
             raise CredentialNotFound(f"{secret} has no key {ref.key!r}")
@@ -57,6 +49,26 @@ class Credentials:
             return b64decode(encoded).decode().rstrip("\r\n")
         except UnicodeDecodeError:
             raise CredentialNotFound(f"{secret} key {ref.key!r} is no text") from None
+
+
+async def _read(
+    client: KubeClient, path: str, versions: Versions, *, title: str, missing: type[SecretsError]
+) -> Object:
+    """Read an object that a store refers to, and note its version: None until it can be read.
+
+    Raises `missing`, or Unavailable with the API server.
+    """
+    versions[path] = None
+    try:
+        found = await client.get(path)
+    except NotFound:
+        raise missing(f"{title} does not exist") from None
+    except Forbidden as error:
+        raise missing(f"{title} may not be read: {error.message}") from error
+    except ApiError as error:
+        raise Unavailable(f"{title} cannot be read: {error.message}") from error
+    versions[path] = found["metadata"]["resourceVersion"]
+    return found
 
 
 class Authorities:
@@ -72,16 +84,7 @@ class Authorities:
         namespace = self._namespace or ref.namespace or ""
         title = f"tls.caRef: {ref.kind} {namespace}/{ref.name}"
         path = (paths.secrets if ref.kind == "Secret" else paths.config_maps)(namespace, ref.name)
-        self._versions[path] = None
-        try:
-            found = await self._client.get(path)
-        except NotFound:
-            raise Invalid(f"{title} does not exist") from None
-        except Forbidden as error:
-            raise Invalid(f"{title} may not be read: {error.message}") from error
-        except ApiError as error:
-            raise Unavailable(f"{title} cannot be read: {error.message}") from error
-        self._versions[path] = found["metadata"]["resourceVersion"]
+        found = await _read(self._client, path, self._versions, title=title, missing=Invalid)
         plain = {} if ref.kind == "Secret" else found.get("data") or {}
         encoded = (found.get("data" if ref.kind == "Secret" else "binaryData") or {}).get(ref.key, "")
         # What is no text holds no PEM, and that is what is said of it.

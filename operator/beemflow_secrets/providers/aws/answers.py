@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from beemflow_secrets.providers.aws.failures import code_of, error_of
+from beemflow_secrets.providers.awsauth.failures import code_of, error_of
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 from beemflow_secrets.providers.unanswered import stranger
 from beemflow_secrets.providers.value import SecretValue

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.aws.answers import document, page, refusal
-from beemflow_secrets.providers.aws.failures import refuses_login
+from beemflow_secrets.providers.awsauth.failures import refuses_login
 from beemflow_secrets.providers.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from beemflow_secrets.providers.aws.answers import Document, Listed
-    from beemflow_secrets.providers.aws.api import Api
-    from beemflow_secrets.providers.aws.keys import Keys
+    from beemflow_secrets.providers.awsauth.api import Api
+    from beemflow_secrets.providers.awsauth.keys import Keys
     from beemflow_secrets.providers.logins import Logins
 
 _PAGE = 100  # the most that AWS gives at once

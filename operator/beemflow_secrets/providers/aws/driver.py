@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.aws import AwsSpec
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.aws.api import Api
 from beemflow_secrets.providers.aws.client import Client
-from beemflow_secrets.providers.aws.expiries import Expiries
-from beemflow_secrets.providers.aws.methods import Method
+from beemflow_secrets.providers.aws.expiries import expiries
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
-from beemflow_secrets.providers.aws.regions import address_of
-from beemflow_secrets.providers.aws.sts import Sts
 from beemflow_secrets.providers.aws.writing import delete, write
+from beemflow_secrets.providers.awsauth.api import Api
+from beemflow_secrets.providers.awsauth.methods import Method
+from beemflow_secrets.providers.awsauth.regions import address_of
+from beemflow_secrets.providers.awsauth.sts import Sts
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.hearsay import Hearsay
 from beemflow_secrets.providers.logins import Logins
 from beemflow_secrets.providers.value import Ref, SecretValue
 
@@ -58,7 +60,8 @@ class AwsDriver(Driver):
         logins = Logins(method.log_in, provider=self.name, clock=clock, timeout=spec.timeout)
         self._client = Client(Api("secretsmanager", address, region, spec.tls, surroundings.endpoints), logins)
         self._reading = Reading(self._client, clock)
-        self._expiries = Expiries(self._client, clock=clock, timeout=spec.timeout)
+        tell = partial(expiries, self._client)
+        self._expiries = Hearsay(tell, provider=self.name, clock=clock, timeout=spec.timeout)
         self._probe = f"{spec.prefix}{_PROBE}"
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:

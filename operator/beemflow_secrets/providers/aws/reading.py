@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.answers import batch, value
-from beemflow_secrets.providers.aws.rights import Right
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.rights import Right
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.answers import value as read_value
-from beemflow_secrets.providers.aws.failures import Exists
 from beemflow_secrets.providers.aws.reading import name_fault
+from beemflow_secrets.providers.awsauth.failures import Exists
 from beemflow_secrets.providers.errors import Gone, Invalid, NotFound, Unavailable
 from beemflow_secrets.providers.fields import text_after, text_without
 from beemflow_secrets.providers.value import SecretValue

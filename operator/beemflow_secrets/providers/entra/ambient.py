@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from beemflow_secrets.providers.blocking import Blocking
-from beemflow_secrets.providers.entra.authority import RENEW_AT
 from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.logins import Grant
 
@@ -42,8 +41,7 @@ class Ambient:
     def _found(self, scope: str) -> Grant[str]:
         # A credential keeps its tokens, good or not: each login asks by a new one.
         found = self._credential().get_token(scope)
-        seconds = max(0.0, found.expires_on - time.time())
-        return Grant(found.token, seconds, seconds * RENEW_AT)
+        return Grant.lasting(found.token, max(0.0, found.expires_on - time.time()))
 
     def _credential(self) -> TokenCredential:
         from azure.identity import AzureCliCredential, ManagedIdentityCredential  # noqa: PLC0415 - 0.4 s, 30 MiB

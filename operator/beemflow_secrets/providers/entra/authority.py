@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 PUBLIC = "https://login.microsoftonline.com"
 """The authority of Azure's public cloud."""
 
-RENEW_AT = 2 / 3  # of a token's time
-
 TOKEN = re.compile("[!-~]+")
 """What a header can carry."""
 
@@ -72,7 +70,7 @@ def _granted(answer: Answer) -> Grant[str]:
         raise refusal(answer, found)
     match found:
         case {"access_token": str(token), "expires_in": told} if TOKEN.fullmatch(token) and _seconds(told) > 0:
-            return Grant(token, _seconds(told), _seconds(told) * RENEW_AT)
+            return Grant.lasting(token, _seconds(told))
     # Outside of the handler: the original holds what was answered.
     raise Unavailable("login at Entra ID: the answer has not the form of one")
 

@@ -65,7 +65,7 @@ class KubernetesDriver(Driver):
         # This cluster's address is the operator's own, and named by no store.
         endpoints = surroundings.endpoints if block.server else EVERYWHERE
         self._wire = Wire(address, _trust(spec, cluster), {"User-Agent": "beemflow-secrets"}, endpoints=endpoints)
-        self._identity = identity(block, surroundings, cluster, clock)
+        self._identity = identity(block, surroundings, cluster, clock=clock, timeout=spec.timeout)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read the refs one after the other: to read many at once would take the right to read all."""
@@ -118,7 +118,8 @@ class KubernetesDriver(Driver):
             raise Unavailable("the server's answer is not that of an API server that is ready")
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Let go of connections and of a login under way."""
+        await self._identity.close()
         await self._wire.close()
 
     async def _answer(self, ref: Ref) -> SecretValue | SecretsError:
@@ -161,7 +162,7 @@ class KubernetesDriver(Driver):
         """Ask, and once more with a renewed token where the first is not accepted. Raises AuthFailed."""
         token = await self._identity.current()
         for last in (False, True):
-            headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
+            headers = {"Accept": accept} | ({"Authorization": f"Bearer {token.text}"} if token.text else {})
             if body is not None:
                 headers["Content-Type"] = MERGE_PATCH if method == "PATCH" else "application/json"
             sent = orjson.dumps(body) if body is not None else None

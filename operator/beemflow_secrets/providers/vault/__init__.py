@@ -5,7 +5,7 @@
     mounts    which mount the store's path lies in, and of which KV version
     leases    dynamic secrets, kept while their leases live
     session   what is done with the login, and what follows when the server refuses
-    logins    the token that all share: made once, renewed in time, made anew when it is dead
+    login     the token that all calls share, and that renews itself
     methods   the ways to log in
     failures  what an answer that is no success means (pure)
     answers   reading what the server answers (pure)

@@ -18,7 +18,7 @@ from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
 from beemflow_secrets.providers.vault.api import Api
 from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
 from beemflow_secrets.providers.vault.leases import Leases
-from beemflow_secrets.providers.vault.logins import Logins
+from beemflow_secrets.providers.vault.login import shared
 from beemflow_secrets.providers.vault.methods import log_in
 from beemflow_secrets.providers.vault.mounts import Mounts, named
 from beemflow_secrets.providers.vault.session import Session, check
@@ -53,7 +53,7 @@ class VaultDriver(Driver):
         self._wire = Wire(vault.address, vault.namespace, spec.tls, surroundings.endpoints)
         self._mounts = Mounts(vault, clock)
         enter = partial(log_in, vault, Api(self._wire, None), surroundings)
-        self._logins = Logins(self._wire, enter, clock=clock, timeout=spec.timeout)
+        self._logins = shared(self._wire, enter, clock=clock, timeout=spec.timeout)
         self._session = Session(vault, self._logins, clock)
         self._leases = Leases(clock)
 

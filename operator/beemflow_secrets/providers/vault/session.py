@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from beemflow_secrets.model.store import VaultSpec
+    from beemflow_secrets.providers.logins import Logins
     from beemflow_secrets.providers.vault.api import Api
-    from beemflow_secrets.providers.vault.logins import Login, Logins
+    from beemflow_secrets.providers.vault.login import Login
     from beemflow_secrets.providers.wire import Answer
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ def check(answer: Answer, *, key: str | None = None) -> None:
 class Session:
     """Does operations with the login of the store."""
 
-    def __init__(self, spec: VaultSpec, logins: Logins, clock: Callable[[], float]) -> None:
+    def __init__(self, spec: VaultSpec, logins: Logins[Login], clock: Callable[[], float]) -> None:
         self._spec = spec
         self._logins = logins
         self._clock = clock

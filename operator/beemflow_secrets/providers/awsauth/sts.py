@@ -7,8 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from beemflow_secrets.providers.aws.failures import code_of, error_of
-from beemflow_secrets.providers.aws.keys import Keys
+from beemflow_secrets.providers.awsauth.failures import code_of, error_of
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Unavailable
 from beemflow_secrets.providers.logins import Grant
 from beemflow_secrets.providers.times import rfc3339
@@ -17,12 +17,11 @@ from beemflow_secrets.providers.unanswered import stranger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from beemflow_secrets.providers.aws.api import Api
+    from beemflow_secrets.providers.awsauth.api import Api
     from beemflow_secrets.providers.wire import Answer
 
 _VERSION = "2011-06-15"
 _SESSION = "beemflow-secrets"
-_RENEW_AT = 2 / 3  # of the keys' time
 _HOUR = "3600"  # as long as a role that was assumed by a role can be, and shorter than any role's own bound
 
 
@@ -76,7 +75,7 @@ class Sts:
         if ends is None:
             raise Unavailable("the answer of the Security Token Service has not the form that AWS's has")
         seconds = max(0.0, (ends - self._now()).total_seconds())
-        return Grant(keys.checked(), seconds, seconds * _RENEW_AT)
+        return Grant.lasting(keys.checked(), seconds)
 
 
 def _document(answer: Answer) -> dict[str, str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from beemflow_secrets.model.store import Tls
-    from beemflow_secrets.providers.aws.keys import Keys
+    from beemflow_secrets.providers.awsauth.keys import Keys
     from beemflow_secrets.providers.endpoints import Endpoints
     from beemflow_secrets.providers.wire import Answer
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.aws.keys import Keys
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.blocking import Blocking
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Unavailable
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.aws.ambient import Ambient
-from beemflow_secrets.providers.aws.keys import Keys
+from beemflow_secrets.providers.awsauth.ambient import Ambient
+from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.aws import AwsSpec
     from beemflow_secrets.model.credentials import CredentialRef
-    from beemflow_secrets.providers.aws.sts import Sts
+    from beemflow_secrets.providers.awsauth.sts import Sts
     from beemflow_secrets.providers.surroundings import Surroundings
 
 AUDIENCE = "sts.amazonaws.com"
