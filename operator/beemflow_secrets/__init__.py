@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from beemflow_secrets.chain.asking import access
     from beemflow_secrets.library.config import SecretsConfig
+    from beemflow_secrets.library.flows import render, validate
     from beemflow_secrets.library.opening import open_secrets
     from beemflow_secrets.library.sync import open_secrets_sync
     from beemflow_secrets.providers.base import SecretsProvider
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from beemflow_secrets.providers.value import SecretValue
+    from beemflow_secrets.rendering.flows.references import references
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,9 @@ __all__ = [
     "access",
     "open_secrets",
     "open_secrets_sync",
+    "references",
+    "render",
+    "validate",
 ]
 
 # Loaded when first asked for: the operator's rooms need none of it, and a script that catches an error no chain.
@@ -50,6 +55,9 @@ _HOMES = {
     "access": "chain.asking",
     "open_secrets": "library.opening",
     "open_secrets_sync": "library.sync",
+    "references": "rendering.flows.references",
+    "render": "library.flows",
+    "validate": "library.flows",
 }
 
 

@@ -25,6 +25,7 @@ from beemflow_secrets.providers.kubernetes.answers import is_name, secret_name
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing import Abilities, Harness
+from beemflow_secrets.testing.fakes.vaultlogins import Role
 from tests.support.aws import NAME, REGION
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import ServiceAccountRef
     from beemflow_secrets.providers.base import Driver
+    from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -231,6 +233,40 @@ class Kv2Harness(VaultHarness):
 
     async def deny(self, key: str) -> None:
         self._allow({f"{self.mount}/data/{key}": ["deny"]})
+
+
+class VaultAwsHarness(Kv2Harness):
+    """As KV2, by Vault's login for AWS: `logins` stands before the server, and asks `aws` who has signed."""
+
+    title = "vault KV2, by AWS"
+
+    def __init__(self, bao: OpenBao, logins: VaultLogins, aws: Aws) -> None:
+        super().__init__(bao)
+        self.upstream = logins.address
+        self._logins = logins
+        self._aws = aws
+        aws.reset()
+        logins.aws_roles[self.mount] = Role([self.mount], ["arn:aws:iam::123456789012:user/moto"])
+        self.credentials = {"id": aws.access_key, "key": aws.secret_key}
+
+    def make(self, address: str) -> Driver:
+        login = {"accessKeyId": secret_ref("id"), "secretAccessKey": secret_ref("key")}
+        block = {"address": address, "path": self.mount, "authMethod": "aws", "role": self.mount, "awsLogin": login}
+        return VaultDriver(StoreSpec.model_validate({"driver": "vault", "vault": block}), self.surroundings())
+
+    async def revoke(self) -> None:
+        self._aws.tell(forget=[self._aws.access_key])
+        for token in self._logins.given:
+            self.bao.revoke(token)
+
+    async def restore(self) -> None:
+        self._aws.tell(keys={self._aws.access_key: self._aws.secret_key})
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._logins.stop)
+
+    async def start(self) -> None:
+        await asyncio.to_thread(self._logins.start)
 
 
 class Kv1Harness(VaultHarness):

@@ -24,7 +24,7 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
 from beemflow_secrets.testing.fakes.azure import ALL, RESOURCE, FakeMachine
 from beemflow_secrets.testing.fakes.entra import Federation
-from beemflow_secrets.testing.jwt import Issuer
+from beemflow_secrets.testing.fakes.tokens import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -211,7 +211,7 @@ def test_logins_that_are_refused(server: FakeAzure, ca: str, wrong: Callable[[Fa
 def test_another_issuers_token_stands_for_a_secret(server: FakeAzure, ca: str) -> None:
     issuer = Issuer()
     app = server.entra.apps[server.client]
-    app.federations.append(Federation(issuer.name, "app", "api://AzureADTokenExchange", issuer.public_key))
+    app.federations.append(Federation(issuer.name, "app", "api://AzureADTokenExchange", issuer.key))
     good = {"aud": ["api://AzureADTokenExchange"]}
     shown = {
         None: issuer.issue(**good),

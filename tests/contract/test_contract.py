@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.testing import ProviderContract
-from tests.contract.azure import AzureHarness
+from beemflow_secrets.testing.fakes.google import GoogleCloud
+from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+from tests.contract.harness_azure import AzureHarness
+from tests.contract.harness_gcp import GcpHarness
+from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
     AwsHarness,
     EnvHarness,
@@ -17,6 +21,7 @@ from tests.contract.harnesses import (
     Kv2Harness,
     OtherClusterHarness,
     ThisClusterHarness,
+    VaultAwsHarness,
 )
 from tests.support.openbao import OpenBao
 
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.testing import Harness
     from beemflow_secrets.testing.fakes.azure import FakeAzure
+    from beemflow_secrets.testing.fakes.onepassword import OnePassword
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -73,6 +79,20 @@ class TestVaultKv1(ProviderContract):
             yield made
 
 
+@pytest.fixture
+def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
+    """Vault's logins that OpenBao does not have, before it."""
+    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
+        yield server
+
+
+class TestVaultByAws(ProviderContract):
+    @pytest.fixture
+    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
+        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
+            yield made
+
+
 class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
@@ -85,6 +105,21 @@ class TestAzure(ProviderContract):
     async def harness(self, azure: FakeAzure) -> AsyncIterator[Harness]:
         async with AzureHarness(azure) as made:
             yield made
+
+
+class TestOnePassword(ProviderContract):
+    @pytest.fixture
+    async def harness(self, connect: OnePassword) -> AsyncIterator[Harness]:
+        async with OnePasswordHarness(connect) as made:
+            yield made
+
+
+class TestGcp(ProviderContract):
+    @pytest.fixture
+    async def harness(self) -> AsyncIterator[Harness]:
+        with GoogleCloud() as cloud:
+            async with GcpHarness(cloud) as made:
+                yield made
 
 
 class TestThisCluster(ProviderContract):

@@ -13,7 +13,7 @@ from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.tls import resolved
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing.certs import CertificateAuthority
-from beemflow_secrets.testing.jwt import Issuer
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.conftest import secret_ref
 from tests.support.openbao import OpenBao
 

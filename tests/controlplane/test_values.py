@@ -198,6 +198,8 @@ def test_what_is_optional_may_be_missing(ns: Namespace, put: Callable[..., int],
     found = ns.ready("slack")
     assert ns.data("slack") == {"token": canary}
     assert [told["secretKey"] for told in found["status"]["entries"]] == ["token"]
+    # Whoever mistypes an optional key sees it here.
+    assert condition(found)["message"] == "1 key synced; optional and not found: no-key, no-property"
     put("missing", token=canary)
     ns.wait_data("slack", {"token": canary, "no-key": canary})
 

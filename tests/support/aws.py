@@ -25,7 +25,7 @@ from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support.openbao import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # As AWS has it (CreateSecret).
 NAME = re.compile("[A-Za-z0-9/_+=.@!-]{1,512}")
@@ -38,14 +38,14 @@ ROLE = "arn:aws:iam::123456789012:role/reader"
 class Aws:
     """A server of its own. `access_key` and `secret_key` are those of who reads; whoever writes has others.
 
-    `tls=True` serves HTTPS with a certificate that `ca` signed.
+    `tls=True` serves HTTPS with a certificate that `ca` signed, for `hosts` too.
     """
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, *, tls: bool = False, hosts: Sequence[str] = ()) -> None:
         self.port = free_port()
         self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.ca = CertificateAuthority() if tls else None
-        self.cert = self.ca.issue() if self.ca else None
+        self.cert = self.ca.issue(("localhost", "127.0.0.1", "vault.test", *hosts)) if self.ca else None
         self.access_key, self.secret_key = f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
         self._admin = Keys(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
         trust = ssl.create_default_context(cadata=self.ca.pem if self.ca else None)

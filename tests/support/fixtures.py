@@ -13,6 +13,7 @@ import pytest
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from beemflow_secrets.testing.fakes.azure import FakeAzure
+from beemflow_secrets.testing.fakes.onepassword import OnePassword
 from tests.support.api import Api, Namespace, Object
 from tests.support.aws import Aws
 from tests.support.faultproxy import FaultProxy
@@ -52,6 +53,13 @@ def aws() -> Iterator[Aws]:
 def azure() -> Iterator[FakeAzure]:
     """One vault a worker; whoever takes it resets it first."""
     with FakeAzure() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def connect() -> Iterator[OnePassword]:
+    """A Connect server for each worker; a test makes vaults and tokens of its own."""
+    with OnePassword() as server:
         yield server
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.keys import without_meetings
 from beemflow_secrets.chain.layer import Layer
-from beemflow_secrets.chain.seal import Seal
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.errors import (
     Denied,
@@ -20,6 +19,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.providers.seal import Seal
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 

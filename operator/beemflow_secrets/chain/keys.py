@@ -34,7 +34,7 @@ class Keys(Layer):
             if fault := key_fault(ref.key):
                 answers[ref] = Invalid(f"the key {fault}", key=ref.key)
             else:
-                asked[replace(ref, key=self._prefix + ref.key)] = ref
+                asked[replace(ref, key=self._prefix + ref.key) if self._prefix else ref] = ref
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
             answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from beemflow_secrets.chain.multi import Multi, Said, named, told
 from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers.aliases import Aliased
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 
@@ -94,8 +95,15 @@ def _one(
         return used[0]
     created = [value.created_at for value in used if value.created_at]
     expires = [value.expires_at for value in used if value.expires_at]
+    aliases = {
+        alias: own
+        for value in reversed(used)
+        if isinstance(value.fields, Aliased)
+        for alias, own in value.fields.aliases.items()
+        if own is None or origins.get(own) is value
+    }
     one = SecretValue(
-        dict(fields),
+        Aliased(fields, aliases) if aliases else dict(fields),
         created_at=max(created, default=None),
         expires_at=min(expires, default=None),
         metadata={name: text for value in reversed(used) for name, text in value.metadata.items()},

@@ -11,7 +11,7 @@ from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.secret.aging import is_stale
-from beemflow_secrets.controllers.secret.timing import NEVER, due_after
+from beemflow_secrets.controllers.secret.timing import NEVER, due_after, terms_of
 from beemflow_secrets.controllers.secret.tracked import parse, stores_of
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model import names
@@ -77,7 +77,7 @@ def _next(secret: Object, now: float) -> str:
         return "when the spec changes"
     if spec.refresh_policy == "CreatedOnce":
         return "when the Secret does not stand any more, or is asked for"
-    if (due := due_after(now, spec, store_of(secret))) == NEVER:
+    if (due := due_after(now, terms_of(spec), store_of(secret))) == NEVER:
         return "when the spec changes, or is asked for"
     return f"{timestamp(due)}, in {_span(due - now)}"
 

@@ -63,7 +63,7 @@ class References:
             for second in range(self._every):
                 await asyncio.sleep(1)
                 seen = await self._look(paths[second :: self._every])
-                for key, versions in tuple(self._followed.items()):
+                for key, versions in tuple(self._followed.items()) if seen else ():
                     if _differ(versions, seen):
                         self._tell(key)
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from beemflow_secrets.providers.times import as_rfc3339
+
 
 def timestamp(moment: float) -> str:
     """Write seconds since the epoch as Kubernetes writes times."""
-    return rfc3339(datetime.fromtimestamp(moment, UTC))
-
-
-def rfc3339(moment: datetime) -> str:
-    """Write a time in whole seconds, UTC."""
-    # Not strftime, whose years before 1000 have fewer than four digits: Go's zero time is in the year 1.
-    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
+    return as_rfc3339(datetime.fromtimestamp(moment, UTC))
 
 
 def seconds(text: str) -> float:

@@ -11,7 +11,7 @@ from beemflow_secrets.model.keys import KeyParts, split_key
 from beemflow_secrets.providers.base import SecretsProvider
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.property import origin_of, pick
+from beemflow_secrets.rendering.property import origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class Secrets(SecretsProvider):
 
         Raises one NotFound whose `keys` holds all that are missing; before that, any other error.
         """
-        answers = await self._read(keys)
+        answers = await self.read(keys)
         for answer in answers.values():
             if isinstance(answer, SecretsError) and not isinstance(answer, NotFound):
                 raise answer
@@ -59,7 +59,7 @@ class Secrets(SecretsProvider):
 
         Where a cache stands in for a backend that cannot be read, `metadata["stale"]` is "true".
         """
-        answer = (await self._read([key]))[key]
+        answer = (await self.read([key]))[key]
         if isinstance(answer, SecretsError):
             raise answer
         return answer
@@ -114,7 +114,8 @@ class Secrets(SecretsProvider):
         opened = self._asking != NOBODY and current() is self._around
         return standing(self._asking) if opened else nullcontext()
 
-    async def _read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
+    async def read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
+        """Return {key as asked: value or error}. Secrets are read together."""
         chain = self._opened()
         asked = {key: _split(key) for key in keys}
         refs = {parts.key: Ref(parts.key) for parts in asked.values() if isinstance(parts, KeyParts)}

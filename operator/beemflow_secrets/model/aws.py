@@ -1,6 +1,6 @@
-"""The block of the driver aws-sm: AWS Secrets Manager."""
+"""Who asks AWS, and the block of the driver aws-sm: AWS Secrets Manager."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -20,14 +20,10 @@ _Role = Annotated[
     ),
 ]
 
-# One of them is how the store logs in; without any of them it does as the process does that it runs in.
-_LOGINS = ("accessKeyId", "serviceAccountRef", "profile")
 
+class AwsIdentity(Block):
+    """Who asks AWS: whose access key it is, or a ServiceAccount; and the role that is assumed."""
 
-class AwsSpec(Block):
-    """How AWS Secrets Manager is reached, and how to log in there."""
-
-    region: Region | None = Field(default=None, description="The region, as eu-west-1. Default: that of the store.")
     access_key_id: CredentialRef | None = Field(default=None, description="The id of an access key.")
     secret_access_key: CredentialRef | None = Field(default=None, description="The access key itself.")
     session_token: CredentialRef | None = Field(
@@ -36,8 +32,53 @@ class AwsSpec(Block):
     role_arn: _Role | None = Field(
         default=None,
         description="The role to assume, as arn:aws:iam::123456789012:role/reader. Default: none, and whoever logs in "
-        "reads.",
+        "asks as himself.",
     )
+    service_account_ref: ServiceAccountRef | None = Field(
+        default=None,
+        description="The ServiceAccount as whom the role is assumed (IRSA). Its default audience is sts.amazonaws.com.",
+    )
+
+    rules: ClassVar[tuple["Rule[Any]", ...]] = (
+        Rule(
+            "has(self.accessKeyId) == has(self.secretAccessKey)",
+            lambda aws: (aws.access_key_id is None) == (aws.secret_access_key is None),
+            "accessKeyId and secretAccessKey belong together",
+        ),
+        Rule(
+            "!has(self.sessionToken) || has(self.accessKeyId)",
+            lambda aws: aws.session_token is None or aws.access_key_id is not None,
+            "sessionToken belongs to accessKeyId and secretAccessKey",
+        ),
+        Rule(
+            "!has(self.accessKeyId) || !has(self.serviceAccountRef)",
+            lambda aws: aws.access_key_id is None or aws.service_account_ref is None,
+            "takes one of accessKeyId and serviceAccountRef",
+        ),
+        Rule(
+            "!has(self.serviceAccountRef) || has(self.roleArn)",
+            lambda aws: aws.service_account_ref is None or aws.role_arn is not None,
+            "serviceAccountRef needs roleArn: a ServiceAccount by itself has no rights in AWS",
+        ),
+    )
+
+    @property
+    def ambient(self) -> bool:
+        """Whether it logs in as the process does that it runs in: by its environment, files, or machine."""
+        return self.access_key_id is None and self.service_account_ref is None
+
+    @property
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if not self.ambient:
+            return None
+        return "needs accessKeyId or serviceAccountRef: without them the operator itself would log in"
+
+
+class AwsSpec(AwsIdentity):
+    """How AWS Secrets Manager is reached, and how to log in there."""
+
+    region: Region | None = Field(default=None, description="The region, as eu-west-1. Default: that of the store.")
     external_id: Annotated[str, Field(min_length=2, max_length=1224, pattern="^[A-Za-z0-9_+=,.@:/-]+$")] | None = Field(
         default=None, description="The external id that the role's trust policy asks for. Default: none."
     )
@@ -54,31 +95,13 @@ class AwsSpec(Block):
         description="Address of the Security Token Service, which is asked for a role. Default: the public one of "
         "the region.",
     )
-    service_account_ref: ServiceAccountRef | None = Field(
-        default=None,
-        description="The ServiceAccount as whom the role is assumed (IRSA). Its default audience is sts.amazonaws.com.",
-    )
 
-    rules: ClassVar[tuple["Rule[AwsSpec]", ...]] = (
+    rules: ClassVar[tuple["Rule[Any]", ...]] = (
+        *AwsIdentity.rules,
         Rule(
-            "has(self.accessKeyId) == has(self.secretAccessKey)",
-            lambda aws: (aws.access_key_id is None) == (aws.secret_access_key is None),
-            "accessKeyId and secretAccessKey belong together",
-        ),
-        Rule(
-            "!has(self.sessionToken) || has(self.accessKeyId)",
-            lambda aws: aws.session_token is None or aws.access_key_id is not None,
-            "sessionToken belongs to accessKeyId and secretAccessKey",
-        ),
-        Rule(
-            f"[{', '.join(f'has(self.{field})' for field in _LOGINS)}].filter(given, given).size() <= 1",
-            lambda aws: [aws.access_key_id, aws.service_account_ref, aws.profile].count(None) >= len(_LOGINS) - 1,
-            "takes one of accessKeyId, serviceAccountRef and profile",
-        ),
-        Rule(
-            "!has(self.serviceAccountRef) || has(self.roleArn)",
-            lambda aws: aws.service_account_ref is None or aws.role_arn is not None,
-            "serviceAccountRef needs roleArn: a ServiceAccount by itself has no rights in AWS",
+            "!has(self.profile) || !(has(self.accessKeyId) || has(self.serviceAccountRef))",
+            lambda aws: aws.profile is None or aws.ambient,
+            "profile takes no accessKeyId or serviceAccountRef beside it",
         ),
         Rule(
             "!has(self.externalId) || (has(self.roleArn) && !has(self.serviceAccountRef))",
@@ -86,15 +109,3 @@ class AwsSpec(Block):
             "externalId belongs to roleArn without serviceAccountRef: AWS takes none with a web identity",
         ),
     )
-
-    @property
-    def ambient(self) -> bool:
-        """Whether it logs in as the process does that it runs in: by its environment, files, or machine."""
-        return self.access_key_id is None and self.service_account_ref is None
-
-    @property
-    def lack(self) -> str | None:
-        """Say what it needs, so that nothing of the operator's own is used."""
-        if not self.ambient:
-            return None
-        return "needs accessKeyId or serviceAccountRef: without them the operator itself would log in"

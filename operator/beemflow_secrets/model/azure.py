@@ -1,6 +1,6 @@
 """The block of the driver azure-kv: Azure Key Vault."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -8,11 +8,7 @@ from beemflow_secrets.model.address import Address
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
-
-TenantId = Annotated[str, Field(min_length=1, max_length=256, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-"""The id of a tenant, or a domain of it."""
-ClientId = Annotated[str, Field(min_length=1, max_length=256, pattern="^[A-Za-z0-9-]+$")]
-"""The id of an application, or of an identity."""
+from beemflow_secrets.model.entra import ClientId, TenantId
 
 _METHOD = "(has(self.authMethod) ? self.authMethod : 'service_principal')"
 

@@ -11,15 +11,17 @@ from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.file import FileSpec
+from beemflow_secrets.model.gcp import GcpSpec
 from beemflow_secrets.model.keys import CONTROL
 from beemflow_secrets.model.kubernetes import KubernetesSpec
+from beemflow_secrets.model.onepassword import OnePasswordSpec
 from beemflow_secrets.model.vault import VaultSpec
 
 Timeout = Annotated[float, Between(shortest="1ms")]
 
 # Drivers whose blocks are called otherwise, and those that can do without one.
-_BLOCKS = {"aws-sm": "aws", "azure-kv": "azure"}
-_LEFT_OUT = {"aws-sm": AwsSpec()}
+_BLOCKS = {"1password": "onepassword", "aws-sm": "aws", "azure-kv": "azure", "gcp-sm": "gcp"}
+_LEFT_OUT = {"aws-sm": AwsSpec(), "gcp-sm": GcpSpec()}
 
 
 class Retry(Model):
@@ -64,7 +66,7 @@ class RequestBudget(Model):
 
 
 def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
-    """Tie a block to its driver, that cannot do without it."""
+    """Tie a block to the driver that it belongs to, and that cannot do without it."""
     block = _BLOCKS.get(driver, driver)
     return (
         Rule(
@@ -72,11 +74,12 @@ def block_of(driver: str) -> tuple[Rule[Any], Rule[Any]]:
             lambda backend: backend.driver != driver or getattr(backend, block) is not None,
             f"driver {driver} needs the block {block}",
         ),
-        _belongs(block, driver),
+        _belongs(driver),
     )
 
 
-def _belongs(block: str, driver: str) -> Rule[Any]:
+def _belongs(driver: str) -> Rule[Any]:
+    block = _BLOCKS.get(driver, driver)
     return Rule(
         f"!has(self.{block}) || (has(self.driver) && self.driver == '{driver}')",
         lambda backend: getattr(backend, block) is None or backend.driver == driver,
@@ -109,6 +112,10 @@ class BackendSpec(Model):
     aws: AwsSpec | None = Field(
         default=None, description="For driver aws-sm: how the service is reached, and how to log in there."
     )
+    gcp: GcpSpec | None = Field(
+        default=None,
+        description="For driver gcp-sm: which project, how the service is reached, and how to log in there.",
+    )
     request_budget: RequestBudget | None = Field(
         default=None,
         description="Limits the calls to the backend, reads and listings; those that somebody waits for go before "
@@ -124,13 +131,18 @@ class BackendSpec(Model):
     kubernetes: KubernetesSpec | None = Field(
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
     )
+    onepassword: OnePasswordSpec | None = Field(
+        default=None, description="For driver 1password: how the Connect server is reached, and which vault is read."
+    )
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
-        _belongs("aws", "aws-sm"),
+        _belongs("aws-sm"),
         *block_of("azure-kv"),
+        _belongs("gcp-sm"),
         *block_of("vault"),
         *block_of("file"),
         *block_of("kubernetes"),
+        *block_of("1password"),
     )
 
     @property

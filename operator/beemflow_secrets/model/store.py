@@ -20,6 +20,7 @@ from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
 from beemflow_secrets.model.namespaces import Namespaces
+from beemflow_secrets.model.onepassword import OnePasswordSpec
 from beemflow_secrets.model.policy import MOST_POLICIES, AccessPolicy
 from beemflow_secrets.model.sources import SecretKey
 from beemflow_secrets.model.tls import CaRef, ClientCertificate, Tls
@@ -38,6 +39,7 @@ __all__ = [
     "HealthCheck",
     "KubernetesSpec",
     "Multi",
+    "OnePasswordSpec",
     "ProviderStatus",
     "Retry",
     "SecretKeyRef",
@@ -53,7 +55,7 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["aws-sm", "azure-kv", "env", "file", "kubernetes", "multi", "vault"]
+OwnDriver = Literal["1password", "aws-sm", "azure-kv", "env", "file", "gcp-sm", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
@@ -97,10 +99,10 @@ class StoreSpec(BackendSpec):
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
-        "azure-kv: Azure Key Vault. "
-        "kubernetes: native Secrets, of this cluster or of another one. multi: a chain of several. env: environment "
-        "variables of the operator. file: files that the operator has. These two are for a BeemFlowClusterSecretStore "
-        "only. Default env.",
+        "azure-kv: Azure Key Vault. gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect "
+        "server. kubernetes: native Secrets, of this cluster or of another one. "
+        "multi: a chain of several. env: environment variables of the operator. file: files that the operator has. "
+        "These two are for a BeemFlowClusterSecretStore only. Default env.",
     )
     timeout: Timeout = Field(
         default=30.0,
@@ -137,8 +139,10 @@ class StoreSpec(BackendSpec):
         *encryption("aws", "sts_endpoint", secrets=False),
         *encryption("azure", "vault_url"),
         *encryption("azure", "authority", secrets=False),
+        *encryption("gcp", "endpoint"),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),
+        *encryption("onepassword", "connect_host"),
         *certificate_login(),
     )
 

@@ -1,7 +1,7 @@
 """What a provider is: the six operations that users call, and `fetch`, the primitive that carries all reading.
 
 A layer of chain/ is a provider around a provider, a driver is a provider around a backend. Both work on whole
-secrets; picking a field of one and decoding it belong to render/.
+secrets; picking a field of one and decoding it belong to rendering/.
 """
 
 from __future__ import annotations

@@ -60,7 +60,11 @@ class Gone(NotFound):
 
 
 class Denied(SecretsError):
-    """The login is good and has no right to this."""
+    """The login is good and has no right to this. `keys` holds every key of which that holds, as in NotFound."""
+
+    def __init__(self, message: str, *, key: str | None = None, keys: tuple[str, ...] = ()) -> None:
+        super().__init__(message, key=key)
+        self.keys = keys or ((key,) if key is not None else ())
 
 
 class AuthFailed(SecretsError):

@@ -15,20 +15,26 @@ from beemflow_secrets.providers.tls import resolved
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+    from types import ModuleType
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
 
 # driver: (module, class, the extra that brings what the module imports)
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
+    "1password": ("beemflow_secrets.providers.onepassword", "OnePasswordDriver", None),
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
     "azure-kv": ("beemflow_secrets.providers.azure", "AzureDriver", "azure"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
+    "gcp-sm": ("beemflow_secrets.providers.gcp", "GcpDriver", "gcp"),
     "kubernetes": ("beemflow_secrets.providers.kubernetes", "KubernetesDriver", None),
     "vault": ("beemflow_secrets.providers.vault", "VaultDriver", "vault"),
 }
 
+
+# Logins of a cloud in another's driver, by Vault's authMethod: (module, the extra that brings what it imports)
+_LOGINS = {"aws": ("beemflow_secrets.providers.vault.awslogin", "aws")}
 
 GROUP = "beemflow_secrets.drivers"
 """The entry points by which installed packages add drivers."""
@@ -48,14 +54,22 @@ async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
     if spec.driver not in DRIVERS:
         return await _open_added(spec, surroundings)
     module, name, extra = DRIVERS[spec.driver]
+    loaded = await _load(module, f"driver {spec.driver}", extra)
+    if spec.vault is not None and spec.vault.auth_method in _LOGINS:
+        needed, extra = _LOGINS[spec.vault.auth_method]
+        await _load(needed, f"vault.authMethod {spec.vault.auth_method}", extra)
+    return cast("Driver", getattr(loaded, name)(spec, surroundings))
+
+
+async def _load(module: str, what: str, extra: str | None) -> ModuleType:
+    """Import a module of ours. Raises Invalid where that takes an extra that is not installed."""
     try:
         # In a thread: importing an SDK takes 0.2 to 1 s, and the loop must not wait for it.
-        loaded = await asyncio.to_thread(importlib.import_module, module)
+        return await asyncio.to_thread(importlib.import_module, module)
     except ModuleNotFoundError as error:
         if extra is None:
             raise
-        raise Invalid(f"driver {spec.driver} needs: pip install 'beemflow-secrets[{extra}]'") from error
-    return cast("Driver", getattr(loaded, name)(spec, surroundings))
+        raise Invalid(f"{what} needs: pip install 'beemflow-secrets[{extra}]'") from error
 
 
 async def _open_added(spec: StoreSpec, surroundings: Surroundings) -> Driver:

@@ -21,3 +21,9 @@ def rfc3339(text: object) -> datetime | None:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def as_rfc3339(moment: datetime) -> str:
+    """Write a time as RFC 3339 has it, in whole seconds, UTC."""
+    # Not strftime, whose years before 1000 have fewer than four digits: Go's zero time is in the year 1.
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"

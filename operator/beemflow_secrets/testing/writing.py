@@ -10,7 +10,7 @@ import pytest
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, Throttled, Unavailable
 from beemflow_secrets.providers.jsontext import as_bytes
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.rendering.property import pick
 from beemflow_secrets.testing import faultproxy as faults
 from beemflow_secrets.testing.cases import in_chain, needs
 

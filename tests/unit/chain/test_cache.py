@@ -14,7 +14,6 @@ from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.cache import REMEMBERED, Cache
 from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.chain.multi import Failover
-from beemflow_secrets.chain.seal import Seal
 from beemflow_secrets.model.cache import Cache as CacheSpec
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.errors import (
@@ -30,6 +29,7 @@ from beemflow_secrets.providers.errors import (
     Unavailable,
 )
 from beemflow_secrets.providers.jsontext import Number
+from beemflow_secrets.providers.seal import Seal
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 from tests.unit.chain.scripted import Backend, as_link

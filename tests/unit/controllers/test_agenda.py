@@ -11,7 +11,7 @@ import pytest
 
 from beemflow_secrets.controllers.objects import Key, Moment, observe
 from beemflow_secrets.controllers.secret.agenda import BURST, LOOK_AGAIN, PACE, Agenda
-from beemflow_secrets.controllers.secret.timing import NEVER, due_after
+from beemflow_secrets.controllers.secret.timing import NEVER, due_after, terms_of
 from beemflow_secrets.controllers.secret.tracked import Registry, Tracked, parse
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.engine.queue import KeyedQueue
@@ -97,7 +97,7 @@ class Served:
     def _read(self, item: Tracked) -> None:
         assert self._agenda.begin(item).since <= loop_time()
         self.reads[item.seen.key].append(loop_time())
-        due = due_after(self._clock.now(), parse(item.seen), STORE)
+        due = due_after(self._clock.now(), terms_of(parse(item.seen)), STORE)
         self._agenda.wait(item, self._clock.loop(due))
 
 

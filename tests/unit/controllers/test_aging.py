@@ -15,7 +15,7 @@ from beemflow_secrets.controllers.secret.outcome import Outcome
 from beemflow_secrets.controllers.secret.timing import UNREADABLE, Terms
 from beemflow_secrets.controllers.times import timestamp
 from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.render.compose import Composed, Entry
+from beemflow_secrets.rendering.compose import Composed, Entry
 
 HOUR, DAY = 3600.0, 86400.0
 START = 1_800_000_000.0

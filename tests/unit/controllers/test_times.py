@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
+from beemflow_secrets.controllers.times import seconds, timestamp
+from beemflow_secrets.providers.times import as_rfc3339
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
     ],
 )
 def test_every_time_is_written_so_that_it_can_be_read(moment: datetime, text: str) -> None:
-    assert rfc3339(moment) == text
+    assert as_rfc3339(moment) == text
     assert timestamp(seconds(text)) == text
 
 

@@ -51,7 +51,7 @@ def test_only_a_periodic_resource_with_an_interval_is_refreshed_by_time(
     fields: dict[str, Any], interval: float
 ) -> None:
     assert terms_of(spec(**fields)).interval == interval
-    due = due_after(NOW, spec(**fields), STORE)
+    due = due_after(NOW, terms_of(spec(**fields)), STORE)
     assert NOW < due <= NOW + interval if interval else due == NEVER
 
 
@@ -74,7 +74,7 @@ def test_it_is_not_tried_before_the_backend_wants_it_but_for_a_shorter_interval(
 
 def test_a_restart_leaves_what_is_in_sync_to_its_due_time() -> None:
     due = due_as_told(seen(), told(NOW - 60), STORE, now=NOW)
-    assert due == due_after(NOW - 60, spec(), STORE)
+    assert due == due_after(NOW - 60, terms_of(spec()), STORE)
     for policy in ({"refreshPolicy": "OnChange"}, {"refreshPolicy": "CreatedOnce"}, {"refreshInterval": 0}):
         assert due_as_told(seen(**policy), told(NOW - 999 * HOUR), STORE, now=NOW) == NEVER
 

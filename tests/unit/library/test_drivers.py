@@ -121,7 +121,7 @@ def test_none_takes_the_place_of_one_of_ours(calls: list[object]) -> None:
 
 
 def test_a_resource_knows_none_of_them(calls: list[object]) -> None:
-    with pytest.raises(ValueError, match=r"should be 'aws-sm'"):
+    with pytest.raises(ValueError, match=r"should be '1password'"):
         StoreSpec.model_validate({"driver": "six"})
 
 
@@ -132,15 +132,20 @@ def test_options_never_print(calls: list[object]) -> None:
     assert "***" in shown
 
 
+VAULT = {"address": "https://v", "path": "secret"}
+USING_SDKS = tuple(f"beemflow_secrets.providers.{name}" for name in ("aws", "vault"))
+
+
 @pytest.mark.parametrize(
-    ("extra", "sdk", "section"),
+    ("extra", "sdk", "what", "section"),
     [
-        ("vault", "hvac", {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "token": CANARY}}),
-        ("aws", "botocore", {"driver": "aws-sm", "region": "eu-west-1"}),
+        ("vault", "hvac", "driver vault", {"driver": "vault", "vault": {**VAULT, "token": CANARY}}),
+        ("aws", "botocore", "driver aws-sm", {"driver": "aws-sm", "region": "eu-west-1"}),
+        ("aws", "botocore", "vault.authMethod aws", {"driver": "vault", "vault": {**VAULT, "auth_method": "aws"}}),
     ],
 )
 async def test_a_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, extra: str, sdk: str, section: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch, extra: str, sdk: str, what: str, section: dict[str, Any]
 ) -> None:
     real = builtins.__import__
 
@@ -149,13 +154,13 @@ async def test_a_missing_extra_is_named(
             raise ModuleNotFoundError(f"No module named '{sdk}'", name=sdk)
         return real(name, *given, **named)
 
-    for loaded in [name for name in sys.modules if name.startswith((sdk, f"beemflow_secrets.providers.{extra}"))]:
+    for loaded in [name for name in sys.modules if name.startswith((sdk, *USING_SDKS))]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(Invalid) as caught:
         async with open_secrets(section):
             raise AssertionError
-    assert caught.value.message == f"driver {section['driver']} needs: pip install 'beemflow-secrets[{extra}]'"
+    assert caught.value.message == f"{what} needs: pip install 'beemflow-secrets[{extra}]'"
 
 
 async def test_our_own_module_that_is_missing_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:

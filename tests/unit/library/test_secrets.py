@@ -267,7 +267,8 @@ import asyncio, sys
 import beemflow_secrets
 def loaded(*names): return [name for name in names if any(m == name or m.startswith(name + ".") for m in sys.modules)]
 SDKS = ("hvac", "boto3", "azure", "google.cloud", "kopf", "kubernetes", "typer", "uvloop")
-assert not loaded(*SDKS, "aiohttp", "pydantic", "structlog", "yaml", "beemflow_secrets.library"), sys.modules
+UNUSED = ("aiohttp", "pydantic", "structlog", "yaml", "jinja2", "beemflow_secrets.library")
+assert not loaded(*SDKS, *UNUSED), sys.modules
 from beemflow_secrets import NotFound, SecretValue, open_secrets, open_secrets_sync
 async def main():
     async with open_secrets({"driver": "env"}) as secrets:
@@ -275,7 +276,8 @@ async def main():
 asyncio.run(main())
 with open_secrets_sync() as secrets:
     secrets.get_secret("PLAIN")
-assert not loaded(*SDKS, "aiohttp"), loaded(*SDKS, "aiohttp")
+beemflow_secrets.references({"steps": [{"id": "a", "with": {"text": "{{ vars.x }}", "env": "$env:Y"}}]})
+assert not loaded(*SDKS, "aiohttp", "jinja2"), loaded(*SDKS, "aiohttp", "jinja2")
 """
 
 
@@ -286,15 +288,15 @@ def test_importing_loads_no_sdk_and_using_it_prints_nothing() -> None:
 
 def test_the_public_names_are_there_and_are_the_contracts() -> None:
     assert set(beemflow_secrets.__all__) == {
-        "open_secrets", "open_secrets_sync", "access", "SecretsConfig", "SecretsProvider", "SecretValue",
-        "SecretsError",
+        "open_secrets", "open_secrets_sync", "access", "references", "validate", "render", "SecretsConfig",
+        "SecretsProvider", "SecretValue", "SecretsError",
         "NotFound", "Gone", "Denied", "AuthFailed", "Throttled", "Unavailable", "Invalid",
     }  # fmt: skip
     for name in beemflow_secrets.__all__:
         assert getattr(beemflow_secrets, name) is not None
         assert name in dir(beemflow_secrets)
-    with pytest.raises(AttributeError, match="validate"):
-        _ = beemflow_secrets.validate
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = beemflow_secrets.nothing
 
 
 def test_what_stays_open_ends_with_the_process(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ CANARY = "canary-3f9a1c"
 
 CA = CertificateAuthority().pem
 PIN = f"sha256/{'A' * 43}="
+ROLE = "arn:aws:iam::123456789012:role/reader"
 
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
@@ -106,12 +107,34 @@ def azure_account(**fields: Any) -> Spec:
     return azure_by("workload_identity", **{**who, **fields})
 
 
+def gcp(**fields: Any) -> Spec:
+    """A Google store; a field of the block that is None is left out."""
+    block = {"projectId": "my-project-123", "serviceAccountKey": token(), **fields}
+    return {"driver": "gcp-sm", "gcp": {name: value for name, value in block.items() if value is not None}}
+
+
+def federated(**fields: Any) -> Spec:
+    """A Google store that logs in as a ServiceAccount."""
+    pool = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/cluster"
+    return gcp(serviceAccountKey=None, workloadIdentity={"serviceAccountRef": account(), "audience": pool, **fields})
+
+
 def by(method: str, **fields: Any) -> Spec:
     return vault(**{"authMethod": method, "token": None, **fields})
 
 
+def by_aws(**fields: Any) -> Spec:
+    return by("aws", awsLogin=fields)
+
+
 def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
+
+
+def onepassword(**fields: Any) -> Spec:
+    """A 1Password store; a field of the block that is None is left out."""
+    block = {"connectHost": "https://connect.example.com", "connectToken": token(), "vault": "flows", **fields}
+    return {"driver": "1password", "onepassword": {name: value for name, value in block.items() if value is not None}}
 
 
 def account(**fields: Any) -> Spec:
@@ -144,6 +167,11 @@ def serving(**namespaces: Any) -> Spec:
 
 def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
+
+
+def source(kind: str, *items: Spec, **fields: Any) -> Spec:
+    """A source of templates; one item that is all default, where none is given."""
+    return {kind: {"name": "templates", "items": list(items) or [{"key": "config.ini"}]}, **fields}
 
 
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
@@ -210,17 +238,40 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, azure_by("cli", tenantId="t-1")),
     (CLUSTER, chain(azure_by("msi"), {"prefix": "FALLBACK_"})),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, gcp()),
+    (STORE, gcp(projectId=None)),  # the key has one
+    (STORE, gcp(projectId="example.com:my-project", location="europe-west3", endpoint="https://psc.example")),
+    (STORE, gcp(projectId="123456789012", endpoint="http://127.0.0.1:5000")),
+    (STORE, gcp(endpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, federated()),
+    (STORE, federated(serviceAccountRef=account(audiences=["my-project-123.svc.id.goog"]))),
+    (CLUSTER, federated(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="/etc/google/key.json")),
+    (CLUSTER, {"driver": "gcp-sm"}),
+    (CLUSTER, {"driver": "gcp-sm", "gcp": {}}),
+    (CLUSTER, chain({"driver": "gcp-sm", "gcp": {"location": "us-east1"}}, {"prefix": "FALLBACK_"})),
     (STORE, by("jwt", jwt=token(), role="r", mountPath="oidc")),
     (STORE, by("jwt", serviceAccountRef=account())),
     (STORE, by("userpass", username="ann@example.com", password=token())),
     (STORE, by("cert", role="web") | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert")) | {"tls": {"clientCertificate": client()}}),
     (STORE, chain(by("cert") | {"tls": {"clientCertificate": client()}})),
+    (STORE, by_aws(accessKeyId=token(), secretAccessKey=token(), sessionToken=token(), serverId="vault.example.com")),
+    (STORE, by_aws(serviceAccountRef=account(), roleArn=ROLE, region="eu-west-1") | {"timeout": "1s"}),
+    (STORE, by("aws", awsLogin={"accessKeyId": token(), "secretAccessKey": token()}, role="web", mountPath="a/b")),
+    (CLUSTER, by_aws(serviceAccountRef=account(namespace="x", audiences=["a"]), roleArn=ROLE)),
+    (CLUSTER, by("aws")),
+    (CLUSTER, by_aws(roleArn=ROLE)),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
     (STORE, kubernetes(token=token(), server="https://cluster:6443/k8s/c-1")),
     (STORE, kubernetes(token=token(), server="http://localhost:8001")),
     (STORE, kubernetes(serviceAccountRef=account(audiences=["other"]), server="https://cluster")),
+    (STORE, onepassword()),
+    (STORE, onepassword(connectHost="http://localhost:8080", vault='Team\'s "flows" ü')),
+    (STORE, onepassword(connectHost="http://connect:8080") | {"tls": {"allowPlaintext": True}}),
+    (CLUSTER, onepassword(connectToken=token(namespace="x"))),
+    (STORE, chain(onepassword(), vault())),
     (CLUSTER, kubernetes()),
     (CLUSTER, kubernetes(serviceAccountRef=account(namespace="x", audiences=["a", "https://b"]))),
     (CLUSTER, chain(vault(token=token(namespace="x")), {"prefix": "FALLBACK_"})),
@@ -269,6 +320,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, templated(data={"config.ini": "token={{ secrets.token }}\n", "a": ""}, mergePolicy="Merge")),
+    (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
+    (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
 ]
 
@@ -282,7 +336,7 @@ def _expressed(operator: str, **fields: Any) -> Spec:
 WRONG: list[Wrong] = [
     # fields and types
     Wrong("a spec that is text", STORE, CANARY, "spec: must be an object (got a string)", "must be of type object"),  # type: ignore[arg-type]
-    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("unknown driver", STORE, {"driver": "vualt"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("unknown field", STORE, vault(adress="x"), "spec.vault.adress: is not a known field", "vault.adress"),
     Wrong("a number where text goes", STORE, {"prefix": 7}, "spec.prefix: must be a valid string", "spec.prefix"),
     Wrong("text where a number goes", STORE, {"retry": {"attempts": "4"}}, "(got a string)", "spec.retry.attempts"),
@@ -461,8 +515,8 @@ WRONG: list[Wrong] = [
         "role beside password",
         STORE,
         by("userpass", username="u", password=token(), role="r"),
-        "role belongs to authMethod kubernetes, jwt or cert",
-        "role belongs to authMethod kubernetes, jwt or cert",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
+        "role belongs to authMethod kubernetes, jwt, cert or aws",
     ),
     Wrong(
         "user beside JWT",
@@ -492,20 +546,67 @@ WRONG: list[Wrong] = [
         "spec.multi.providers: vault.authMethod cert needs",
         "vault.authMethod cert needs tls.clientCertificate",
     ),
+    Wrong("AWS beside token", STORE, vault(awsLogin={}), "awsLogin belongs to authMethod aws", "awsLogin belongs to"),
+    Wrong(
+        "half a key for a login", STORE, by_aws(accessKeyId=token()), "spec.vault.awsLogin: accessKeyId a", "belong tog"
+    ),
+    Wrong(
+        "plain key for a login", STORE, by_aws(secretAccessKey=CANARY), "awsLogin.secretAccessKey: must be", "awsLogin"
+    ),
+    Wrong(
+        "account without role for a login",
+        STORE,
+        by_aws(serviceAccountRef=account()),
+        "spec.vault.awsLogin: serviceAccountRef needs roleArn",
+        "serviceAccountRef needs roleArn",
+    ),
+    Wrong(
+        "login, two ways", STORE, by_aws(**aws(**aws_role()["aws"])["aws"]), "awsLogin: takes one of", "takes one of"
+    ),
+    Wrong("header in a server id", STORE, by_aws(serverId="a\r\nX: b"), "spec.vault.awsLogin.serverId: ", "serverId"),
+    Wrong("no region for a login", STORE, by_aws(region="eu west"), "spec.vault.awsLogin.region", "awsLogin.region"),
+    Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
+    # 1Password
+    Wrong(
+        "1password, no block", STORE, {"driver": "1password"}, "needs the block onepassword", "the block onepassword"
+    ),
+    Wrong(
+        "onepassword is no driver",
+        STORE,
+        onepassword() | {"driver": "onepassword"},
+        "spec.driver: must be '1password'",
+        "spec.driver",
+    ),
+    Wrong(
+        "block onepassword beside vault",
+        STORE,
+        {**onepassword(), **vault()},
+        "spec.onepassword: the block onepassword belongs to driver 1password",
+        "belongs to driver 1password",
+    ),
+    *(
+        Wrong(f"1password without {name}", STORE, onepassword(**{name: None}), f"spec.onepassword.{name}: is req", name)
+        for name in ("connectHost", "connectToken", "vault")
+    ),
+    Wrong("plain Connect token", STORE, onepassword(connectToken=CANARY), "connectToken: must be an obj", "connectTok"),
+    Wrong("Connect by http", STORE, onepassword(connectHost="http://c"), "set tls.allowPlaintext", "allowPlaintext"),
+    Wrong("Connect with a user", STORE, onepassword(connectHost="https://a:b@c"), "must carry no user", "no user name"),
+    Wrong("no vault's name", STORE, onepassword(vault=""), "spec.onepassword.vault: String", "spec.onepassword.vault"),
+    Wrong("a vault in two lines", STORE, onepassword(vault="a\nb"), "must hold no control", "must hold no control"),
     # clusters
     Wrong("block aws alone", STORE, {"aws": {}}, "spec.aws: the block aws belongs to driver aws-sm", "belongs to dri"),
-    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be 'aws-sm'", "spec.driver"),
+    Wrong("aws by its short name", STORE, aws() | {"driver": "aws"}, "spec.driver: must be '1password'", "spec.driver"),
     Wrong("half a key", STORE, aws(secretAccessKey=None), "spec.aws: accessKeyId and secret", "accessKeyId and secret"),
     Wrong("plain access key", STORE, aws(accessKeyId=CANARY), "spec.aws.accessKeyId: must be an obj", "accessKeyId"),
     Wrong(
         "session token alone", STORE, aws_role(sessionToken=token()), "sessionToken belongs to", "sessionToken belongs"
     ),
     Wrong(
-        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId, se", "takes one of accessKey"
+        "keys and account", STORE, aws(**aws_role()["aws"]), "takes one of accessKeyId and", "takes one of accessKey"
     ),
-    Wrong("keys and profile", STORE, aws(profile="x"), "takes one of accessKeyId, se", "takes one of accessKeyId, se"),
+    Wrong("keys and profile", STORE, aws(profile="x"), "profile takes no accessKeyId", "profile takes no accessKeyId"),
     Wrong(
         "account, no role", STORE, aws_role(roleArn=None), "serviceAccountRef needs ro", "serviceAccountRef needs ro"
     ),
@@ -515,7 +616,7 @@ WRONG: list[Wrong] = [
     Wrong("external id, no role", STORE, aws(externalId="ab"), "externalId belongs to ro", "externalId belongs to ro"),
     Wrong("short external id", STORE, aws_role(externalId="a"), "spec.aws.externalId", "spec.aws.externalId"),
     Wrong("no region", STORE, {**aws(), "region": None}, "aws-sm needs region", "aws-sm needs region"),
-    Wrong("azure by its short name", STORE, azure() | {"driver": "azure"}, "spec.driver: must be 'aws", "spec.driver"),
+    Wrong("azure by its short name", STORE, azure() | {"driver": "azure"}, "did you mean azure-kv?", "spec.driver"),
     Wrong(
         "azure without its block", STORE, {"driver": "azure-kv"}, "azure-kv needs the block az", "azure-kv needs the"
     ),
@@ -622,6 +723,39 @@ WRONG: list[Wrong] = [
         "need an https:// address",
         "need an https:// address",
     ),
+    Wrong("block gcp alone", STORE, {"gcp": {}}, "spec.gcp: the block gcp belongs to driver gcp-sm", "belongs to dri"),
+    Wrong(
+        "plain key", STORE, gcp(serviceAccountKey=CANARY), "spec.gcp.serviceAccountKey: must be an obj", "AccountKey"
+    ),
+    Wrong(
+        "key and file", STORE, gcp(serviceAccountKeyFile="/key"), "takes one of serviceAccountKey,", "takes one of serv"
+    ),
+    Wrong(
+        "key and federation",
+        STORE,
+        gcp(workloadIdentity=federated()["gcp"]["workloadIdentity"]),
+        "takes one of serviceAccountKey,",
+        "takes one of serv",
+    ),
+    Wrong(
+        "federation, no project",
+        STORE,
+        {"driver": "gcp-sm", "gcp": {"workloadIdentity": federated()["gcp"]["workloadIdentity"]}},
+        "workloadIdentity needs projectId",
+        "workloadIdentity needs projectId",
+    ),
+    Wrong("federation, no pool", STORE, federated(audience=""), "gcp.workloadIdentity.audience", "Identity.audience"),
+    Wrong(
+        "federation as nobody",
+        STORE,
+        gcp(serviceAccountKey=None, workloadIdentity={"audience": "a"}),
+        "spec.gcp.workloadIdentity.serviceAccountRef: is required",
+        "serviceAccountRef: Required",
+    ),
+    Wrong("project that is none", STORE, gcp(projectId="My Project"), "spec.gcp.projectId", "spec.gcp.projectId"),
+    Wrong("location that is none", STORE, gcp(location="a/b"), "spec.gcp.location", "spec.gcp.location"),
+    Wrong("key file", CLUSTER, gcp(serviceAccountKey=None, serviceAccountKeyFile="a\nb"), "no control", "no control"),
+    Wrong("gcp, plaintext", STORE, gcp(endpoint="http://a"), "spec.gcp.endpoint: http:// sends", "spec.gcp.endpoint"),
     Wrong("no block kubernetes", STORE, {"driver": "kubernetes"}, "needs the block kubernetes", "needs the block"),
     Wrong("block kubernetes alone", STORE, {"kubernetes": {}}, "the block kubernetes belongs", "belongs to driver"),
     Wrong("namespace of a cluster", STORE, kubernetes(namespace="A"), "spec.kubernetes.namespace", "spec.kubernetes.n"),
@@ -794,6 +928,44 @@ WRONG: list[Wrong] = [
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
     ),
+    Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),
+    Wrong(
+        "template key", SECRET, templated(data={"a/b": "x"}), "must have keys of letters", "must have keys of letters"
+    ),
+    Wrong("template of dots", SECRET, templated(data={"..a": "x"}), "that begins with '..'", "that begins with '..'"),
+    Wrong("long template key", SECRET, templated(data={"a" * 254: "x"}), "keys of up to 253", "keys of up to 253"),
+    Wrong("template of a number", SECRET, templated(data={"a": 1}), "template.data.a: must be", "template.data.a"),
+    Wrong("mergePolicy", SECRET, templated(mergePolicy="merge"), "did you mean Merge?", "template.mergePolicy"),
+    Wrong("engine", SECRET, templated(engineVersion="v2"), "engineVersion: is not a known", "engineVersion"),
+    Wrong("no source", SECRET, templated(templateFrom=[{}]), "takes exactly one of configMap", "takes exactly one of"),
+    Wrong(
+        "two sources",
+        SECRET,
+        templated(templateFrom=[{**source("configMap"), **source("secret")}]),
+        "templateFrom[0]: takes exactly one of",
+        "takes exactly one of",
+    ),
+    Wrong(
+        "no items",
+        SECRET,
+        templated(templateFrom=[{"configMap": {"name": "a", "items": []}}]),
+        "configMap.items: ",
+        "configMap.items",
+    ),
+    Wrong(
+        "templateAs",
+        SECRET,
+        templated(templateFrom=[source("secret", {"key": "a", "templateAs": "Keys"})]),
+        "items[0].templateAs: must be",
+        "items[0].templateAs",
+    ),
+    Wrong(
+        "template target",
+        SECRET,
+        templated(templateFrom=[source("secret", target="labels")]),
+        "did you mean Labels?",
+        "templateFrom[0].target",
+    ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
 ]
@@ -826,7 +998,35 @@ WRONG_SCOPE: list[Wrong] = [
         "account of nowhere, azure", CLUSTER, azure_account(), "azure.serviceAccountRef.namespace: is r", "namespace"
     ),
     Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "keys for a login of elsewhere",
+        STORE,
+        by_aws(accessKeyId=token(namespace="x"), secretAccessKey=token()),
+        "spec.vault.awsLogin.accessKeyId.secretKeyRef.namespace: must be left out",
+        "must be left out",
+    ),
+    Wrong(
+        "account for a login of nowhere",
+        CLUSTER,
+        by_aws(serviceAccountRef=account(), roleArn=ROLE),
+        "spec.vault.awsLogin.serviceAccountRef.namespace: is required",
+        "serviceAccountRef.namespace",
+    ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
+    Wrong(
+        "key of elsewhere", STORE, gcp(serviceAccountKey=token(namespace="x")), "spec.gcp.serviceAcc", "must be left"
+    ),
+    Wrong("key of nowhere", CLUSTER, gcp(), "spec.gcp.serviceAccountKey.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "account of nowhere, gcp", CLUSTER, federated(), "gcp.workloadIdentity.serviceAccountRef.namesp", "namespace"
+    ),
+    Wrong(
+        "account of elsewhere, gcp",
+        STORE,
+        federated(serviceAccountRef=account(namespace="x")),
+        "spec.gcp.workloadIdentity.serviceAccountRef.namespace: must be left out",
+        "must be left out",
+    ),
     Wrong(
         "account of nowhere",
         CLUSTER,
@@ -879,7 +1079,18 @@ WRONG_SCOPE: list[Wrong] = [
         None,
     ),
     Wrong("the operator's eyes", STORE, kubernetes(), "no identity is lent", None),
+    Wrong("the operator's Google", STORE, {"driver": "gcp-sm"}, "spec.gcp: needs serviceAccountKey or", None),
+    Wrong(
+        "the operator's key file",
+        STORE,
+        gcp(serviceAccountKey=None, serviceAccountKeyFile="/key"),
+        "spec.gcp: needs serviceAccountKey or",
+        None,
+    ),
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
+    Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
+    Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
+    Wrong("the operator's keys in a link", STORE, chain(by_aws()), "providers[0].vault: awsLogin needs acc", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),
 ]

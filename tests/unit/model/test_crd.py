@@ -101,23 +101,28 @@ def test_kubectl_explain_has_a_text_for_every_field() -> None:
 def test_the_texts_name_every_default() -> None:
     told = [path for path, field in ALL_FIELDS if "Default" in field.get("description", "")]
     objects = {"retry", "tls", "healthCheck", "vault", "target", "template", "metadata", "labels", "annotations"}
-    objects |= {"matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
+    objects |= {"onepassword", "matchLabels", "matchExpressions", "selector", "file", "staleness", "expiry"}
     required = {"secretStoreRef", "name", "key", "address", "path", "secretKey", "remoteRef", "secretKeyRef"}
-    required |= {"extract", "storeRef", "operator", "maxAge", "perSecond", "strategy", "providers", "certificate"}
+    required |= {
+        "connectHost",
+        "connectToken",
+        "extract",
+        "storeRef",
+        "operator",
+        "maxAge",
+        "perSecond",
+        "strategy",
+        "providers",
+        "certificate",
+    }
+    required |= {"connectHost", "connectToken"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
-    by_choice |= {
-        "azure",
-        "vaultUrl",
-        "clientSecret",
-        "aws",
-        "kubernetes",
-        "serviceAccountRef",
-        "multi",
-        "accessKeyId",
-        "secretAccessKey",
-        "sessionToken",
-    }
+    by_choice |= {"azure", "vaultUrl", "clientSecret"}
+    required |= {"audience"}
+    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items"}
+    by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
+    by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
         name = path.rpartition(".")[2]
         if ".spec" in path and name not in objects | required | by_choice and not path.endswith(("[]", "caRef.kind")):
@@ -171,15 +176,23 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
         f"spec.{link}{reference}"
         for link in ("", "multi.providers[].")
         for reference in (
-            *(f"aws.{name}.secretKeyRef" for name in ("accessKeyId", "secretAccessKey", "sessionToken")),
+            *(
+                f"{block}.{name}.secretKeyRef"
+                for block in ("aws", "vault.awsLogin")
+                for name in ("accessKeyId", "secretAccessKey", "sessionToken")
+            ),
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
+            "onepassword.connectToken.secretKeyRef",
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
             "azure.clientSecret.secretKeyRef",
             "azure.serviceAccountRef",
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
+            "gcp.serviceAccountKey.secretKeyRef",
+            "gcp.workloadIdentity.serviceAccountRef",
             "aws.serviceAccountRef",
             "vault.serviceAccountRef",
+            "vault.awsLogin.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )
     }

@@ -80,8 +80,11 @@ def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
         azure_by("msi"),
         azure_by("cli"),
         azure_by("workload_identity", tenantId="t-1", clientId="c-1"),
+        {"driver": "gcp-sm"},
+        {"driver": "gcp-sm", "gcp": {"projectId": "p", "serviceAccountKeyFile": "/key"}},
         {"driver": "kubernetes", "kubernetes": {}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "aws"}},
     ],
     ids=str,
 )
@@ -175,7 +178,8 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be 'aws-sm', 'azure-kv', 'env', 'file', 'kubernetes', 'multi' or 'vault' (got a number)"
+        "secrets.driver: must be '1password', 'aws-sm', 'azure-kv', 'env', 'file', 'gcp-sm', 'kubernetes', 'multi' or "
+        "'vault' (got a number)"
     )
 
 

@@ -10,7 +10,7 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.providers.fields import map_after, map_without, text_after, text_without
 from beemflow_secrets.providers.value import SecretValue
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.rendering.property import pick
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, Secrets
 from beemflow_secrets.providers.file import FileDriver
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.property import pick
+from beemflow_secrets.rendering.property import pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable

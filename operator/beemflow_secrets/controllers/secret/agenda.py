@@ -61,6 +61,7 @@ class Agenda:
         )
         if item.since is not None:
             item.paced = max(item.paced, now) + PACE
+            item.last = None
         item.since, item.drift_only, item.due = None, False, now
         return demand
 

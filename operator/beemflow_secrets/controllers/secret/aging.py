@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.conditions import Saying, find, ready, said
 from beemflow_secrets.controllers.failure import printable
-from beemflow_secrets.controllers.times import rfc3339, seconds
+from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.providers.times import as_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.secret.timing import Terms
-    from beemflow_secrets.render.compose import Entry
+    from beemflow_secrets.rendering.compose import Entry
 
 IN_SYNC = frozenset({Reason.SYNCED, Reason.SECRET_DELETED})
 """The reasons of a Ready that is True because a sync made it so."""
@@ -73,7 +74,7 @@ def expiring(entries: Sequence[Entry], terms: Terms, now: float) -> Saying | Non
     if not dated or terms.warn_before is None:
         return None
     when, entry = min(dated, key=lambda item: item[0])
-    message = f"{entry.secret_key} (key {entry.remote_key} in store {entry.provider}) expires at {rfc3339(when)}"
+    message = f"{entry.secret_key} (key {entry.remote_key} in store {entry.provider}) expires at {as_rfc3339(when)}"
     return _expiring(when.timestamp(), printable(message), terms.warn_before, now)
 
 

@@ -6,14 +6,17 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
+import orjson
 import structlog
 
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.secret import status
+from beemflow_secrets.controllers.secret.again import last_of
 from beemflow_secrets.controllers.secret.aging import aged, next_turn
 from beemflow_secrets.controllers.secret.reporting import show
 from beemflow_secrets.controllers.secret.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
-from beemflow_secrets.controllers.secret.tracked import parse
+from beemflow_secrets.controllers.secret.tracked import is_merged, parse
+from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
 
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
+    from beemflow_secrets.controllers.secret.again import Last
     from beemflow_secrets.controllers.secret.agenda import Agenda
     from beemflow_secrets.controllers.secret.outcome import Outcome
     from beemflow_secrets.controllers.secret.reading import Reading
     from beemflow_secrets.controllers.secret.reporting import Reporter
     from beemflow_secrets.controllers.secret.tracked import Registry, Tracked
     from beemflow_secrets.engine.clock import Clock
-    from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.providers.errors import Held
 
 log = structlog.get_logger(__name__)
@@ -49,10 +52,21 @@ class Ending:
         self._registry = registry
         self._forget = forget
 
-    async def synced(self, item: Tracked, seen: Observed, spec: SecretSpec, reading: Reading, outcome: Outcome) -> None:
+    async def again(self, item: Tracked, seen: Observed, last: Last) -> None:
+        """End a refresh that found what the last sync found: all that is new is the time."""
+        item.read, item.unread = loop_time(), False
+        now = self._clock.now()
+        if abs(now - last.told) >= status.HEARTBEAT:
+            if not await self._report(item, seen, last.terms, partial(status.refreshed, now=now)):
+                return
+            last = last._replace(told=now)
+        item.last = last
+        self._agenda.wait(item, self._clock.loop(due_after(now, last.terms, item.stores[0])))
+
+    async def synced(self, item: Tracked, seen: Observed, terms: Terms, reading: Reading, outcome: Outcome) -> None:
         """End a sync that worked, or one for which a cache stood in for a backend that is away."""
         item.read = loop_time() - reading.age
-        now, read_at, terms = self._clock.now(), self._clock.wall(item.read), terms_of(spec)
+        now, read_at = self._clock.now(), self._clock.wall(item.read)
 
         def change(old: Status) -> Status:
             new = status.synced(
@@ -74,7 +88,10 @@ class Ending:
             self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
         else:
             item.failures = 0
-            due = due_after(now, spec, item.stores[0])
+            if not is_merged(seen):  # no watch tells what others do to their Secret: it is looked at each time
+                told = seconds(orjson.loads(item.status).get("lastSyncTime", ""))
+                item.last = last_of(reading.answers, terms, told)
+            due = due_after(now, terms, item.stores[0])
             if reading.age and due != NEVER:  # what was kept for a while is not kept for another interval
                 due = min(due, read_at + terms.interval)
             self._agenda.wait(item, self._clock.loop(due))

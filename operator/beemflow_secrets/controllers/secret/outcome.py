@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.render.compose import Composed
+    from beemflow_secrets.rendering.compose import Composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Out
         message = f"{_counted(len(composed.data))} read; creationPolicy None writes nothing"
     if composed.gone:
         message += f"; {_counted(len(composed.gone))} gone from the backend: {', '.join(composed.gone)}"
+    if composed.omitted:
+        message += f"; optional and not found: {', '.join(composed.omitted)}"
     ready = Saying("True", Reason.SYNCED, printable(message))
     return Outcome(target, {READY: ready, OUTDATED: _outdated(target) if spec.target.immutable else None})
 

@@ -23,10 +23,10 @@ from beemflow_secrets.providers.errors import (
     Unavailable,
 )
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.render.compose import Composed, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, ref_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.secret.demand import Wish
@@ -41,6 +41,10 @@ PER_FIELD = 32
 """What a field weighs beside its text, in bytes."""
 
 
+Wanted = tuple[tuple["Key", tuple[Ref, ...]], ...]
+"""What is to be read of which store."""
+
+
 class Answers(NamedTuple):
     """What a store answered, and where it reads."""
 
@@ -49,40 +53,50 @@ class Answers(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What the Secret is to hold, and which links of chains that came from.
+    """What was answered, what the Secret is to hold, and which links of chains that came from.
 
     `age` is for how many seconds a cache had kept the oldest of the values; `outage` is why one of them could not be
     read anew, None where all are as young as was asked for.
     """
 
+    answers: Mapping[Key, Answers]
     composed: Composed
     provenance: Provenance
     age: float
     outage: Failed | None
 
 
-async def read(
-    stores: StoreController,
-    spec: SecretSpec,
-    namespace: str,
-    *,
-    wish: Wish,
-    known: Collection[str],
-    former: Provenance,
-) -> Reading:
-    """Read all sources of a spec; `wish` makes a Ref of key and version. Raises Failed.
+def wanted_by(spec: SecretSpec, namespace: str) -> Wanted:
+    """Return what a spec reads: every secret once, by store."""
+    wanted: dict[Key, dict[Ref, None]] = {}
+    for source in spec.sources():
+        wanted.setdefault(store_key(source, spec, namespace), {})[ref_of(source)] = None
+    return tuple((store, tuple(refs)) for store, refs in wanted.items())
 
-    `known` are the marks of the sources that were read before, `former` is where the values of the Secret came from.
+
+async def fetch(
+    stores: StoreController, wanted: Wanted, namespace: str, *, wish: Wish, former: Provenance
+) -> dict[Key, Answers]:
+    """Read what is wanted; `wish` makes a Ref of key and version. Raises Failed.
+
+    `former` is where the values of the Secret came from.
+    """
+    reads = [
+        _fetch(stores, store, namespace, [wish(ref.key, ref.version) for ref in refs], former) for store, refs in wanted
+    ]
+    # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
+    answers = [await reads[0]] if len(reads) == 1 else await asyncio.gather(*reads)
+    return dict(zip((store for store, _ in wanted), answers, strict=True))
+
+
+async def put_together(
+    spec: SecretSpec, namespace: str, answers: Mapping[Key, Answers], known: Collection[str]
+) -> Reading:
+    """Return what all answers come to. Raises Failed.
+
+    `known` are the marks of the sources that were read before.
     """
     sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
-    wanted: dict[Key, dict[Ref, Ref]] = {}
-    for _, store, ref in sources:
-        wanted.setdefault(store, {})[ref] = wish(ref.key, ref.version)
-    # One after another would add up what each takes; the first failure, in the order of the spec, is what is told.
-    read_ones = await asyncio.gather(
-        *(_fetch(stores, store, namespace, list(refs.values()), former) for store, refs in wanted.items())
-    )
-    answers = dict(zip(wanted, read_ones, strict=True))
     found = [
         Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
         for source, store, ref in sources
@@ -107,7 +121,7 @@ async def read(
     ]
     outages = (from_read(value.outage, store.name) for store, value in values if value.outage is not None)
     age = max((value.kept or 0.0 for _, value in values), default=0.0)
-    return Reading(composed, Provenance(served), age, next(outages, None))
+    return Reading(answers, composed, Provenance(served), age, next(outages, None))
 
 
 async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
 from beemflow_secrets.controllers.secret.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
-from beemflow_secrets.controllers.times import rfc3339, seconds, timestamp
+from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
+from beemflow_secrets.providers.times import as_rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.outcome import Outcome
     from beemflow_secrets.controllers.secret.timing import Terms
     from beemflow_secrets.controllers.target.target import Written
-    from beemflow_secrets.render.compose import Composed, Entry
+    from beemflow_secrets.rendering.compose import Composed, Entry
 
 HEARTBEAT = 600.0
 """Seconds between status writes that tell no more than that a sync was made again."""
@@ -52,12 +53,17 @@ def synced(
             **_saying(old, sayings, generation, now),
             **written,
             "lastSyncTime": timestamp(read_at),
-            "expiresAt": rfc3339(min(expiries)) if expiries else None,
+            "expiresAt": as_rfc3339(min(expiries)) if expiries else None,
             "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
             "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
             "sourcesRead": list(composed.marks) or None,
         }
     )
+
+
+def refreshed(old: Status, *, now: float) -> Status:
+    """Return the status after a refresh that found what the last one found."""
+    return {**old, "lastSyncTime": timestamp(now)}
 
 
 def failed(old: Status, *, generation: int, now: float, failure: Failed, terms: Terms, read_at: float | None) -> Status:
@@ -147,8 +153,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
             "provider": entry.provider,
             "remoteKey": entry.remote_key,
             "version": entry.version,
-            "createdAt": rfc3339(entry.created_at) if entry.created_at else None,
-            "expiresAt": rfc3339(entry.expires_at) if entry.expires_at else None,
+            "createdAt": as_rfc3339(entry.created_at) if entry.created_at else None,
+            "expiresAt": as_rfc3339(entry.expires_at) if entry.expires_at else None,
             "stale": entry.stale or None,
         }
     )

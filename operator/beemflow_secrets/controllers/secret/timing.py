@@ -31,11 +31,15 @@ NEVER = math.inf
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a spec says of time, in seconds. `interval` 0: no refresh by time. None: nothing said, or not readable."""
+    """What a spec says of time, in seconds. `interval` 0: no refresh by time. None: nothing said, or not readable.
+
+    `key` places the resource on its store's grid: equal keys fall due together.
+    """
 
     interval: float = 0.0
     max_age: float | None = None
     warn_before: float | None = None
+    key: str = ""
 
 
 UNREADABLE = Terms()
@@ -49,13 +53,13 @@ def terms_of(spec: SecretSpec) -> Terms:
         interval=max(spec.refresh_interval, SHORTEST_INTERVAL) if periodic else 0.0,
         max_age=spec.staleness.max_age if spec.staleness is not None else None,
         warn_before=spec.expiry.warn_before,
+        key=(spec.data or spec.data_from)[0].remote.parts().key,
     )
 
 
-def due_after(moment: float, spec: SecretSpec, store: Key) -> float:
+def due_after(moment: float, terms: Terms, store: Key) -> float:
     """Return when values that were read at a moment are to be read again, or NEVER."""
-    interval = terms_of(spec).interval
-    return next_due(moment, interval=interval, store=str(store), key=_grid_key(spec)) if interval else NEVER
+    return next_due(moment, interval=terms.interval, store=str(store), key=terms.key) if terms.interval else NEVER
 
 
 def pause_after(failures: int, *, interval: float, retry_after: float | None) -> float:
@@ -79,11 +83,11 @@ def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> floa
     if not in_sync:
         return None
     try:
-        spec = parse(seen)
+        terms = terms_of(parse(seen))
     except Failed:
         return None
     # A clock that was put back since: what was read in the future was read now at the latest.
-    return due_after(min(seconds(told["lastSyncTime"]), now), spec, store)
+    return due_after(min(seconds(told["lastSyncTime"]), now), terms, store)
 
 
 def created(spec: SecretSpec, seen: Observed, told: Status, *, name: str | None) -> bool:
@@ -97,8 +101,3 @@ def created(spec: SecretSpec, seen: Observed, told: Status, *, name: str | None)
     wanted = None if spec.target.creation_policy == "None" else spec.target.name or seen.key.name
     asked = seen.refresh_requested not in {None, told.get("lastHandledRefresh")}
     return "lastSyncTime" in told and not asked and name == wanted
-
-
-def _grid_key(spec: SecretSpec) -> str:
-    """Return the key that places the resource on its store's grid: equal keys fall due together."""
-    return (spec.data or spec.data_from)[0].remote.parts().key

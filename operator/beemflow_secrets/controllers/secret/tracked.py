@@ -20,6 +20,7 @@ from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.controllers.secret.again import Last
     from beemflow_secrets.controllers.secret.provenance import Provenance
     from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
@@ -36,7 +37,8 @@ class Tracked:
     `unread`: the last attempt came to no values, so that a store that comes back is of use.
     `kept`: those who asked will do with values that a cache has kept.
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
-    came from, None until this process has read them.
+    came from, None until this process has read them. `last` is what the last sync found, None where anything but the
+    backend may have changed since.
     """
 
     seen: Observed
@@ -52,6 +54,7 @@ class Tracked:
     drift_only: bool = False
     written: Written | None = None
     provenance: Provenance | None = None
+    last: Last | None = None
 
     def left(self) -> tuple[str, str, str] | None:
         """Return name, uid and resourceVersion of the Secret as this or an earlier process left it."""

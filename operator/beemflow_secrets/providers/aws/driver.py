@@ -56,7 +56,7 @@ class AwsDriver(Driver):
             tls = spec.tls.model_copy(update={"pinned_certificates": None, "client_certificate": None})
             place = aws.sts_endpoint or address_of("sts", region)
             self._sts = Sts(Api("sts", place, region, tls, surroundings.endpoints))
-        method = Method(aws, self._sts, surroundings)
+        method = Method(aws, self._sts, surroundings, external_id=aws.external_id, profile=aws.profile)
         logins = Logins(method.log_in, provider=self.name, clock=clock, timeout=spec.timeout)
         self._client = Client(Api("secretsmanager", address, region, spec.tls, surroundings.endpoints), logins)
         self._reading = Reading(self._client, clock)

@@ -11,7 +11,7 @@ from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
-    from beemflow_secrets.model.aws import AwsSpec
+    from beemflow_secrets.model.aws import AwsIdentity
     from beemflow_secrets.model.credentials import CredentialRef
     from beemflow_secrets.providers.awsauth.sts import Sts
     from beemflow_secrets.providers.surroundings import Surroundings
@@ -24,13 +24,25 @@ _LOOK_AGAIN = 60.0
 
 
 class Method:
-    """Logs in as `spec` says; `sts` is there where a role is assumed."""
+    """Logs in as `spec` says; `sts` is there where a role is assumed.
 
-    def __init__(self, spec: AwsSpec, sts: Sts | None, surroundings: Surroundings) -> None:
+    `external_id` is what the role's trust policy asks for; `profile` one of the process's own.
+    """
+
+    def __init__(
+        self,
+        spec: AwsIdentity,
+        sts: Sts | None,
+        surroundings: Surroundings,
+        *,
+        external_id: str | None = None,
+        profile: str | None = None,
+    ) -> None:
         self._spec = spec
         self._sts = sts
         self._surroundings = surroundings
-        self._ambient = Ambient(spec.profile) if spec.ambient else None
+        self._external_id = external_id
+        self._ambient = Ambient(profile) if spec.ambient else None
 
     async def log_in(self, *, anew: bool) -> Grant[Keys]:
         """Make keys. `anew`: those from before turned out to be dead. Raises a SecretsError."""
@@ -43,11 +55,11 @@ class Method:
             made = await self._surroundings.service_account_token(ref, own_audience=False)
             return await self._sts.assume_by_token(role, made.token)
         try:
-            return await self._sts.assume(role, await self._own(anew=anew), self._spec.external_id)
+            return await self._sts.assume(role, await self._own(anew=anew), self._external_id)
         except AuthFailed:
             if self._ambient is None or anew:
                 raise
-        return await self._sts.assume(role, await self._own(anew=True), self._spec.external_id)
+        return await self._sts.assume(role, await self._own(anew=True), self._external_id)
 
     async def _own(self, *, anew: bool) -> Keys:
         """Return the keys of the store, else those of the process."""

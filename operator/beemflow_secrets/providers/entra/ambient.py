@@ -6,7 +6,9 @@ each login has one, and no more.
 
 from __future__ import annotations
 
+import re
 import time
+from http import HTTPStatus
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5.0  # seconds for a connection, and for an answer, of what azure-identity asks for itself
 _PATIENCE_WITH_CLI = 10  # seconds, as azure-identity has it: it starts a Python of its own
+
+# How azure-identity tells that the metadata service has answered with a refusal. Of other answers it says nothing.
+# The codes: "How to use managed identities for Azure resources on an Azure VM to acquire an access token", errors.
+_REFUSED = re.compile(
+    r"Token request error: \((invalid_request|invalid_resource|unauthorized_client|access_denied|invalid_scope)\)"
+    "(?!.*throttl)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 Kind = Literal["msi", "cli"]
 
@@ -56,11 +66,12 @@ class Ambient:
         if self._kind == "cli":
             return AuthFailed("the Azure CLI lends no token: it is not here, or nobody has logged in with `az login`")
         status = next((found for one in _causes(error) if (found := getattr(one, "status_code", None))), None)
-        if status is None:
-            return Unavailable("the service that lends this machine's identity does not answer")
-        if status == 429:  # noqa: PLR2004 - Too Many Requests
+        if status is None and _REFUSED.search(str(error)) is None:
+            return Unavailable("the service that lends this machine's identity does not answer, or cannot just now")
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             return Throttled("the service that lends this machine's identity asks for fewer requests")
-        if status == 410 or status >= 500:  # noqa: PLR2004 - 410 Gone: it is being updated, as how-to-use-vm-token has it
+        # 410: it is being updated ("How to use managed identities", as above).
+        if status is not None and (status == HTTPStatus.GONE or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
             return Unavailable(f"the service that lends this machine's identity answers with status {status}")
         named = "has not the identity of clientId" if self._client else "has no identity"
         return AuthFailed(f"this machine {named}, or may not use it")

@@ -7,6 +7,7 @@
     session   what is done with the login, and what follows when the server refuses
     login     the token that all calls share, and that renews itself
     methods   the ways to log in
+    awslogin  a signed request that shows who asks AWS
     failures  what an answer that is no success means (pure)
     answers   reading what the server answers (pure)
     api       the calls: hvac's paths, quoting and bodies

@@ -19,7 +19,7 @@ from beemflow_secrets.providers.vault.api import Api
 from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
 from beemflow_secrets.providers.vault.leases import Leases
 from beemflow_secrets.providers.vault.login import shared
-from beemflow_secrets.providers.vault.methods import log_in
+from beemflow_secrets.providers.vault.methods import Method
 from beemflow_secrets.providers.vault.mounts import Mounts, named
 from beemflow_secrets.providers.vault.session import Session, check
 from beemflow_secrets.providers.vault.wire import Wire
@@ -52,8 +52,8 @@ class VaultDriver(Driver):
         self._spec = vault
         self._wire = Wire(vault.address, vault.namespace, spec.tls, surroundings.endpoints)
         self._mounts = Mounts(vault, clock)
-        enter = partial(log_in, vault, Api(self._wire, None), surroundings)
-        self._logins = shared(self._wire, enter, clock=clock, timeout=spec.timeout)
+        self._method = Method(spec, Api(self._wire, None), surroundings)
+        self._logins = shared(self._wire, self._method.log_in, clock=clock, timeout=spec.timeout)
         self._session = Session(vault, self._logins, clock)
         self._leases = Leases(clock)
 
@@ -104,6 +104,7 @@ class VaultDriver(Driver):
     async def close(self) -> None:
         """Let go of connections and of a login under way."""
         await self._logins.close()
+        await self._method.close()
         await self._wire.close()
 
     async def _answer(self, ref: Ref) -> SecretValue | SecretsError:

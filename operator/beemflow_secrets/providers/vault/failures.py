@@ -25,7 +25,7 @@ _UNAVAILABLE = {
 
 def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
     """Return the error that an answer other than 200 stands for. What a 404 to a read means, `absent` says."""
-    status, errors = answer.status, _errors(answer)
+    status, errors = answer.status, told(answer)
     error: SecretsError
     match status:
         case 400 | 403 | 404 | 405 if errors is None:
@@ -86,15 +86,15 @@ def deleted(answer: Answer) -> int | None:
 
 def overtaken(answer: Answer) -> bool:
     """Tell whether a write was refused because another one came before it."""
-    return answer.status == HTTPStatus.BAD_REQUEST and any("check-and-set" in text for text in _errors(answer) or ())
+    return answer.status == HTTPStatus.BAD_REQUEST and any("check-and-set" in text for text in told(answer) or ())
 
 
 def nothing_listed(answer: Answer) -> bool:
     """Tell whether a 404 to a listing says that the folder is empty."""
-    return _errors(answer) == []
+    return told(answer) == []
 
 
-def _errors(answer: Answer) -> list[str] | None:
-    """Return what Vault says is wrong; None where it was not Vault that spoke."""
+def told(answer: Answer) -> list[str] | None:
+    """Return what Vault says is wrong; None where it was not Vault that spoke. It is shown to nobody."""
     errors = (parsed(answer) or {}).get("errors")
     return [str(error) for error in errors] if isinstance(errors, list) else None

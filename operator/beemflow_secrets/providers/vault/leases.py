@@ -9,10 +9,10 @@ stays good until its lease ends.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.value import SecretValue
@@ -53,11 +53,11 @@ class Leases:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
-        self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._reading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def read(self, key: str, api: Api, ask: Callable[[], Awaitable[Answer]]) -> SecretValue:
         """Return the secret of `key`: the one that is kept, else what `ask` reads. Raises what `ask` raises."""
-        async with self._reading[key]:  # two reads at once would make two of it
+        async with self._reading.setdefault(key, asyncio.Lock()):  # two reads at once would make two of it
             kept = self._kept.get(key)
             # With its login a lease ends too: one of another login is about to.
             if kept is not None and kept.api is api and (self._clock() < kept.due or await self._renewed(kept)):

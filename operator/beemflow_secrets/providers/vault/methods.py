@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beemflow_secrets.providers.cluster import this_cluster
-from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid
+from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, SecretsError
 from beemflow_secrets.providers.vault.answers import Grant, grant
 from beemflow_secrets.providers.vault.failures import failure
 
 if TYPE_CHECKING:
-    from beemflow_secrets.model.store import ServiceAccountRef, VaultSpec
+    from collections.abc import Mapping
+
+    from beemflow_secrets.model.store import ServiceAccountRef, StoreSpec, VaultSpec
     from beemflow_secrets.providers.surroundings import Surroundings
     from beemflow_secrets.providers.vault.api import Api
     from beemflow_secrets.providers.wire import Answer
@@ -26,32 +28,90 @@ _WRONG = {
     "kubernetes": "it knows no such role, or not the ServiceAccount, its namespace or the token's audience",
     "jwt": "it knows no such role, or the token is expired, for another audience or subject, or of another issuer",
     "userpass": "the user name or the password is wrong",
+    "aws": "it knows no such role, or does not bind it to who logs in",
     "cert": "it knows no such role (there a certificate's name), or its authorities have not signed the certificate of "
     "tls.clientCertificate",
 }
 
 
-async def log_in(spec: VaultSpec, api: Api, surroundings: Surroundings) -> Grant:
-    """Log in as `spec` says; `api` is nobody's. Raises a SecretsError, AuthFailed where the login is refused."""
-    method = spec.auth_method
-    if method == "token":
-        return _static(await _read(spec, "token", surroundings))
-    mount = spec.mount_path or method
-    answer = await _ask(spec, api, surroundings, mount)
-    if answer.status == HTTPStatus.OK:
-        return grant(answer)
-    match failure(answer):
-        case Invalid() if answer.status == HTTPStatus.BAD_REQUEST:
-            raise AuthFailed(f"the server refuses the login: {_WRONG[method]}")
-        case Denied() if method == "kubernetes":
-            raise AuthFailed(
-                f"the server refuses the login at auth/{mount}: {_WRONG[method]}, or has no such auth method"
-            )
-        case Denied():
-            locked = ", or too many wrong passwords have locked the user" if method == "userpass" else ""
-            raise AuthFailed(f"the server refuses the login: nothing at auth/{mount}, or not for this client{locked}")
-        case error:
-            raise error
+class Proof(Protocol):
+    """Shows the server who asks, for an auth method of a cloud. `ambient`: as the process does that it runs in."""
+
+    ambient: bool
+
+    async def make(self, *, anew: bool) -> Mapping[str, str]:
+        """Return what the login takes beside the role. `anew`: the former was refused. Raises a SecretsError."""
+
+    def refusal(self, answer: Answer) -> SecretsError | None:
+        """Return what it means that the server refuses it; None where that is what it means of any login."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class Method:
+    """Logs in as the store says; `api` is nobody's. Raises EndpointNotAllowed, and Invalid."""
+
+    def __init__(self, spec: StoreSpec, api: Api, surroundings: Surroundings) -> None:
+        assert spec.vault is not None  # noqa: S101 - the model demands it
+        self._spec = spec.vault
+        self._api = api
+        self._surroundings = surroundings
+        self._mount = spec.vault.mount_path or spec.vault.auth_method
+        self._proof = _proof(spec, surroundings)
+
+    async def log_in(self) -> Grant:
+        """Log in. Raises a SecretsError, AuthFailed where the login is refused."""
+        if self._spec.auth_method == "token":
+            return _static(await _read(self._spec, "token", self._surroundings))
+        found = await self._granted(anew=False)
+        if isinstance(found, AuthFailed) and self._proof is not None and self._proof.ambient:
+            found = await self._granted(anew=True)  # what the process has may have been rotated
+        if isinstance(found, SecretsError):
+            raise found
+        return found
+
+    async def close(self) -> None:
+        """Close all connections but the server's."""
+        if self._proof is not None:
+            await self._proof.close()
+
+    async def _granted(self, *, anew: bool) -> Grant | SecretsError:
+        if self._proof is None:
+            answer = await _ask(self._spec, self._api, self._surroundings, self._mount)
+        else:
+            proof = await self._proof.make(anew=anew)
+            answer = await self._api.log_in_by(self._spec.role or DEFAULT_ROLE, proof, self._mount)
+        if answer.status == HTTPStatus.OK:
+            return grant(answer)
+        return (self._proof.refusal(answer) if self._proof is not None else None) or self._refusal(answer)
+
+    def _refusal(self, answer: Answer) -> SecretsError:
+        method = self._spec.auth_method
+        match failure(answer):
+            case Invalid() if answer.status == HTTPStatus.BAD_REQUEST:
+                return AuthFailed(f"the server refuses the login: {_WRONG[method]}")
+            case Denied() if method == "kubernetes":
+                return AuthFailed(
+                    f"the server refuses the login at auth/{self._mount}: {_WRONG[method]}, or has no such auth method"
+                )
+            case Denied():
+                locked = ", or too many wrong passwords have locked the user" if method == "userpass" else ""
+                return AuthFailed(
+                    f"the server refuses the login: nothing at auth/{self._mount}, or not for this client{locked}"
+                )
+            case error:
+                return error
+
+
+def _proof(spec: StoreSpec, surroundings: Surroundings) -> Proof | None:
+    # Imported where it is needed: the SDKs of clouds are extras of their own. The registry has done so in a thread.
+    match spec.vault.auth_method if spec.vault else None:
+        case "aws":
+            from beemflow_secrets.providers.vault.awslogin import SignedRequest  # noqa: PLC0415
+
+            return SignedRequest(spec, surroundings)
+    return None
 
 
 async def _ask(spec: VaultSpec, api: Api, surroundings: Surroundings, mount: str) -> Answer:

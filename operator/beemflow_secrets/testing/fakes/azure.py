@@ -26,7 +26,7 @@ from beemflow_secrets.testing.fakes.keyvault import KeyVault, Refused
 from beemflow_secrets.testing.fakes.server import FakeServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from beemflow_secrets.testing.fakes.server import Answer
 
@@ -84,9 +84,9 @@ def _forbidden(why: str) -> Refused:
 class FakeAzure(FakeServer):
     """A vault and the authority of its tenant, at one address. `client` and `secret` are those of a user of it."""
 
-    def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
-        self.entra = Entra(self.now, (RESOURCE, "https://management.azure.com"))
+    def __init__(self, *, port: int = 0, hosts: Sequence[str] = ()) -> None:
+        super().__init__(port=port, hosts=hosts)
+        self.entra = Entra(self.now, (RESOURCE, "https://management.azure.com/"))
         self.vault = KeyVault(self.now, lambda: self.address)
         self.access = Access()
         self.secret = "the-secret-of-an-app"  # noqa: S105 - for nothing but this
@@ -248,10 +248,20 @@ class FakeMachine(FakeServer):
     def __init__(self, azure: FakeAzure) -> None:
         super().__init__(tls=False)
         self._azure = azure
+        self.compute: dict[str, str] = {"name": "worker-1", "vmScaleSetName": "", "resourceGroupName": "workers"}
+        self.compute["subscriptionId"] = "8d10da13-8125-4ba9-a717-bf7490507b3d"
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """Answer the one question."""
-        return [web.get(self.PATH, self._token)]
+        """Answer who it is, and what lends it an identity."""
+        return [web.get(self.PATH, self._token), web.get("/metadata/instance", self._instance)]
+
+    async def _instance(self, request: web.Request) -> Answer:
+        """Answer as "Azure Instance Metadata Service for virtual machines" has it."""
+        if request.headers.get("Metadata", "").lower() != "true" or "X-Forwarded-For" in request.headers:
+            return web.json_response({"error": "Bad request. Required metadata header not specified"}, status=400)
+        if "api-version" not in request.query:
+            return web.json_response({"error": "Bad request. api-version was not specified"}, status=400)
+        return web.json_response({"compute": self.compute})
 
     async def _token(self, request: web.Request) -> Answer:
         metadata = request.headers.get("Metadata", "").lower() == "true" and "X-Forwarded-For" not in request.headers

@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from beemflow_secrets.testing.jwt import Issuer, claims_of, is_signed
+from beemflow_secrets.testing.fakes.tokens import BadToken, Issuer, read, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from beemflow_secrets.testing.fakes.tokens import PublicKey
 
 LIFE = 3599
 """Seconds of a token, as the flow's page shows it. It is 60 to 90 minutes, 75 on the average."""
@@ -34,12 +36,12 @@ Document = dict[str, object]
 
 @dataclass(frozen=True)
 class Federation:
-    """Whose tokens an application takes as a login. `key` (PEM) is who must have signed them, where it is known."""
+    """Whose tokens an application takes as a login. `key` is who must have signed them, where it is known."""
 
     issuer: str
     subject: str
     audience: str = AUDIENCE
-    key: str | None = None
+    key: PublicKey | None = None
 
 
 @dataclass
@@ -101,6 +103,20 @@ class Entra:
         self._issuer = Issuer(f"https://sts.windows.net/{self.tenant}/")
         self._lent: dict[str, Lent] = {}
 
+    @property
+    def issuer(self) -> str:
+        """Who issues its tokens, of version 1."""
+        return self._issuer.name
+
+    @property
+    def key(self) -> PublicKey:
+        """What its tokens are verified with."""
+        return self._issuer.key
+
+    def now(self) -> float:
+        """Return its time, in seconds since 1970."""
+        return self._now()
+
     def register(self, *, secret: str | None = None, ends: float = float("inf"), client: str | None = None) -> str:
         """Register an application, or give one another secret; return its client id."""
         client = client or str(uuid4())
@@ -116,7 +132,9 @@ class Entra:
     def lend(self, client: str, resource: str, *, seconds: float = LIFE, tenant: str | None = None) -> str:
         """Make a token. Nobody but `resource` may look into it; its form is of no one else's concern."""
         now = self._now()
-        claims = {"aud": resource, "appid": client, "tid": tenant or self.tenant, "sub": client, "jti": str(uuid4())}
+        # Of an application that asks for itself the object id is the subject.
+        claims = {"aud": resource, "appid": client, "tid": tenant or self.tenant, "sub": client, "oid": client}
+        claims["jti"] = str(uuid4())
         token = self._issuer.issue(**claims, iat=int(now), nbf=int(now), exp=int(now + seconds))
         self._lent[token] = Lent(resource, client, tenant or self.tenant, now + seconds)
         return token
@@ -191,8 +209,8 @@ class Entra:
             raise Refused(401, "invalid_client", 7000218, f"The client_assertion_type must be '{ASSERTION}'.")
         token = form["client_assertion"]
         try:
-            claims = claims_of(token)
-        except ValueError:
+            claims = read(token)
+        except BadToken:
             raise Refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.") from None
         found = [one for one in app.federations if one.issuer == claims.get("iss")]
         if not found:
@@ -208,7 +226,15 @@ class Entra:
         if not found:
             text = f"No matching federated identity record found for presented assertion audience '{meant}'."
             raise Refused(401, "invalid_client", 700212, text)
-        if not any(one.key is None or is_signed(token, one.key) for one in found):
+        if not any(one.key is None or _is_signed(token, one.key) for one in found):
             raise Refused(401, "invalid_client", 700027, "The signature of the client assertion is not valid.")
         if not float(claims.get("nbf", 0)) <= self._now() < float(claims.get("exp", 0)):
             raise Refused(401, "invalid_client", 700024, "Client assertion is not within its valid time range.")
+
+
+def _is_signed(token: str, key: PublicKey) -> bool:
+    try:
+        verify(token, [key])
+    except BadToken:
+        return False
+    return True

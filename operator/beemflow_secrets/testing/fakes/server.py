@@ -20,7 +20,7 @@ from aiohttp import web
 from beemflow_secrets.testing.certs import CertificateAuthority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from aiohttp.typedefs import Handler
 
@@ -65,16 +65,18 @@ class Clock:
 class FakeServer(ABC):
     """A server at `address`, on the same port after each start; what it holds outlives a stop.
 
-    It speaks HTTPS with a certificate that `ca` (PEM) has signed, or with `tls=False` plain HTTP. `port` 0 takes a
-    free one. `asked` is what came in, in order.
+    It speaks HTTPS with a certificate that `ca` (PEM) has signed, also for `hosts`, or with `tls=False` plain HTTP.
+    `pin` is its key's, as tls.pinnedCertificates has it. `port` 0 takes a free one. `asked` is what came in, in order.
     """
 
-    def __init__(self, *, port: int = 0, tls: bool = True) -> None:
+    def __init__(self, *, port: int = 0, tls: bool = True, hosts: Sequence[str] = ()) -> None:
         self.now = Clock()
         self.asked: list[Asked] = []
         self.authority = CertificateAuthority()
         self.ca = self.authority.pem if tls else ""
-        self._trust = _context(self.authority.issue(("localhost", "127.0.0.1"))) if tls else None
+        cert = self.authority.issue(("localhost", "127.0.0.1", *hosts))
+        self.pin = cert.pin
+        self._trust = _context(cert) if tls else None
         self._port = port
         self._refusals: list[_Refusal] = []
         self._running: tuple[threading.Thread, asyncio.AbstractEventLoop, asyncio.Event] | None = None
@@ -107,6 +109,11 @@ class FakeServer(ABC):
     def relent(self) -> None:
         """Refuse nothing any longer."""
         self._refusals.clear()
+
+    def speak_at_most(self, version: ssl.TLSVersion) -> None:
+        """Offer nothing newer in handshakes from now on."""
+        if self._trust is not None:
+            self._trust.maximum_version = version
 
     def count(self, method: str, path: str) -> int:
         """Count the requests of a method whose path begins so."""
@@ -157,8 +164,12 @@ class FakeServer(ABC):
         finally:
             ready.set()
         await end.wait()
-        _cut(runner)
+        if runner.server is not None:
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()  # in TLS a client would be waited for, which may be busy
         await runner.cleanup()
+        await asyncio.sleep(0)  # until the transports have let go of their sockets
 
     @web.middleware
     async def _watched(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -169,13 +180,6 @@ class FakeServer(ABC):
                 refusal.times -= 1
                 return self.refusal(refusal.status, refusal.headers)
         return await handler(request)
-
-
-def _cut(runner: web.AppRunner) -> None:
-    """End all connections at once: a goodbye by TLS would wait for the client's."""
-    for connection in runner.server.connections if runner.server else ():
-        if connection.transport is not None:
-            connection.transport.abort()
 
 
 def _context(cert: ServerCert) -> ssl.SSLContext:

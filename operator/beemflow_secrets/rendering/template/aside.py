@@ -1,0 +1,107 @@
+"""Templates, rendered so that nobody waits for them.
+
+What is cheap, as nearly all of it is, is rendered at once, within a budget of a few milliseconds. What needs more gets
+a process of its own, which is killed when it takes too long; its memory goes with it. What was found to take too much
+is remembered, by a digest, so that a template which is tried again and again takes a process once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.rendering.template.budget import LARGEST_OUTPUT, here
+from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch
+
+if TYPE_CHECKING:
+    from beemflow_secrets.rendering.template.job import Job
+
+LONGEST = 5.0
+"""Seconds that a process may take, from its start."""
+
+AT_ONCE = 2
+"""Processes at a time."""
+
+REMEMBERED = 1000
+"""Jobs that took too much."""
+
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from beemflow_secrets.rendering.template.child import main; main()"
+
+
+class Aside:
+    """Renders jobs, those that need it in processes of their own."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._key = secrets.token_bytes(32)
+        self._refused: OrderedDict[bytes, str] = OrderedDict()
+
+    async def render(self, job: Job) -> list[bytes]:
+        """Return what each template of a job prints. Raises TemplateError, Unread, and what a secret's read ended with.
+
+        TooMuch is raised for what takes more than 5 s, 1 MiB of output or 256 MiB of memory.
+        """
+        done: list[bytes] = []
+        try:
+            job.run(here(), done)
+        except TooMuch:
+            await self._elsewhere(job, done)
+        return done
+
+    async def _elsewhere(self, job: Job, done: list[bytes]) -> None:
+        packed = job.packed(len(done))
+        digest = blake2b(packed, key=self._key, digest_size=16).digest()
+        if (known := self._refused.get(digest)) is not None:
+            raise TooMuch(known)
+        try:
+            async with self._slots:
+                job.unpacked(await _answer(packed, most=2 * LARGEST_OUTPUT * len(job.texts)), done)
+        except TooMuch as error:
+            self._refused[digest] = error.message
+            while len(self._refused) > REMEMBERED:
+                self._refused.popitem(last=False)
+            raise
+
+
+async def _answer(packed: bytes, *, most: int) -> bytes:
+    """Return what a process answers, nothing where it was killed. Raises TemplateError where none can be started."""
+    # Nothing of the environment, where secrets may be, but for what the interpreter itself may need.
+    environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", _PROGRAM, *sys.path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment,
+            cwd="/",
+        )
+    except OSError:
+        raise TemplateError("it needs a process of its own, and none can be started") from None
+    try:
+        async with asyncio.timeout(LONGEST):
+            return await _talk(process, packed, most)
+    except (TimeoutError, OSError):
+        return b""
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _talk(process: asyncio.subprocess.Process, packed: bytes, most: int) -> bytes:
+    if process.stdin is None or process.stdout is None:
+        raise AssertionError  # pragma: no cover - both are pipes
+    process.stdin.write(packed)
+    await process.stdin.drain()
+    process.stdin.close()
+    answer = bytearray()
+    while len(answer) <= most and (part := await process.stdout.read(LARGEST_OUTPUT)):
+        answer += part
+    return bytes(answer)

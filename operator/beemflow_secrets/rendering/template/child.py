@@ -1,0 +1,45 @@
+"""The other side of `aside`: a process for one job. It has no environment, no files to write, and bounds of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+
+from beemflow_secrets.rendering.template.budget import MIB, aside
+from beemflow_secrets.rendering.template.job import run_packed
+
+LONGEST_CPU = 5
+"""Seconds of CPU. The clock on the wall is the other side's."""
+
+MEMORY = 256 * MIB
+"""Bytes of addresses beside those that the interpreter and what it loads take."""
+
+LAST = 19
+"""The nice value with which it lets all others go first."""
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _SIGKILL = 1, 4, 9
+
+
+def main() -> None:
+    """Run the job that stands on stdin, and answer on stdout."""
+    _confine()
+    sys.stdout.buffer.write(run_packed(sys.stdin.buffer.read(), aside()))
+    sys.stdout.buffer.flush()
+
+
+def _confine() -> None:
+    os.nice(LAST)
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    with open("/proc/self/statm") as told:  # noqa: PTH123 - pathlib is more to load than it saves
+        taken = int(told.read().split()[0]) * resource.getpagesize()
+    for limit, most in (
+        (resource.RLIMIT_AS, taken + MEMORY),
+        (resource.RLIMIT_CPU, LONGEST_CPU),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))

@@ -1,0 +1,256 @@
+"""What a template may cost, and that it costs nobody else anything."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import time
+from pathlib import Path
+
+import pytest
+
+from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Unavailable
+from beemflow_secrets.rendering.template import aside, job
+from beemflow_secrets.rendering.template.aside import Aside
+from beemflow_secrets.rendering.template.budget import here
+from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch, Unread
+from beemflow_secrets.rendering.template.job import Job
+from beemflow_secrets.rendering.template.values import Secret, Secrets
+from tests.unit.rendering.template.rendering import CANARY, HELD, refusal, rendered
+
+
+def doubled(start: str, made: str, times: int = 60) -> str:
+    """Return a template whose `n.a` is made of itself, again and again."""
+    return f"{{% set n = namespace(a={start}, b={start}) %}}{{% for i in range({times}) %}}{made}{{% endfor %}}"
+
+
+AGAIN = "{% set n.a = [n.a, n.a] %}{% set n.b = [n.b, n.b] %}"
+
+BOMBS = {
+    "a text many times": "{{ 'a' * 10 ** 10 }}",
+    "a list many times": "{{ [1] * 10 ** 10 }}",
+    "the same from the left": "{{ 10 ** 10 * 'a' }}",
+    "a text doubled": doubled("'x'", "{% set n.a = n.a + n.a %}"),
+    "a list doubled": doubled("[1]", "{% set n.a = n.a + n.a %}"),
+    "text joined to itself": doubled("'x'", "{% set n.a = n.a ~ n.a %}"),
+    "a power of powers": "{{ 10 ** (10 ** 10) }}",
+    "powers in steps": doubled("9", "{% set n.a = n.a ** 9 %}"),
+    "a large product": doubled("9", "{% set n.a = n.a * n.a %}", 9999),
+    "a wide placeholder": "{{ '%1000000000d' % 1 }}",
+    "a placeholder that takes many digits": "{{ '%.1000000000f' % 1 }}",
+    "a placeholder whose width begins with zeros": "{{ '%.000000000001000000000f' | format(1) }}",
+    "padding": "{{ 'a' | center(1000000000) }}",
+    "indenting": "{{ 'a\n' * 1000 | indent(1000) }}{{ ('a\n' * 100000) | indent('b' * 100000) }}",
+    "wrapping": "{{ 'a' | wordwrap(1000000000) }}",
+    "replacing by more": "{{ ('a' * 10000) | replace('a', 'b' * 100000) }}",
+    "joining by more": "{{ range(10000) | join('b' * 100000) }}",
+    "a batch that is filled up": "{{ [1] | batch(1000000000, 0) }}",
+    "many slices": "{{ [1] | slice(1000000000) }}",
+    "a long range": "{{ range(1000000000) }}",
+    "a range that is looked through": "{{ 'a' in range(1000000000) }}",
+    "loops in loops": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "a sum over loops": "{% for a in range(99999) %}{{ range(99999) | sum }}{% endfor %}",
+    "sorting again and again": "{% for a in range(99999) %}{% if range(99999) | sort %}{% endif %}{% endfor %}",
+    "a macro without end": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "a macro that calls itself twice": (
+        "{% macro m(n) %}{% if n %}{{ m(n-1) }}{{ m(n-1) }}{% endif %}{% endmacro %}{{ m(40) }}"
+    ),
+    "much output": "{% for a in range(99999) %}{{ 'aaaaaaaaaaaaaaaaaaaa' }}{% endfor %}",
+    "much output by blocks": "{% filter upper %}{% for a in range(99999) %}{{ 'b' * 9999 }}{% endfor %}{% endfilter %}",
+    "map over filters": "{% for a in range(9999) %}{% if range(9999) | map('string') | list %}{% endif %}{% endfor %}",
+    "a list of lists": doubled("[1]", "{% set n.a = [n.a] %}", 9999) + "{{ n.a }}",
+    "lists that share": doubled("'xxxxxxxx'", AGAIN, 40) + "{{ n.a | json }}",
+    "lists that share, compared": doubled("1", AGAIN, 40) + "{{ n.a == n.b }}",
+    "lists that share, looked through": doubled("1", AGAIN, 40) + "{{ n.a in [n.b] }}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS.keys())
+async def test_a_bomb_ends_in_time_where_it_is_and_in_a_process_of_its_own(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(TemplateError):
+        rendered(text)
+    assert time.process_time() - began < 1.0  # on a slow machine; a bomb takes milliseconds
+    with pytest.raises(TemplateError):
+        await Aside().render(job_of(text))
+
+
+def job_of(*texts: str, **names: object) -> Job:
+    return Job([(f"template {place}", text) for place, text in enumerate(texts)], Secrets(HELD, whole=True), names)
+
+
+HEAVY = "{% for a in range(20000) %}{{ a % 10 }}{% endfor %}"
+
+
+async def test_what_is_cheap_takes_no_process_and_what_is_not_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered: list[bytes] = []
+
+    async def answer(packed: bytes, *, most: int) -> bytes:
+        assert CANARY.encode() in packed
+        answered.append(await asked(packed, most=most))
+        return answered[-1]
+
+    asked = aside._answer
+    monkeypatch.setattr(aside, "_answer", answer)
+    assert await Aside().render(job_of("{{ secrets.token }}", "plain\n")) == [CANARY.encode(), b"plain\n"]
+    assert not answered
+    printed = await Aside().render(job_of("first {{ secrets.binary }}", HEAVY, "{{ x[0] }}", "last", x=["y"]))
+    assert printed == [b"first \x00\xff\xfe", b"0123456789" * 2000, b"y", b"last"]
+    assert len(answered) == 1
+
+
+async def test_the_place_is_named_wherever_it_is_rendered() -> None:
+    with pytest.raises(TemplateError, match=r"^template 1: secrets.nope is undefined$"):
+        await Aside().render(job_of("a", "{{ secrets.nope }}"))
+    with pytest.raises(TemplateError, match=r"^template 2: secrets.nope is undefined$"):
+        await Aside().render(job_of("a", HEAVY, "{{ secrets.nope }}"))
+
+
+async def test_keys_that_nobody_has_read_and_errors_of_reading_come_back_from_a_process_too() -> None:
+    answers: dict[str, Secret | SecretsError] = {
+        "denied": Denied("no right", key="denied"),
+        "gone": NotFound("no", key="gone"),
+        "a": Secret(CANARY),
+    }
+    secrets = Secrets(answers, whole=False)
+
+    def one(text: str) -> Job:
+        return Job([("here", HEAVY + text)], secrets, {})
+
+    with pytest.raises(Unread, match=r"^other$"):
+        await Aside().render(one("{{ secrets.other | default 'x' }}"))
+    with pytest.raises(Denied, match="no right") as caught:
+        await Aside().render(one("{{ secrets.denied | default 'x' }}"))
+    assert caught.value is not answers["denied"]
+    (printed,) = await Aside().render(one("{{ secrets.gone | default 'x' }}{{ secrets.a }}"))
+    assert printed.endswith(f"x{CANARY}".encode())
+
+
+async def test_a_process_that_hangs_is_killed_and_is_not_started_again_for_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aside, "_PROGRAM", "import time; print('', flush=True); time.sleep(600)")
+    monkeypatch.setattr(aside, "LONGEST", 0.5)
+    one = Aside()
+    with pytest.raises(TooMuch):
+        await one.render(job_of(HEAVY))
+    monkeypatch.setattr(aside, "LONGEST", 600)
+    with pytest.raises(TooMuch):
+        await one.render(job_of(HEAVY))
+    assert not children()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "raise SystemExit(1)",
+        "print('no JSON')",
+        "while True: print('x' * 65536)",
+        "print('[\"done\", []]')",
+    ],
+)
+async def test_a_process_that_answers_nonsense(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.setattr(aside, "_PROGRAM", program)
+    with pytest.raises(TooMuch, match=r"^template 0: it takes too much"):
+        await Aside().render(job_of(HEAVY))
+    with pytest.raises(TooMuch, match=r"^template 1 or a template behind it: it takes too much"):
+        await Aside().render(job_of("a", HEAVY, "b"))
+    assert not children()
+
+
+async def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(TemplateError, match="none can be started"):
+        await Aside().render(job_of(HEAVY))
+
+
+CONFINED = """
+import json, os, resource, sys
+sys.path[:] = sys.argv[1:]
+from beemflow_secrets.rendering.template import child
+child._confine()
+names = ("RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
+limits = {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
+try:
+    bytearray(512 * 1024 * 1024)
+except MemoryError:
+    limits["memory"] = "bounded"
+print(json.dumps(["fault", json.dumps([limits, os.nice(0), sorted(os.environ), os.getcwd()])]))
+"""
+
+
+async def test_a_process_has_bounds_of_its_own_and_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSWORD", CANARY)
+    monkeypatch.setattr(aside, "_PROGRAM", CONFINED)
+    with pytest.raises(TemplateError) as caught:
+        await Aside().render(job_of(HEAVY))
+    told = caught.value.message
+    assert '"RLIMIT_CPU": 5, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "memory": "bounded"' in told
+    assert ", 19, " in told
+    assert "PASSWORD" not in told
+    assert told.endswith('"/"]')
+
+
+async def test_a_large_pkcs12_iteration_count_holds_up_nobody() -> None:
+    with pytest.raises(TooMuch):
+        rendered("{{ secrets.token | pkcs12key }}")
+    with pytest.raises(TemplateError, match="is no PKCS#12 archive"):
+        await Aside().render(job_of("{{ secrets.token | pkcs12key }}"))
+
+
+async def test_others_are_rendered_while_a_bomb_is_taken_care_of() -> None:
+    one = Aside()
+    bombs = [asyncio.create_task(one.render(job_of(BOMBS["loops in loops"] + str(number)))) for number in range(4)]
+    longest = 0.0
+    while not all(bomb.done() for bomb in bombs):
+        began = time.perf_counter()
+        await asyncio.sleep(0.01)
+        assert await one.render(job_of("{{ secrets.token }}")) == [CANARY.encode()]
+        longest = max(longest, time.perf_counter() - began)
+    assert {str(bomb.exception()) for bomb in bombs} == {"template 0: it takes too much time or memory"}
+    assert longest < 1.0  # a busy machine; the bombs took longer than that together
+    assert not children()
+
+
+async def test_memory_returns() -> None:
+    one = Aside()
+    before = resident()
+    for number in range(4):
+        with pytest.raises(TemplateError):
+            await one.render(job_of(BOMBS["a text doubled"] + "{{ n.a }}" + str(number)))
+    assert resident() - before < 32 * 1024 * 1024
+
+
+def test_one_mebibyte_is_printed_and_no_more() -> None:
+    assert len(rendered("{{ x }}{{ x }}", x="a" * 512 * 1024)) == 1024 * 1024
+    assert refusal("{{ x }}{{ x }}b", x="a" * 512 * 1024) == "it prints more than 1 MiB"
+    assert refusal("{{ x }}", x="é" * 600 * 1024) == "it prints more than 1 MiB"
+
+
+def test_a_cancelled_render_leaves_no_process() -> None:
+    async def cancelled() -> None:
+        task = asyncio.create_task(Aside().render(job_of(BOMBS["loops in loops"])))
+        async with asyncio.timeout(30):
+            while not children():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert not children()
+
+
+def test_an_unavailable_backend_is_told_as_such() -> None:
+    secrets = Secrets({"a": Unavailable("no answer", key="a")}, whole=False)
+    with pytest.raises(Unavailable):
+        Job([("", "{{ secrets.a | default 'x' }}")], secrets, {}).run(here(), [])
+    assert job.run_packed(Job([("", "{{ secrets.a }}")], secrets, {}).packed(0), here()) == b'["raise", "a"]'
+
+
+def children() -> list[str]:
+    return [child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()]
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from beemflow_secrets.model.sources import DataEntry, DataFrom
+from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.rendering.compose import Composed, Entry, Found, Unusable, compose, ref_of
+
+CANARY = "canary-91d7"
+MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+SLACK = SecretValue({"token": "t", "nested": {"a": jsontext.Number("1.0")}}, "3", MADE, ENDS)
+PLAIN = SecretValue("plain")
+
+
+def entry(secret_key: str, key: str, **fields: Any) -> DataEntry:
+    return DataEntry.model_validate({"secretKey": secret_key, "remoteRef": {"key": key, **fields}})
+
+
+def extract(key: str, **fields: Any) -> DataFrom:
+    return DataFrom.model_validate({"extract": {"key": key, **fields}})
+
+
+def composed(*sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> Composed:
+    return compose([Found(source, "prod", answers[ref_of(source).key]) for source in sources])
+
+
+def failure(*sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> SecretsError:
+    with pytest.raises(Unusable) as caught:
+        composed(*sources, **answers)
+    error = caught.value.error
+    shown = "".join(traceback.format_exception(caught.value)) + "".join(traceback.format_exception(error))
+    assert CANARY not in f"{shown} {caught.value!r} {error!r} {error.args}"
+    assert caught.value.provider == "prod"
+    return error
+
+
+def test_equal_keys_are_one_ref() -> None:
+    sources: list[DataEntry | DataFrom] = [
+        entry("a", "slack#token"),
+        entry("b", "plain"),
+        entry("c", "slack", property="nested.a"),
+        entry("d", "slack", version="2"),
+        entry("e", "slack", decodingStrategy="Auto", optional=True),
+        entry("f", r"slack\#token"),
+        extract("slack#nested"),
+    ]
+    assert list(dict.fromkeys(ref_of(source) for source in sources)) == [
+        Ref("slack"),
+        Ref("plain"),
+        Ref("slack", "2"),
+        Ref("slack#token"),
+    ]
+
+
+def test_values_become_the_secrets_data_with_their_provenance() -> None:
+    result = composed(
+        entry("b", "plain"),
+        entry("a", "slack#token"),
+        entry("n", "slack", property="nested.a"),
+        entry("all", "slack"),
+        slack=SLACK,
+        plain=PLAIN,
+    )
+    assert result.data == {"b": b"plain", "a": b"t", "n": b"1.0", "all": b'{"token":"t","nested":{"a":1.0}}'}
+    assert result.entries == [
+        Entry("b", "prod", "plain", None, None, None),
+        Entry("a", "prod", "slack#token", "3", MADE, ENDS),
+        Entry("n", "prod", "slack", "3", MADE, ENDS),
+        Entry("all", "prod", "slack", "3", MADE, ENDS),
+    ]
+
+
+def test_the_field_value_alone_is_the_value() -> None:
+    assert composed(entry("a", "v"), v=SecretValue({"value": "x"})).data == {"a": b"x"}
+    assert composed(entry("a", "v"), v=SecretValue({"value": "x", "b": "y"})).data == {"a": b'{"value":"x","b":"y"}'}
+
+
+def test_a_value_is_picked_then_decoded() -> None:
+    value = SecretValue({"key": "/wA=", "text": "YQ"})
+    assert composed(entry("a", "v#key", decodingStrategy="Base64"), v=value).data == {"a": b"\xff\x00"}
+    error = failure(entry("a", "v#text", decodingStrategy="Base64"), v=value)
+    assert isinstance(error, Invalid)
+    assert str(error) == "v: the value is not Base64, as decodingStrategy has it (for a)"
+
+
+def test_one_failure_and_nothing_is_written() -> None:
+    error = failure(entry("a", "plain"), entry("b", "gone#x"), plain=PLAIN, gone=NotFound("no such secret", key="gone"))
+    assert isinstance(error, NotFound)
+    assert (error.key, error.property, str(error)) == ("gone", None, "gone: no such secret (for b)")
+
+
+def test_the_first_failure_is_told_and_the_others_are_counted() -> None:
+    error = failure(
+        entry("a", "slack#absent"),
+        entry("b", "plain"),
+        entry("c", "denied"),
+        entry("d", "gone"),
+        slack=SLACK,
+        plain=PLAIN,
+        denied=Denied("no right to read", key="denied"),
+        gone=Gone("deleted", key="gone"),
+    )
+    assert isinstance(error, NotFound)
+    assert (error.property, str(error)) == ("absent", "slack: no property 'absent' (for a, and 2 more)")
+
+
+def test_optional_lets_a_secret_or_a_property_be_missing_and_nothing_else() -> None:
+    result = composed(
+        entry("a", "gone", optional=True),
+        entry("b", "slack#absent", optional=True),
+        entry("c", "slack#token", optional=True),
+        slack=SLACK,
+        gone=Gone("deleted", key="gone"),
+    )
+    assert result.data == {"c": b"t"}
+    assert [told.secret_key for told in result.entries] == ["c"]
+    for stays in (Denied("refused"), Unavailable("sealed"), Throttled("slow down", retry_after=7)):
+        error = failure(entry("a", "x", optional=True), x=stays)
+        assert type(error) is type(stays)
+    error = failure(entry("a", "plain", optional=True, decodingStrategy="Base64URL"), plain=SecretValue("?"))
+    assert isinstance(error, Invalid)
+
+
+def test_all_optional_and_missing_is_an_empty_secret() -> None:
+    found = composed(entry("a", "gone", optional=True), gone=NotFound("no", key="gone"))
+    assert found == Composed({}, [], omitted=("a",))
+
+
+def test_what_others_are_told_is_left_alone() -> None:
+    cause = OSError(111, "refused")
+    shared = Throttled("slow down", key="store-prefix/x", retry_after=7)
+    shared.__cause__ = cause
+    error = failure(entry("a", "x"), x=shared)
+    assert isinstance(error, Throttled)
+    assert (error.retry_after, error.key, error.__cause__) == (7, "x", cause)
+    assert str(error) == "x: slow down (for a)"
+    assert (shared.message, shared.key, shared.__traceback__) == ("slow down", "store-prefix/x", None)
+
+
+def test_a_bottomless_value_is_an_answer_and_no_crash() -> None:
+    deep: object = "bottom"
+    for _ in range(100_000):
+        deep = [deep]
+    error = failure(entry("a", "deep#a"), entry("b", "deep"), deep=SecretValue({"a": deep}))
+    assert isinstance(error, Invalid)
+    assert str(error) == "deep: the value is nested too deep (for a, and 1 more)"
+    while isinstance(deep, list):  # else its destruction recurses
+        deep = deep.pop()
+
+
+def test_nothing_that_is_shown_holds_a_value() -> None:
+    secret = SecretValue({"value": CANARY, "other": CANARY})
+    assert CANARY not in repr(composed(entry("a", "s"), entry("b", "s#other"), s=secret))
+    failure(entry("a", "s#value.x"), entry("b", "s#nothing"), s=secret)
+    failure(entry("a", "s#value", decodingStrategy="Base64"), s=secret)
+
+
+# --- dataFrom
+
+
+def test_extract_makes_a_key_of_each_field() -> None:
+    value = SecretValue({"a": "text", "n": jsontext.Number("1.0"), "o": {"x": True}, "nothing": None, "b": b"\xff"})
+    result = composed(extract("all"), all=value)
+    assert result.data == {"a": b"text", "n": b"1.0", "o": b'{"x":true}', "b": b"\xff"}
+    assert {told.remote_key for told in result.entries} == {"all"}
+
+
+@pytest.mark.parametrize("nested", [{"a": "1"}, '{"a": "1"}', b'{"a": "1"}'])
+def test_extract_enters_a_property_and_json_text(nested: object) -> None:
+    assert composed(extract("all#deep"), all=SecretValue({"deep": nested})).data == {"a": b"1"}
+    assert composed(extract("all", property="x.deep"), all=SecretValue({"x": {"deep": nested}})).data == {"a": b"1"}
+
+
+def test_extract_of_json_text() -> None:
+    assert composed(extract("t"), t=SecretValue('{"a": 1.50}')).data == {"a": b"1.50"}
+
+
+@pytest.mark.parametrize("value", [SecretValue("text"), SecretValue(b"\xff"), SecretValue("[1]"), SecretValue("3")])
+def test_what_has_no_fields_cannot_be_extracted(value: SecretValue) -> None:
+    error = failure(extract("t"), t=value)
+    assert isinstance(error, Invalid)
+    assert str(error) == "t: the secret has no fields (for dataFrom)"
+
+
+def test_a_missing_property_of_an_extract_is_missing() -> None:
+    error = failure(extract("slack#absent"), slack=SLACK)
+    assert isinstance(error, NotFound)
+    assert error.property == "absent"
+
+
+def test_each_field_is_decoded() -> None:
+    value = SecretValue({"a": "MQ==", "b": "Mg=="})
+    assert composed(extract("all", decodingStrategy="Base64"), all=value).data == {"a": b"1", "b": b"2"}
+
+
+def test_data_wins_over_data_from() -> None:
+    result = composed(extract("slack"), entry("token", "plain"), slack=SLACK, plain=PLAIN)
+    assert result.data["token"] == b"plain"
+    assert {told.secret_key: told.remote_key for told in result.entries} == {"token": "plain", "nested": "slack"}
+
+
+def test_two_extracts_with_one_key_are_refused_naming_it() -> None:
+    error = failure(extract("slack"), extract("other"), slack=SLACK, other=SecretValue({"token": "x"}))
+    assert isinstance(error, Invalid)
+    assert str(error) == "other: slack has a field for the key token too (for dataFrom)"
+
+
+def test_letters_that_a_key_cannot_hold_become_underscores() -> None:
+    assert composed(extract("a"), a=SecretValue({"slack/bot token": "1", "ü": "2"})).data == {
+        "slack_bot_token": b"1",
+        "_": b"2",
+    }
+    error = failure(extract("a"), a=SecretValue({"x/y": "1", "x y": "2"}))
+    assert "two fields become the key x_y" in str(error)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "..x", "k" * 254])
+def test_a_field_that_cannot_be_a_key_is_named(name: str) -> None:
+    error = failure(extract("a"), a=SecretValue({name: "1"}))
+    assert isinstance(error, Invalid)
+    assert repr(name) in error.message
+
+
+# --- sources that are gone
+
+
+def keep(policy: str, known: str, *sources: DataEntry | DataFrom, **answers: SecretValue | SecretsError) -> Composed:
+    """Compose; a source's mark is its key."""
+    found = [Found(source, "prod", answers[ref_of(source).key], ref_of(source).key) for source in sources]
+    return compose(found, policy, known.split())
+
+
+A, B, MAYBE = entry("a", "a"), entry("b", "b"), entry("c", "c", optional=True)
+
+
+@pytest.mark.parametrize("missing", [NotFound("no such key"), Gone("version 3 is destroyed")])
+def test_what_was_read_before_and_is_gone_is_left_out_where_the_policy_says_so(missing: SecretsError) -> None:
+    merged = keep("Merge", "a b", A, B, a=PLAIN, b=missing)
+    assert (merged.data, merged.gone, merged.marks) == ({"a": b"plain"}, ("b",), ("a", "b"))
+    deleted = keep("Delete", "a b", A, B, a=missing, b=missing)
+    assert (deleted.data, deleted.gone, deleted.marks) == ({}, ("a", "b"), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "of_b"),
+    [
+        ("Retain", "a b", NotFound("no such key")),
+        ("Merge", "a", NotFound("no such key")),
+        ("Merge", "a b", NotFound("no such field", property="x")),
+        ("Merge", "a b", Unavailable("no answer")),
+        ("Delete", "a b", NotFound("no such key")),
+    ],
+)
+def test_everything_else_fails_as_it_always_did(policy: str, known: str, of_b: SecretsError) -> None:
+    with pytest.raises(Unusable):
+        keep(policy, known, A, B, a=PLAIN, b=of_b)
+
+
+@pytest.mark.parametrize("of_b", [Unavailable("no answer"), Denied("no right"), NotFound("no field", property="x")])
+def test_nothing_is_deleted_while_one_source_may_still_be_there(of_b: SecretsError) -> None:
+    with pytest.raises(Unusable):
+        keep("Delete", "a b", A, B, a=NotFound("no such key"), b=of_b)
+
+
+def test_an_optional_source_is_gone_only_if_it_was_ever_there() -> None:
+    missing = NotFound("no such key")
+    assert keep("Delete", "a c", A, MAYBE, a=missing, c=missing).gone == ("a", "c")
+    assert keep("Delete", "a", A, MAYBE, a=missing, c=missing).gone == ("a",)
+    assert keep("Delete", "", MAYBE, c=missing).gone == ()
+    assert keep("Delete", "a c", A, MAYBE, a=PLAIN, c=missing).gone == ()
