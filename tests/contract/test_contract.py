@@ -8,7 +8,7 @@ import pytest
 
 from beemflow_secrets.testing import ProviderContract
 from beemflow_secrets.testing.fakes.google import GoogleCloud
-from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, VaultLogins
 from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
@@ -77,18 +77,13 @@ class TestVaultKv1(ProviderContract):
             yield made
 
 
-@pytest.fixture
-def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
-    """Vault's logins that OpenBao does not have, before it."""
-    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
-        yield server
-
-
 class TestVaultByAws(ProviderContract):
     @pytest.fixture
-    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
-        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
-            yield made
+    async def harness(self, lasting_bao: OpenBao, aws: Aws) -> AsyncIterator[Harness]:
+        method = AwsMethod(aws.address)
+        with VaultLogins(lasting_bao.address, lasting_bao.root_token, {"aws": method}) as logins:
+            async with VaultAwsHarness(lasting_bao, logins, method, aws) as made:
+                yield made
 
 
 class TestAws(ProviderContract):

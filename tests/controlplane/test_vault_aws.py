@@ -10,7 +10,7 @@ import pytest
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
-from beemflow_secrets.testing.fakes.vaultlogins import Role, VaultLogins
+from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, Role, VaultLogins
 from tests.controlplane.conftest import entry, spec
 from tests.support.api import condition
 from tests.support.aws import ROLE, Aws
@@ -47,12 +47,11 @@ def server(bao: OpenBao, sts: Aws, folder: str) -> Iterator[VaultLogins]:
     """Vault, with a role for the test's folder; it has a way of its own to the Security Token Service."""
     assert sts.ca is not None
     bao.policy(folder, {f"secret/data/{folder}/*": ["read"]})
-    with (
-        FaultProxy(sts.address, ssl.create_default_context(cadata=sts.ca.pem)) as way,
-        VaultLogins(bao.address, bao.root_token, sts_endpoint=way.address, server_id="vault") as running,
-    ):
-        running.aws_roles[folder] = Role([folder], [USER, ROLE])
-        yield running
+    with FaultProxy(sts.address, ssl.create_default_context(cadata=sts.ca.pem)) as way:
+        method = AwsMethod(way.address, server_id="vault")
+        method.roles[folder] = Role([folder], [USER, ROLE])
+        with VaultLogins(bao.address, bao.root_token, {"aws": method}) as running:
+            yield running
 
 
 @pytest.fixture

@@ -110,6 +110,12 @@ def by_aws(**fields: Any) -> Spec:
     return by("aws", awsLogin=fields)
 
 
+def by_azure(**fields: Any) -> Spec:
+    """A Vault store that logs in by a token of Entra ID; a field of the block that is None is left out."""
+    given = {"tenantId": "company.onmicrosoft.com", "clientId": "3f0b8e4c-7d6a", **fields}
+    return by("azure", azureLogin={name: value for name, value in given.items() if value is not None})
+
+
 def kubernetes(**fields: Any) -> Spec:
     return {"driver": "kubernetes", "kubernetes": fields}
 
@@ -230,6 +236,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, by("aws", awsLogin={"accessKeyId": token(), "secretAccessKey": token()}, role="web", mountPath="a/b")),
     (CLUSTER, by_aws(serviceAccountRef=account(namespace="x", audiences=["a"]), roleArn=ROLE)),
     (CLUSTER, by("aws")),
+    (STORE, by_azure(clientSecret=token(), resource="api://vault")),
+    (STORE, by_azure(serviceAccountRef=account(audiences=["api://AzureADTokenExchange"]))),
+    (CLUSTER, by_azure(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, by("azure", role="web", mountPath="azure/eu")),
+    (CLUSTER, by_azure(tenantId=None)),
     (CLUSTER, by_aws(roleArn=ROLE)),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
@@ -484,8 +495,8 @@ WRONG: list[Wrong] = [
         "role beside password",
         STORE,
         by("userpass", username="u", password=token(), role="r"),
-        "role belongs to authMethod kubernetes, jwt, cert or aws",
-        "role belongs to authMethod kubernetes, jwt, cert or aws",
+        "role belongs to authMethod kubernetes, jwt, cert, aws or azure",
+        "role belongs to authMethod kubernetes, jwt, cert, aws or azure",
     ),
     Wrong(
         "user beside JWT",
@@ -534,6 +545,31 @@ WRONG: list[Wrong] = [
     ),
     Wrong("header in a server id", STORE, by_aws(serverId="a\r\nX: b"), "spec.vault.awsLogin.serverId: ", "serverId"),
     Wrong("no region for a login", STORE, by_aws(region="eu west"), "spec.vault.awsLogin.region", "awsLogin.region"),
+    Wrong(
+        "Azure beside AWS", CLUSTER, by("aws", azureLogin={}), "azureLogin belongs to authMethod az", "azureLogin belo"
+    ),
+    Wrong(
+        "plain client secret", STORE, by_azure(clientSecret=CANARY), "azureLogin.clientSecret: must be", "azureLogin"
+    ),
+    Wrong(
+        "client secret and account",
+        STORE,
+        by_azure(clientSecret=token(), serviceAccountRef=account()),
+        "spec.vault.azureLogin: takes one of clientSecret and",
+        "takes one of clientSecret and",
+    ),
+    Wrong(
+        "no client", STORE, by_azure(clientSecret=token(), clientId=None), "needs tenantId and", "needs tenantId and"
+    ),
+    Wrong(
+        "no tenant", STORE, by_azure(serviceAccountRef=account(), tenantId=None), "needs tenantId a", "needs tenantId"
+    ),
+    Wrong(
+        "tenant of a machine", CLUSTER, by_azure(), "tenantId belongs to clientSecret", "tenantId belongs to clientS"
+    ),
+    Wrong(
+        "blank in a resource", STORE, by_azure(clientSecret=token(), resource="a b"), "azureLogin.resource", "resource"
+    ),
     Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
@@ -885,6 +921,13 @@ WRONG_SCOPE: list[Wrong] = [
         "spec.vault.awsLogin.serviceAccountRef.namespace: is required",
         "serviceAccountRef.namespace",
     ),
+    Wrong(
+        "client secret of elsewhere",
+        STORE,
+        by_azure(clientSecret=token(namespace="x")),
+        "spec.vault.azureLogin.clientSecret.secretKeyRef.namespace: must be left out",
+        "must be left out",
+    ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
     Wrong(
         "key of elsewhere", STORE, gcp(serviceAccountKey=token(namespace="x")), "spec.gcp.serviceAcc", "must be left"
@@ -963,6 +1006,8 @@ WRONG_SCOPE: list[Wrong] = [
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
     Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
     Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
+    Wrong("the operator's machine", STORE, by("azure"), "spec.vault: azureLogin needs clientSecret or servic", None),
+    Wrong("one of the machine's identities", STORE, by_azure(tenantId=None), "no identity is lent", None),
     Wrong("the operator's keys in a link", STORE, chain(by_aws()), "providers[0].vault: awsLogin needs acc", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),

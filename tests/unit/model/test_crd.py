@@ -190,6 +190,8 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
             "aws.serviceAccountRef",
             "vault.serviceAccountRef",
             "vault.awsLogin.serviceAccountRef",
+            "vault.azureLogin.clientSecret.secretKeyRef",
+            "vault.azureLogin.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )
     }

@@ -81,6 +81,7 @@ def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
         {"driver": "kubernetes", "kubernetes": {}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "aws"}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "azure"}},
     ],
     ids=str,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from beemflow_secrets.model.address import is_plaintext, origin_of
-from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.providers.errors import Invalid, Unavailable
 from beemflow_secrets.providers.tls import ssl_context
 from beemflow_secrets.providers.wire import Wire
 
@@ -26,6 +26,7 @@ class Lines:
         self._tls = tls.model_copy(update={"pinned_certificates": None, "client_certificate": None})
         self._endpoints = endpoints
         self._wires: dict[Origin, Wire] = {}
+        self._closed = False
 
     async def send(
         self,
@@ -40,6 +41,8 @@ class Lines:
 
         Raises Unavailable where no answer came, EndpointNotAllowed, and Invalid where it is no address.
         """
+        if self._closed:
+            raise Unavailable("the store is being closed")
         if is_plaintext(url) and not (local or self._tls.allow_plaintext):
             raise Invalid("the login's token endpoint is http://, which would show credentials: it must be https://")
         parts = urlsplit(url)
@@ -49,6 +52,7 @@ class Lines:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._closed = True  # a thread that hangs may come later
         for wire in self._wires.values():
             await wire.close()
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from beemflow_secrets.testing.fakes.google.endpoints import TokenEndpoints
 from beemflow_secrets.testing.fakes.google.errors import GoogleError, answer, of_status
 from beemflow_secrets.testing.fakes.google.filters import chosen, keeps
-from beemflow_secrets.testing.fakes.google.logins import Logins, OAuthError
-from beemflow_secrets.testing.fakes.google.project import Project, written
+from beemflow_secrets.testing.fakes.google.logins import Logins
+from beemflow_secrets.testing.fakes.google.project import Project
 from beemflow_secrets.testing.fakes.server import FakeServer
 
 if TYPE_CHECKING:
@@ -90,9 +91,7 @@ class GoogleCloud(FakeServer):
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return what is answered."""
-        yield web.post("/token", self._token)
-        yield web.post("/v1/token", self._exchange)
-        yield web.post("/v1/projects/-/serviceAccounts/{account}:generateAccessToken", self._impersonate)
+        yield from TokenEndpoints(self.logins, self.roles, lambda: self.address).routes()
         for place in _PLACES:
             yield web.get(f"{place}/secrets", self._api("secrets.list", READ, self._list))
             yield web.post(f"{place}/secrets", self._api("secrets.create", WRITE, self._create))
@@ -221,37 +220,6 @@ class GoogleCloud(FakeServer):
         state = _TURNS[request.match_info["verb"]]
         match = request.match_info
         return answer(self._held(request).turn(match["secret"], match["version"], state))
-
-    # --- the endpoints that lend tokens
-
-    async def _token(self, request: web.Request) -> web.Response:
-        return _oauth(lambda fields: self.logins.granted(fields, own=f"{self.address}/token"), await _form(request))
-
-    async def _exchange(self, request: web.Request) -> web.Response:
-        return _oauth(self.logins.exchanged, await _form(request))
-
-    async def _impersonate(self, request: web.Request) -> web.Response:
-        """Lend a token of a service account to who may ask (iam.serviceAccounts.getAccessToken)."""
-        who = self.logins.who(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        account = request.match_info["account"]
-        if who is None:
-            return GoogleError("UNAUTHENTICATED", "Request had invalid authentication credentials.").answer()
-        if f"actAs:{account}" not in self.roles.get(who, frozenset()):
-            message = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
-            return GoogleError("PERMISSION_DENIED", message, reason="IAM_PERMISSION_DENIED").answer()
-        ends = written(int(self.now()) + 3600)
-        return answer({"accessToken": self.logins.lend(account, life=3600), "expireTime": ends})
-
-
-def _oauth(ask: Callable[[dict[str, str]], dict[str, Any]], fields: dict[str, str]) -> web.Response:
-    try:
-        return answer(ask(fields))
-    except OAuthError as error:
-        return answer(error.body, 400)
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    return {key: text for key, text in (await request.post()).items() if isinstance(text, str)}
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
