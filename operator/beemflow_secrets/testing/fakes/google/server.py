@@ -134,6 +134,10 @@ class GoogleCloud(FakeServer):
         if project not in {PROJECT, str(NUMBER)}:
             message = f"Permission denied on resource project {project}."
             raise GoogleError("PERMISSION_DENIED", message, reason="CONSUMER_INVALID")
+        if _is_person(who) and "X-Goog-User-Project" not in request.headers:
+            # https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based
+            message = "The secretmanager.googleapis.com API requires a quota project, which is not set by default."
+            raise GoogleError("PERMISSION_DENIED", message, reason="SERVICE_DISABLED")
         if not self.enabled:
             message = f"Secret Manager API has not been used in project {NUMBER} before or it is disabled."
             raise GoogleError("PERMISSION_DENIED", message, reason="SERVICE_DISABLED")
@@ -220,6 +224,10 @@ class GoogleCloud(FakeServer):
         state = _TURNS[request.match_info["verb"]]
         match = request.match_info
         return answer(self._held(request).turn(match["secret"], match["version"], state))
+
+
+def _is_person(who: str) -> bool:
+    return not who.startswith("principal:") and not who.endswith(".gserviceaccount.com")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
