@@ -9,6 +9,7 @@ import pytest
 from beemflow_secrets.testing import ProviderContract
 from beemflow_secrets.testing.fakes.google import GoogleCloud
 from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, VaultLogins
+from tests.contract.harness_azure import AzureHarness
 from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.testing import Harness
+    from beemflow_secrets.testing.fakes.azure import FakeAzure
     from beemflow_secrets.testing.fakes.onepassword import OnePassword
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
@@ -90,6 +92,13 @@ class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
+            yield made
+
+
+class TestAzure(ProviderContract):
+    @pytest.fixture
+    async def harness(self, azure: FakeAzure) -> AsyncIterator[Harness]:
+        async with AzureHarness(azure) as made:
             yield made
 
 

@@ -126,6 +126,22 @@ async def test_pages_that_never_end(cloud: GoogleCloud, opened: Opened) -> None:
     assert await text(opened(**KEY), "a") == "1"  # of what listings tell a read does without
 
 
+async def test_pages_that_lead_to_ever_new_ones(cloud: GoogleCloud, opened: Opened) -> None:
+    async def another(exchange: Exchange) -> None:
+        body = json.dumps({"nextPageToken": os.urandom(8).hex()}).encode()
+        await exchange.answer(200, {"Content-Type": "application/json"}, body)
+
+    with FaultProxy(cloud.address, ssl.create_default_context(cadata=cloud.ca)) as proxy:
+        driver = opened(endpoint=proxy.address, **KEY)
+        await driver.health_check()
+        proxy.set(another)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await in_chain(driver, timeout=0.5).list_secrets()
+        assert time.monotonic() - started < 5
+        await opened.close()
+
+
 async def test_a_prefix_is_asked_for_and_looked_at_again(cloud: GoogleCloud, opened: Opened) -> None:
     for name in ("team--a", "other-team--b", "team"):
         cloud.put(name, b"1")

@@ -89,7 +89,8 @@ async def test_a_token_is_renewed_before_it_ends_and_serves_on_while_the_endpoin
     cloud.refuse(503, when=lambda one: one.path == "/token")
     ticking.now += 2500
     assert await text(driver, "a") == "1"
-    await until(lambda: tokens(cloud) == 2)
+    await until(lambda: driver._client._logins._task is None)
+    assert tokens(cloud) == 2
     ticking.now += 900
     assert await text(driver, "a") == "1"
     await until(lambda: tokens(cloud) == 3)
@@ -374,6 +375,23 @@ async def test_without_a_login_the_process_logs_in_by_its_files(
     (home / "named.json").write_text(cloud.logins.key_file(READER, token_uri=f"{cloud.address}/token"))
     ticking.now += 3600
     assert await text(driver, "a") == "1"  # by the rotated key
+
+
+@pytest.mark.usefixtures("through")
+async def test_a_person_who_is_logged_in_by_gcloud(cloud: GoogleCloud, opened: Opened, home: Path) -> None:
+    cloud.allow("ann@example.com")
+    cloud.logins.refresh_tokens["1//refresh"] = "ann@example.com"
+    file = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "1//refresh"}
+    gcloud = home / ".config" / "gcloud" / "application_default_credentials.json"
+    gcloud.parent.mkdir(parents=True)
+    gcloud.write_text(json.dumps(file))
+    assert type(await error(opened(), "a")) is Invalid  # Google asks which project is billed for a person
+    gcloud.write_text(json.dumps({**file, "quota_project_id": PROJECT}))
+    assert await text(opened(), "a") == "1"
+    cloud.logins.refresh_tokens.clear()
+    refused = await error(opened(), "a")
+    assert type(refused) is AuthFailed
+    assert refused.message == "the login that this process has is refused by Google"
 
 
 async def test_an_external_account_of_the_process(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsIdentity, Region
 from beemflow_secrets.model.block import Block
-from beemflow_secrets.model.cel import Matches, Rule
+from beemflow_secrets.model.cel import Matches, Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.entra import ClientId, TenantId
 from beemflow_secrets.model.keys import CONTROL
@@ -40,17 +40,13 @@ _METHODS = {
 }
 
 
-def _listed(names: tuple[str, ...], last: str) -> str:
-    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
 def _belongs(fields: tuple[str, ...]) -> "Rule[VaultLogin]":
     """Refuse fields beside a method that they do not belong to."""
     methods = _METHODS[fields]
     return Rule(
         f"{_METHOD} in {list(methods)} || !({' || '.join(f'has(self.{field})' for field in fields)})",
         lambda vault: vault.auth_method in methods or not any(vault.has(field) for field in fields),
-        f"{_listed(fields, 'and')} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {_listed(methods, 'or')}",
+        f"{listed(fields, 'and')} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {listed(methods, 'or')}",
     )
 
 
@@ -59,7 +55,7 @@ def _needs(method: str, fields: tuple[str, ...]) -> "Rule[VaultLogin]":
     return Rule(
         f"{_METHOD} != '{method}' || {' && '.join(f'has(self.{field})' for field in fields)}",
         lambda vault: vault.auth_method != method or all(vault.has(field) for field in fields),
-        f"authMethod {method} needs {_listed(fields, 'and')}",
+        f"authMethod {method} needs {listed(fields, 'and')}",
     )
 
 
@@ -210,12 +206,6 @@ class VaultLogin(Block):
             "mountPath belongs to an authMethod that logs in; token does not",
         ),
     )
-
-    def has(self, field: str) -> bool:
-        """Whether a field, by the name that users write, is given."""
-        return any(
-            getattr(self, name) is not None for name, info in type(self).model_fields.items() if info.alias == field
-        )
 
     @property
     def lack(self) -> str | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "1password": ("beemflow_secrets.providers.onepassword", "OnePasswordDriver", None),
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
+    "azure-kv": ("beemflow_secrets.providers.azure", "AzureDriver", "azure"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
     "gcp-sm": ("beemflow_secrets.providers.gcp", "GcpDriver", "gcp"),

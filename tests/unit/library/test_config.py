@@ -259,7 +259,7 @@ def test_a_mistake_is_told_in_the_files_spelling(section: dict[str, Any], messag
     assert message in fault(section)
 
 
-@pytest.mark.parametrize("driver", ["azure-kv", "no-such"])
+@pytest.mark.parametrize("driver", ["azure", "no-such"])
 def test_a_driver_of_later_is_unknown_as_any(driver: str) -> None:
     assert fault({"driver": driver}).startswith(f"secrets.driver: must be {drivers()} (got a string)")
 

@@ -90,6 +90,23 @@ def aws_role(**fields: Any) -> Spec:
     return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
 
 
+def azure(**fields: Any) -> Spec:
+    """An Azure store; a field of the block that is None is left out."""
+    block = {"vaultUrl": "https://v.vault.azure.net", "tenantId": "t-1", "clientId": "c-1", "clientSecret": token()}
+    given = {name: value for name, value in {**block, **fields}.items() if value is not None}
+    return {"driver": "azure-kv", "azure": given}
+
+
+def azure_by(method: str, **fields: Any) -> Spec:
+    return azure(**{"authMethod": method, "tenantId": None, "clientId": None, "clientSecret": None, **fields})
+
+
+def azure_account(**fields: Any) -> Spec:
+    """An Azure store that logs in as a ServiceAccount."""
+    who = {"tenantId": "t-1", "clientId": "c-1", "serviceAccountRef": account()}
+    return azure_by("workload_identity", **{**who, **fields})
+
+
 def gcp(**fields: Any) -> Spec:
     """A Google store; a field of the block that is None is left out."""
     block = {"projectId": "my-project-123", "serviceAccountKey": token(), **fields}
@@ -212,6 +229,20 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {"driver": "aws-sm", "aws": {"profile": "prod admin", "roleArn": "arn:aws:iam::123456789012:role/x"}}),
     (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
     (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, azure(vaultUrl="https://beemflow-secrets.vault.azure.net/", tenantId="contoso.onmicrosoft.com")),
+    (STORE, azure(authMethod="service_principal", authority="https://login.microsoftonline.us/")),
+    (STORE, azure(vaultUrl="http://localhost:8443", authority="http://127.0.0.1:1") | {"prefix": "beemflow/prod/"}),
+    (STORE, azure(vaultUrl="http://v", authority="http://a") | {"tls": {"allowPlaintext": True}}),
+    (STORE, azure(authority="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, azure_account()),
+    (STORE, azure_account(serviceAccountRef=account(audiences=["api://AzureADTokenExchange"]), authority="https://a")),
+    (CLUSTER, azure_account(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, azure_by("workload_identity")),
+    (CLUSTER, azure_by("workload_identity", tenantId="t-1", clientId="c-1", authority="https://a")),
+    (CLUSTER, azure_by("msi")),
+    (CLUSTER, azure_by("msi", clientId="00000000-0000-0000-0000-000000000000")),
+    (CLUSTER, azure_by("cli", tenantId="t-1")),
+    (CLUSTER, chain(azure_by("msi"), {"prefix": "FALLBACK_"})),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
     (STORE, gcp()),
     (STORE, gcp(projectId=None)),  # the key has one
@@ -621,6 +652,91 @@ WRONG: list[Wrong] = [
     Wrong("external id, no role", STORE, aws(externalId="ab"), "externalId belongs to ro", "externalId belongs to ro"),
     Wrong("short external id", STORE, aws_role(externalId="a"), "spec.aws.externalId", "spec.aws.externalId"),
     Wrong("no region", STORE, {**aws(), "region": None}, "aws-sm needs region", "aws-sm needs region"),
+    Wrong("azure by its short name", STORE, azure() | {"driver": "azure"}, "did you mean azure-kv?", "spec.driver"),
+    Wrong(
+        "azure without its block", STORE, {"driver": "azure-kv"}, "azure-kv needs the block az", "azure-kv needs the"
+    ),
+    Wrong(
+        "block azure alone", CLUSTER, {"azure": azure_by("msi")["azure"]}, "spec.azure: the block azure", "belongs to"
+    ),
+    Wrong("no vault", STORE, azure(vaultUrl=None), "spec.azure.vaultUrl: is required", "vaultUrl"),
+    Wrong("vault by its name", STORE, azure(vaultUrl="company"), "spec.azure.vaultUrl: must be http", "vaultUrl"),
+    Wrong(
+        "plain client secret", STORE, azure(clientSecret=CANARY), "spec.azure.clientSecret: must be an", "clientSecret"
+    ),
+    Wrong(
+        "no client secret",
+        STORE,
+        azure(clientSecret=None),
+        "which is the default, needs tenantId",
+        "needs tenantId, cl",
+    ),
+    Wrong(
+        "no tenant",
+        STORE,
+        azure(tenantId=None, authMethod="service_principal"),
+        "needs tenantId, cl",
+        "needs tenantId, cl",
+    ),
+    Wrong("no client", STORE, azure(clientId=None), "needs tenantId, clientId and", "needs tenantId, clientId and"),
+    Wrong("tenant that is none", STORE, azure(tenantId="a/b"), "spec.azure.tenantId", "spec.azure.tenantId"),
+    Wrong("tenant that leads up", STORE, azure(tenantId=".."), "spec.azure.tenantId", "spec.azure.tenantId"),
+    Wrong("client that is none", STORE, azure(clientId="a b"), "spec.azure.clientId", "spec.azure.clientId"),
+    Wrong("method that is none", STORE, azure_by("password"), "spec.azure.authMethod: must be 'msi'", "authMethod"),
+    Wrong(
+        "secret of a machine",
+        CLUSTER,
+        azure_by("msi", clientSecret=token(namespace="x")),
+        "clientSecret belongs to",
+        "clientSecret belongs",
+    ),
+    Wrong("tenant of a machine", CLUSTER, azure_by("msi", tenantId="t"), "tenantId belongs to", "tenantId belongs to"),
+    Wrong("client of the CLI", CLUSTER, azure_by("cli", clientId="c"), "clientId belongs to", "clientId belongs to"),
+    Wrong(
+        "authority of a machine",
+        CLUSTER,
+        azure_by("msi", authority="https://a"),
+        "authority belongs to",
+        "authority bel",
+    ),
+    Wrong(
+        "account with a secret",
+        STORE,
+        azure(serviceAccountRef=account()),
+        "serviceAccountRef belongs to",
+        "serviceAccountRef bel",
+    ),
+    Wrong(
+        "account, no tenant",
+        STORE,
+        azure_account(tenantId=None),
+        "serviceAccountRef needs t",
+        "serviceAccountRef needs",
+    ),
+    Wrong(
+        "account, no client",
+        STORE,
+        azure_account(clientId=None),
+        "serviceAccountRef needs t",
+        "serviceAccountRef needs",
+    ),
+    Wrong(
+        "vault, plaintext", STORE, azure(vaultUrl="http://v"), "spec.azure.vaultUrl: http:// sends", "azure.vaultUrl"
+    ),
+    Wrong(
+        "authority, plaintext",
+        STORE,
+        azure(authority="http://a"),
+        "spec.azure.authority: http:// se",
+        "azure.authority",
+    ),
+    Wrong(
+        "azure, pins without TLS",
+        STORE,
+        azure(vaultUrl="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}},
+        "need an https:// address",
+        "need an https:// address",
+    ),
     Wrong("region that is none", STORE, aws(region="eu west"), "spec.aws.region", "spec.aws.region"),
     Wrong("region that is none, here", STORE, aws() | {"region": "EU"}, "spec.region", "spec.region"),
     Wrong("no ARN", STORE, aws(roleArn="reader"), "must be the ARN of a role", "must be the ARN of a role"),
@@ -906,6 +1022,17 @@ WRONG_SCOPE: list[Wrong] = [
         "must be left out",
     ),
     Wrong("keys of elsewhere", STORE, aws(accessKeyId=token(namespace="x")), "spec.aws.accessKeyId.s", "must be left"),
+    Wrong(
+        "secret of elsewhere",
+        STORE,
+        azure(clientSecret=token(namespace="x")),
+        "azure.clientSecret.secretKeyRef.namespace: must be left",
+        "must be left",
+    ),
+    Wrong("secret of nowhere", CLUSTER, azure(), "spec.azure.clientSecret.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "account of nowhere, azure", CLUSTER, azure_account(), "azure.serviceAccountRef.namespace: is r", "namespace"
+    ),
     Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
     Wrong(
         "keys for a login of elsewhere",
