@@ -187,7 +187,7 @@ class Process:
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
-            self._secrets.merged.run(),
+            *(references.run() for references in self._secrets.followed),
             self._secrets.watched(self._sweep.swept),
         )
         self._tasks = [group.create_task(part) for part in parts]

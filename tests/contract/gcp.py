@@ -13,9 +13,9 @@ from beemflow_secrets.providers.gcp import GcpDriver
 from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.conftest import secret_ref
 from tests.contract.harness_gcp import READER
-from tests.support.jwt import Issuer
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.store import CredentialRef, ServiceAccountRef

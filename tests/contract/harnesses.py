@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import ServiceAccountRef
     from beemflow_secrets.providers.base import Driver
-    from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+    from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, VaultLogins
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
     from tests.support.aws import Aws
@@ -240,13 +240,13 @@ class VaultAwsHarness(Kv2Harness):
 
     title = "vault KV2, by AWS"
 
-    def __init__(self, bao: OpenBao, logins: VaultLogins, aws: Aws) -> None:
+    def __init__(self, bao: OpenBao, logins: VaultLogins, method: AwsMethod, aws: Aws) -> None:
         super().__init__(bao)
         self.upstream = logins.address
         self._logins = logins
         self._aws = aws
         aws.reset()
-        logins.aws_roles[self.mount] = Role([self.mount], ["arn:aws:iam::123456789012:user/moto"])
+        method.roles[self.mount] = Role([self.mount], ["arn:aws:iam::123456789012:user/moto"])
         self.credentials = {"id": aws.access_key, "key": aws.secret_key}
 
     def make(self, address: str) -> Driver:

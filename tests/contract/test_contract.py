@@ -8,7 +8,8 @@ import pytest
 
 from beemflow_secrets.testing import ProviderContract
 from beemflow_secrets.testing.fakes.google import GoogleCloud
-from beemflow_secrets.testing.fakes.vaultlogins import VaultLogins
+from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, VaultLogins
+from tests.contract.harness_azure import AzureHarness
 from tests.contract.harness_gcp import GcpHarness
 from tests.contract.harness_onepassword import OnePasswordHarness
 from tests.contract.harnesses import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.testing import Harness
+    from beemflow_secrets.testing.fakes.azure import FakeAzure
     from beemflow_secrets.testing.fakes.onepassword import OnePassword
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api
@@ -77,24 +79,26 @@ class TestVaultKv1(ProviderContract):
             yield made
 
 
-@pytest.fixture
-def logins(lasting_bao: OpenBao, aws: Aws) -> Iterator[VaultLogins]:
-    """Vault's logins that OpenBao does not have, before it."""
-    with VaultLogins(lasting_bao.address, lasting_bao.root_token, sts_endpoint=aws.address) as server:
-        yield server
-
-
 class TestVaultByAws(ProviderContract):
     @pytest.fixture
-    async def harness(self, lasting_bao: OpenBao, logins: VaultLogins, aws: Aws) -> AsyncIterator[Harness]:
-        async with VaultAwsHarness(lasting_bao, logins, aws) as made:
-            yield made
+    async def harness(self, lasting_bao: OpenBao, aws: Aws) -> AsyncIterator[Harness]:
+        method = AwsMethod(aws.address)
+        with VaultLogins(lasting_bao.address, lasting_bao.root_token, {"aws": method}) as logins:
+            async with VaultAwsHarness(lasting_bao, logins, method, aws) as made:
+                yield made
 
 
 class TestAws(ProviderContract):
     @pytest.fixture
     async def harness(self, aws: Aws) -> AsyncIterator[Harness]:
         async with AwsHarness(aws) as made:
+            yield made
+
+
+class TestAzure(ProviderContract):
+    @pytest.fixture
+    async def harness(self, azure: FakeAzure) -> AsyncIterator[Harness]:
+        async with AzureHarness(azure) as made:
             yield made
 
 

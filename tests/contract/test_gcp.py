@@ -95,7 +95,7 @@ async def test_a_hundred_keys_are_a_hundred_calls_and_equal_ones_one(cloud: Goog
 async def test_ten_thousand_names_never_block_the_loop(cloud: GoogleCloud, opened: Opened) -> None:
     for number in range(10_000):
         cloud.project().create(f"key-{number}", {"replication": {"automatic": {}}})
-    cloud.page, longest = 1000, 0.0
+    cloud.page, longest = 1000, 0.0  # it would give more
 
     async def watch() -> None:
         nonlocal longest
@@ -113,7 +113,7 @@ async def test_ten_thousand_names_never_block_the_loop(cloud: GoogleCloud, opene
     gc.unfreeze()
     assert len(names) == 10_000
     assert names == sorted(names)
-    assert calls(cloud)["GET secrets"] == 10
+    assert calls(cloud)["GET secrets"] == 40
     assert longest < 0.05
 
 
@@ -126,6 +126,22 @@ async def test_pages_that_never_end(cloud: GoogleCloud, opened: Opened) -> None:
     assert await text(opened(**KEY), "a") == "1"  # of what listings tell a read does without
 
 
+async def test_pages_that_lead_to_ever_new_ones(cloud: GoogleCloud, opened: Opened) -> None:
+    async def another(exchange: Exchange) -> None:
+        body = json.dumps({"nextPageToken": os.urandom(8).hex()}).encode()
+        await exchange.answer(200, {"Content-Type": "application/json"}, body)
+
+    with FaultProxy(cloud.address, ssl.create_default_context(cadata=cloud.ca)) as proxy:
+        driver = opened(endpoint=proxy.address, **KEY)
+        await driver.health_check()
+        proxy.set(another)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await in_chain(driver, timeout=0.5).list_secrets()
+        assert time.monotonic() - started < 5
+        await opened.close()
+
+
 async def test_a_prefix_is_asked_for_and_looked_at_again(cloud: GoogleCloud, opened: Opened) -> None:
     for name in ("team--a", "other-team--b", "team"):
         cloud.put(name, b"1")
@@ -133,6 +149,8 @@ async def test_a_prefix_is_asked_for_and_looked_at_again(cloud: GoogleCloud, ope
     assert await driver.list_secrets("team/") == ["team--a"]
     assert "filter=name:team--" in cloud.asked[-1].query.replace("%3A", ":")
     assert await driver.list_secrets("no name/") == []
+    cloud.put("-odd", b"1")
+    assert await driver.list_secrets("-") == ["-odd"]
     with pytest.raises(Invalid):
         await driver.list_secrets("../")
 
@@ -204,7 +222,7 @@ async def test_a_value_that_was_damaged_on_its_way(cloud: GoogleCloud, opened: O
 
 async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, opened: Opened, ticking: Clock) -> None:
     at = "2031-02-03T04:05:06Z"
-    cloud.put("own", b"1", annotations={"expires-at": at})
+    cloud.put("own", b"1", annotations={"expires-at": at}, labels={"team": "flows"})
     cloud.put("both", b"1", annotations={"expires-at": at}, expireTime="2030-01-01T00:00:00Z")
     cloud.put("soon", b"1", annotations={"expires-at": "soon"})
     driver = opened(clock=ticking, **KEY)
@@ -215,6 +233,7 @@ async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, op
         assert all(isinstance(one, SecretValue) and one.created_at for one in found)
         ticking.now += 150
     assert calls(cloud)["GET secrets"] == 2
+    assert (await value(driver, "own")).metadata == {"team": "flows"}
 
 
 async def test_a_listing_that_hangs_costs_no_value(cloud: GoogleCloud, opened: Opened) -> None:
@@ -307,9 +326,11 @@ async def test_keys_that_no_mapping_allows(cloud: GoogleCloud, opened: Opened, k
 
 async def test_a_login_without_a_right_says_what_it_may_be(cloud: GoogleCloud, opened: Opened) -> None:
     cloud.allow(READER, "secrets.list")
-    denied = await error(opened(**KEY), "a")
+    driver = opened(**KEY)
+    denied = await error(driver, "a")
     assert type(denied) is Denied
     assert "or there is no such secret" in denied.message
+    await driver.health_check()  # it serves
 
 
 # --- writing

@@ -19,11 +19,12 @@ from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, Invalid, NotFound, Throttled, Unavailable
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud, GoogleMetadata
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.gcp import FEDERATED, KEY, PRINCIPAL, PROVIDER, Opened, error, text
 from tests.contract.harness_gcp import READER
 from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy, answer, hang, redirect
-from tests.support.jwt import Issuer
+from tests.support.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -88,7 +89,8 @@ async def test_a_token_is_renewed_before_it_ends_and_serves_on_while_the_endpoin
     cloud.refuse(503, when=lambda one: one.path == "/token")
     ticking.now += 2500
     assert await text(driver, "a") == "1"
-    await until(lambda: tokens(cloud) == 2)
+    await until(lambda: driver._client._logins._task is None)
+    assert tokens(cloud) == 2
     ticking.now += 900
     assert await text(driver, "a") == "1"
     await until(lambda: tokens(cloud) == 3)
@@ -310,7 +312,10 @@ def machine(cloud: GoogleCloud, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
     account = f"node@{PROJECT}.iam.gserviceaccount.com"
     cloud.allow(account)
     with GoogleMetadata(cloud, account) as running:
-        place = running.address.removeprefix("http://")
+        place = running.address.replace("http://127.0.0.1", "metadata.google.internal")
+        found = Names(home)
+        found.lead({"metadata.google.internal": ["127.0.0.1"]})
+        found.patch(monkeypatch)
         monkeypatch.setenv("GCE_METADATA_IP", place)
         monkeypatch.setenv("GCE_METADATA_HOST", place)
         monkeypatch.setattr(_metadata, "_NO_GCE_CHECK", False)
@@ -319,8 +324,9 @@ def machine(cloud: GoogleCloud, home: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_without_a_login_the_process_logs_in_by_its_machine(
-    cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata
+    cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # it is asked by nobody
     driver = opened(projectId=None)
     assert await text(driver, "a") == "1"
     cloud.logins.revoke(f"node@{PROJECT}.iam.gserviceaccount.com")
@@ -334,12 +340,15 @@ async def test_without_a_login_the_process_logs_in_by_its_machine(
     assert len(machine.asked) - asked <= 2  # google-auth would ask five times, and sleep between
 
 
+@pytest.mark.usefixtures("through")  # where Secret Manager is, is for the proxy to know
 async def test_the_machine_is_asked_whatever_the_bounds_of_addresses_but_the_allow_list(
     cloud: GoogleCloud, opened: Opened, machine: GoogleMetadata
 ) -> None:
     """Its address is nobody's choice but an administrator's."""
-    bounds = Endpoints(frozenset(map(origin_of, (cloud.address, machine.address))), link_local=False)
-    assert await text(opened(endpoints=bounds), "a") == "1"
+    metadata = machine.address.replace("127.0.0.1", "metadata.google.internal")
+    allowed = frozenset(map(origin_of, (f"https://{GOOGLE[2]}", metadata)))
+    bounds = Endpoints(allowed, link_local=False, loopback=False)
+    assert await text(opened(endpoint=None, endpoints=bounds), "a") == "1"
     asked = len(machine.asked)
     refused = await error(opened(endpoints=Endpoints(frozenset({origin_of(cloud.address)}))), "a")
     assert type(refused) is EndpointNotAllowed
@@ -366,6 +375,23 @@ async def test_without_a_login_the_process_logs_in_by_its_files(
     (home / "named.json").write_text(cloud.logins.key_file(READER, token_uri=f"{cloud.address}/token"))
     ticking.now += 3600
     assert await text(driver, "a") == "1"  # by the rotated key
+
+
+@pytest.mark.usefixtures("through")
+async def test_a_person_who_is_logged_in_by_gcloud(cloud: GoogleCloud, opened: Opened, home: Path) -> None:
+    cloud.allow("ann@example.com")
+    cloud.logins.refresh_tokens["1//refresh"] = "ann@example.com"
+    file = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "1//refresh"}
+    gcloud = home / ".config" / "gcloud" / "application_default_credentials.json"
+    gcloud.parent.mkdir(parents=True)
+    gcloud.write_text(json.dumps(file))
+    assert type(await error(opened(), "a")) is Invalid  # Google asks which project is billed for a person
+    gcloud.write_text(json.dumps({**file, "quota_project_id": PROJECT}))
+    assert await text(opened(), "a") == "1"
+    cloud.logins.refresh_tokens.clear()
+    refused = await error(opened(), "a")
+    assert type(refused) is AuthFailed
+    assert refused.message == "the login that this process has is refused by Google"
 
 
 async def test_an_external_account_of_the_process(
@@ -426,7 +452,7 @@ async def test_with_a_login_of_its_own_a_store_uses_nothing_of_the_process(
 
 
 def _no_thread(thread: threading.Thread) -> None:
-    if thread.name == "resolver":
+    if thread.name in {"resolver", "gcp-key"}:
         _START(thread)
         return
     raise AssertionError("a thread was started")

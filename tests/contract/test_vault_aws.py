@@ -12,7 +12,9 @@ from base64 import b64decode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
+from beemflow_secrets import SecretsConfig, open_secrets_sync
 from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.model.store import StoreSpec
@@ -30,7 +32,7 @@ from beemflow_secrets.providers.errors import (
     Unavailable,
 )
 from beemflow_secrets.providers.vault import VaultDriver
-from beemflow_secrets.testing.fakes.vaultlogins import Role, VaultLogins
+from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, Role, VaultLogins
 from tests.contract.conftest import secret_ref
 from tests.support.aws import REGION, ROLE, Aws
 from tests.support.connectproxy import ConnectProxy
@@ -88,14 +90,21 @@ def through(sts: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 class Opened:
     """Opens drivers that log in to `server`, as the role that is called as the test's folder."""
 
-    def __init__(self, stores: Stores, server: VaultLogins, sts: Aws) -> None:
+    def __init__(self, stores: Stores, server: VaultLogins, method: AwsMethod, sts: Aws) -> None:
+        self.method = method
         self.stores = stores
         self.server = server
         self.audiences: list[list[str] | None] = []
         stores.credentials |= {"id": sts.access_key, "key": sts.secret_key}
 
     def __call__(
-        self, login: dict[str, Any] | None = None, *, clock: Any = None, endpoints: Endpoints = EVERYWHERE, **block: Any
+        self,
+        login: dict[str, Any] | None = None,
+        *,
+        clock: Any = None,
+        endpoints: Endpoints = EVERYWHERE,
+        tls: dict[str, Any] | None = None,
+        **block: Any,
     ) -> VaultDriver:
         vault = {
             "address": self.server.address,
@@ -105,7 +114,7 @@ class Opened:
             **({} if login is None else {"awsLogin": login}),
             **block,
         }
-        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault})
+        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault, "tls": tls or {}})
         surroundings = dataclasses.replace(self.stores.surroundings(endpoints), service_account_token=self._token)
         driver = VaultDriver(spec, surroundings, **({} if clock is None else {"clock": clock}))
         self.stores.opened.append(driver)
@@ -127,17 +136,22 @@ class Opened:
 
 
 @pytest.fixture
-def server(bao: OpenBao, way: FaultProxy, folder: str, canary: str) -> Iterator[VaultLogins]:
+def method(way: FaultProxy) -> AwsMethod:
+    return AwsMethod(way.address)
+
+
+@pytest.fixture
+def server(bao: OpenBao, method: AwsMethod, folder: str, canary: str) -> Iterator[VaultLogins]:
     bao.write_kv2("secret", f"{folder}/a", {"value": canary})
     bao.policy(folder, {f"secret/data/{folder}/*": ["read"]})
-    with VaultLogins(bao.address, bao.root_token, sts_endpoint=way.address) as running:
-        running.aws_roles[folder] = Role([folder], [USER], {"ttl": "300s"})
+    method.roles[folder] = Role([folder], [USER], {"ttl": "300s"})
+    with VaultLogins(bao.address, bao.root_token, {"aws": method}) as running:
         yield running
 
 
 @pytest.fixture
-def opened(stores: Stores, server: VaultLogins, sts: Aws) -> Opened:
-    return Opened(stores, server, sts)
+def opened(stores: Stores, server: VaultLogins, method: AwsMethod, sts: Aws) -> Opened:
+    return Opened(stores, server, method, sts)
 
 
 # --- who logs in
@@ -156,7 +170,7 @@ async def test_keys_log_in_once_for_all(opened: Opened, sts: Aws, canary: str) -
 async def test_the_default_role_is_beemflow(opened: Opened, canary: str) -> None:
     driver = opened(KEYS, role=None)
     assert "knows no such role" in await opened.refused(driver)
-    opened.server.aws_roles["beemflow"] = opened.server.aws_roles[opened.stores.folder]
+    opened.method.roles["beemflow"] = opened.method.roles[opened.stores.folder]
     assert await opened.value(driver) == canary
 
 
@@ -164,7 +178,7 @@ async def test_the_default_role_is_beemflow(opened: Opened, canary: str) -> None
 async def test_a_role_is_assumed_first(
     opened: Opened, sts: Aws, through: ConnectProxy, canary: str, region: str | None
 ) -> None:
-    opened.server.aws_roles[opened.stores.folder].bound = [ROLE]
+    opened.method.roles[opened.stores.folder].bound = [ROLE]
     place = {} if region is None else {"region": region}
     assert await opened.value(opened({**KEYS, **place, "roleArn": ROLE})) == canary
     assert sts.operations == ["AssumeRole", "GetCallerIdentity"]
@@ -175,7 +189,7 @@ async def test_a_role_is_assumed_first(
 async def test_a_service_account_is_a_web_identity(
     opened: Opened, sts: Aws, through: ConnectProxy, canary: str
 ) -> None:
-    opened.server.aws_roles[opened.stores.folder].bound = [ROLE]
+    opened.method.roles[opened.stores.folder].bound = [ROLE]
     assert await opened.value(opened(ACCOUNT)) == canary
     assert sts.operations == ["AssumeRoleWithWebIdentity", "GetCallerIdentity"]
     other = {"roleArn": ROLE, "serviceAccountRef": {"name": "flows", "audiences": ["elsewhere"]}}
@@ -187,7 +201,7 @@ async def test_a_service_account_is_a_web_identity(
 
 
 async def test_the_request_is_signed_for_this_server_alone(opened: Opened, canary: str) -> None:
-    opened.server.server_id = "vault.example.com"
+    opened.method.server_id = "vault.example.com"
     for wrong in ({}, {"serverId": "vault.elsewhere.com"}):
         message = await opened.refused(opened({**KEYS, **wrong}))
         assert message == "the server refuses the login: awsLogin.serverId is not what the server calls itself"
@@ -207,7 +221,7 @@ async def test_a_region_that_there_is_not(opened: Opened) -> None:
 
 async def test_a_request_for_anything_else_or_unsigned_logs_nobody_in(opened: Opened, sts: Aws, bao: OpenBao) -> None:
     """The server behind the tests is as strict as Vault."""
-    opened.server.server_id = "vault"
+    opened.method.server_id = "vault"
     keys, url = Keys(sts.access_key, sts.secret_key), f"https://{STS[0]}/"
     form = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
     good = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -318,7 +332,7 @@ async def test_a_service_that_cannot_answer_just_now_is_no_bad_key(
 
 
 async def test_a_service_that_we_cannot_reach_is_no_bad_key(opened: Opened, through: ConnectProxy, canary: str) -> None:
-    opened.server.aws_roles[opened.stores.folder].bound = [ROLE]
+    opened.method.roles[opened.stores.folder].bound = [ROLE]
     driver = opened({**KEYS, "roleArn": ROLE})
     through.down()
     assert (await opened.refused(driver, Unavailable)).startswith("sts of us-east-1: ")
@@ -415,7 +429,7 @@ async def test_with_a_login_of_its_own_a_store_uses_nothing_of_the_process(
     canary: str,
     login: dict[str, Any],
 ) -> None:
-    opened.server.aws_roles[opened.stores.folder].bound = [ROLE, USER]
+    opened.method.roles[opened.stores.folder].bound = [ROLE, USER]
     planted = {
         "AWS_ACCESS_KEY_ID": "AKIAPLANTED",
         "AWS_SECRET_ACCESS_KEY": "planted",
@@ -443,9 +457,42 @@ async def test_where_a_role_is_asked_for_is_judged(opened: Opened) -> None:
     opened({**KEYS, "roleArn": ROLE}, endpoints=both)
 
 
+async def test_whom_the_store_trusts_is_about_the_server_alone(
+    opened: Opened, bao: OpenBao, through: ConnectProxy, canary: str
+) -> None:
+    opened.method.roles[opened.stores.folder].bound = [ROLE]
+    with VaultLogins(bao.address, bao.root_token, {"aws": opened.method}, tls=True) as secured:
+        driver = opened({**KEYS, "roleArn": ROLE}, address=secured.address, tls={"caBundle": secured.ca})
+        assert await opened.value(driver) == canary
+        message = await opened.refused(opened(KEYS, address=secured.address), Unavailable)
+        assert "signed by no authority" in message
+
+
 async def test_what_is_sent_holds_no_secret_key(opened: Opened, bao: OpenBao) -> None:
     with FaultProxy(opened.server.address) as front:
         await opened.value(opened(KEYS, address=front.address))
         sent = json.loads(next(one.body for one in front.requests if one.path == LOGIN))
     decoded = [b64decode(sent[f"iam_request_{part}"]).decode() for part in ("url", "body", "headers")]
     assert opened.stores.credentials["key"] not in "".join(decoded)
+
+
+def test_in_the_library_from_a_file(
+    opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, canary: str
+) -> None:
+    opened.method.server_id = "vault"
+    credentials = opened.stores.credentials
+    login = {"server_id": "vault", "access_key_id": credentials["id"], "secret_access_key": "${AWS_KEY_OF_TEST}"}
+    block = {"address": opened.server.address, "path": f"secret/{opened.stores.folder}", "role": opened.stores.folder}
+    path = tmp_path / "flow.config.json"
+    section = {"driver": "vault", "vault": {**block, "auth_method": "aws", "aws_login": login}}
+    path.write_text(json.dumps({"secrets": section}))
+    monkeypatch.setenv("AWS_KEY_OF_TEST", credentials["key"])
+    try:
+        with open_secrets_sync(path) as secrets:
+            assert secrets.get_secret("a") == canary
+    finally:
+        structlog.reset_defaults()  # the library sets it up
+    del login["access_key_id"]
+    path.write_text(json.dumps({"secrets": section}))
+    with pytest.raises(Invalid, match="aws_login: access_key_id and secret_access_key belong together"):
+        SecretsConfig.from_file(path)

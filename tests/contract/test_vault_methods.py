@@ -13,8 +13,8 @@ from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.tls import resolved
 from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing.certs import CertificateAuthority
+from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.conftest import secret_ref
-from tests.support.jwt import Issuer
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:

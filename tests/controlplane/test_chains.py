@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.model import names
+from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.controlplane.conftest import entry, spec, until
 from tests.support import faultproxy as faults
 from tests.support.api import condition, decoded
@@ -167,6 +168,32 @@ def test_a_link_whose_credential_lacks_is_down_and_comes_with_it(ns: Namespace, 
     ns.add_secret("login-main", {"token": main.token})
     degraded(ns, "False")
     ns.api.wait(ns.path("slack"), lambda found: found is not None and served_by(found) == {"token": "main"})
+
+
+def test_a_link_whose_authority_lacks_is_down_and_comes_with_it(ns: Namespace, main: Server, spare: Server) -> None:
+    trust = {"tls": {"caRef": {"kind": "ConfigMap", "name": "trust", "key": "ca.crt"}}}
+    ns.add_store("prod", chain(main.link(ns, "main") | trust, spare.link(ns, "spare")))
+    found = degraded(ns, "True")
+    assert found["status"]["providers"][0]["lastError"] == f"tls.caRef: ConfigMap {ns.name}/trust does not exist"
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    assert value(ns) == "spare"
+    ns.add_config_map("trust", {"ca.crt": CertificateAuthority().pem})
+    degraded(ns, "False", patience=30.0)
+    ns.api.wait(ns.path("slack"), lambda found: found is not None and served_by(found) == {"token": "main"})
+
+
+def test_a_chain_that_serves_by_all_links_is_not_given_up_for_a_credential_that_goes(
+    ns: Namespace, failover: str, main: Server
+) -> None:
+    ns.add("slack", spec(TOKEN, refreshInterval="1s"))
+    ns.ready("slack")
+    ns.api.delete(ns.secret_path("login-main"))
+    assert "login-main" in condition(ns.store_ready("prod", "False", reason="CredentialNotFound"))["message"]
+    time.sleep(WAIT + 2)  # the login lives, and its values stay
+    main.put("slack", token="main-2")
+    until(lambda: (ns.data("slack") or {})["token"] == "main-2")
+    assert served_by(ns.ready("slack")) == {"token": "main"}
 
 
 # When a value may be replaced.

@@ -10,7 +10,7 @@ import pytest
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
-from beemflow_secrets.testing.fakes.vaultlogins import Role, VaultLogins
+from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, Role, VaultLogins
 from tests.controlplane.conftest import entry, spec
 from tests.support.api import condition
 from tests.support.aws import ROLE, Aws
@@ -47,12 +47,11 @@ def server(bao: OpenBao, sts: Aws, folder: str) -> Iterator[VaultLogins]:
     """Vault, with a role for the test's folder; it has a way of its own to the Security Token Service."""
     assert sts.ca is not None
     bao.policy(folder, {f"secret/data/{folder}/*": ["read"]})
-    with (
-        FaultProxy(sts.address, ssl.create_default_context(cadata=sts.ca.pem)) as way,
-        VaultLogins(bao.address, bao.root_token, sts_endpoint=way.address, server_id="vault") as running,
-    ):
-        running.aws_roles[folder] = Role([folder], [USER, ROLE])
-        yield running
+    with FaultProxy(sts.address, ssl.create_default_context(cadata=sts.ca.pem)) as way:
+        method = AwsMethod(way.address, server_id="vault")
+        method.roles[folder] = Role([folder], [USER, ROLE])
+        with VaultLogins(bao.address, bao.root_token, {"aws": method}) as running:
+            yield running
 
 
 @pytest.fixture
@@ -130,6 +129,18 @@ def test_a_namespaced_store_logs_in_as_its_service_account(
 def planted(surroundings: dict[str, str], sts: Aws) -> dict[str, str]:
     """An operator's environment with keys that are good."""
     return {**surroundings, "AWS_ACCESS_KEY_ID": sts.access_key, "AWS_SECRET_ACCESS_KEY": sts.secret_key}
+
+
+def test_a_token_for_the_api_server_is_shown_to_nobody(
+    operator: Operator, ns: Namespace, server: VaultLogins, sts: Aws, folder: str
+) -> None:
+    ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "flows"}})
+    own = ns.api.create(paths.service_account_token(ns.name, "flows"), {"spec": {}})["spec"]["audiences"]
+    account = {"name": "flows", "audiences": own}
+    ns.add_store("prod", store(server, folder, roleArn=ROLE, serviceAccountRef=account))
+    found = ns.store_ready("prod", "False", reason="InvalidSpec")
+    assert "must not be those of this cluster's API server" in condition(found)["message"]
+    assert sts.operations == [] == server.asked
 
 
 @pytest.fixture

@@ -97,10 +97,10 @@ class ConnectProxy:
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            back.transport.abort()  # before the wait, which may be cancelled
             for one in both:
                 one.cancel()
             await asyncio.gather(*both, return_exceptions=True)
-            back.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
+from beemflow_secrets.testing.fakes.azure import FakeAzure
 from beemflow_secrets.testing.fakes.onepassword import OnePassword
 from tests.support.api import Api, Namespace, Object
 from tests.support.aws import Aws
@@ -45,6 +46,13 @@ def bao() -> Iterator[OpenBao]:
 def aws() -> Iterator[Aws]:
     """One server a worker; whoever takes it resets it first."""
     with Aws() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[FakeAzure]:
+    """One vault a worker; whoever takes it resets it first."""
+    with FakeAzure() as server:
         yield server
 
 

@@ -16,8 +16,10 @@ from beemflow_secrets.chain.loader import Loader
 from beemflow_secrets.chain.merge import Merge
 from beemflow_secrets.chain.multi import Failover, Link, Multi
 from beemflow_secrets.chain.policy import Policy
+from beemflow_secrets.chain.unresolved import Unresolved
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.registry import open_driver
+from beemflow_secrets.providers.tls import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,24 +37,31 @@ class Opened(NamedTuple):
     """What reads from a store.
 
     In it the links of a chain, None where there is one backend, the cache, if any, and what judges who may read.
+    `partial`: a link is down until what its `tls` refers to is there.
     """
 
     reader: SecretsProvider
     multi: Multi | None
     cache: Cache | None
     policy: Policy
+    partial: bool = False
 
 
-async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED) -> Opened:
+async def open_chain(
+    spec: StoreSpec, surroundings: Surroundings, audited: Audited = UNAUDITED, *, partly: bool = True
+) -> Opened:
     """Open a store, whose accesses are `audited`. Makes no call to a backend.
 
-    Raises Invalid, which names the link that is concerned.
+    Raises a SecretsError, which names the link that is concerned. `partly`: a link of a chain for which something is
+    missing that its `tls` refers to is down, as long as another can be opened.
     """
     drivers: list[Driver] = []
+    missing: list[SecretsError] = []
+    most = len(spec.backends) - 1 if partly else 0
     try:
         for path, _, backend in spec.backends:
             try:
-                drivers.append(await open_driver(backend, surroundings))
+                drivers.append(await _driver(backend, surroundings, missing, most=most))
             except SecretsError as error:
                 error.message = f"{path.removesuffix('.')}: {error.message}" if path else error.message
                 raise
@@ -66,7 +75,20 @@ async def open_chain(spec: StoreSpec, surroundings: Surroundings, audited: Audit
         link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
     ]
     multi = _strategy(spec.multi, links)
-    return _before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited)._replace(multi=multi)
+    whole = _before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited)
+    return whole._replace(multi=multi, partial=bool(missing))
+
+
+async def _driver(spec: StoreSpec, surroundings: Surroundings, missing: list[SecretsError], *, most: int) -> Driver:
+    """Open a driver; `missing` takes up why that cannot be done for now, and holds so many at most."""
+    try:
+        tls = await resolved(spec.tls, surroundings)
+    except SecretsError as error:
+        if len(missing) == most:
+            raise
+        missing.append(error)
+        return Unresolved(spec.driver, error)
+    return await open_driver(spec.model_copy(update={"tls": tls}), surroundings)
 
 
 def chain(driver: Driver, spec: StoreSpec, audited: Audited = UNAUDITED) -> SecretsProvider:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsSpec, Region
+from beemflow_secrets.model.azure import AzureSpec
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
@@ -19,7 +20,7 @@ from beemflow_secrets.model.vault import VaultSpec
 Timeout = Annotated[float, Between(shortest="1ms")]
 
 # Drivers whose blocks are called otherwise, and those that can do without one.
-_BLOCKS = {"1password": "onepassword", "aws-sm": "aws", "gcp-sm": "gcp"}
+_BLOCKS = {"1password": "onepassword", "aws-sm": "aws", "azure-kv": "azure", "gcp-sm": "gcp"}
 _LEFT_OUT = {"aws-sm": AwsSpec(), "gcp-sm": GcpSpec()}
 
 
@@ -123,6 +124,9 @@ class BackendSpec(Model):
     vault: VaultSpec | None = Field(
         default=None, description="For driver vault: how the server is reached, and how to log in there."
     )
+    azure: AzureSpec | None = Field(
+        default=None, description="For driver azure-kv: how the vault is reached, and how to log in for it."
+    )
     file: FileSpec | None = Field(default=None, description="For driver file: where the secrets stand.")
     kubernetes: KubernetesSpec | None = Field(
         default=None, description="For driver kubernetes: where the Secrets are, and who reads them."
@@ -133,6 +137,7 @@ class BackendSpec(Model):
 
     rules: ClassVar[tuple[Rule[Any], ...]] = (
         _belongs("aws-sm"),
+        *block_of("azure-kv"),
         _belongs("gcp-sm"),
         *block_of("vault"),
         *block_of("file"),

@@ -59,6 +59,12 @@ class Model(BaseModel):
         """Return the model itself, which never changes. pydantic copies a default for each model that has it."""
         return self
 
+    def has(self, field: str) -> bool:
+        """Whether a field, by the name that users write, is given."""
+        return any(
+            getattr(self, name) is not None for name, info in type(self).model_fields.items() if info.alias == field
+        )
+
     @model_validator(mode="after")
     def _check_rules(self) -> Self:
         broken = [

@@ -97,6 +97,11 @@ def compiled(regex: str) -> re.Pattern[str]:
     return re.compile(regex.replace("$", r"\Z"))
 
 
+def listed(names: tuple[str, ...], last: str) -> str:
+    """Write names as a sentence has them: `a, b or c`."""
+    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
 def quoted(text: str) -> str:
     """Write a regular expression as a CEL string."""
     return f"r'{text}'"

@@ -97,8 +97,8 @@ class ServiceAccountRef(Model):
         min_length=1,
         max_length=8,
         description="Whom the token is for. Default: the API server of this cluster, where that is who is asked or has "
-        "the token reviewed; for Vault's authMethod jwt: vault; for aws: sts.amazonaws.com; for gcp: the audience "
-        "beside it.",
+        "the token reviewed; for Vault's authMethod jwt: vault; for aws: sts.amazonaws.com; for azure: "
+        "api://AzureADTokenExchange; for gcp: the audience beside it.",
     )
     namespace: NamespaceName | None = Field(
         default=None,

@@ -49,4 +49,5 @@ RESOURCES_ONLY = {
     "namespaces": "it says which namespaces of a cluster may use a store; a file has no namespaces",
     "role_id_ref": "it refers to a Secret of a cluster; in a file the id itself stands in role_id",
     "service_account_ref": "it refers to a ServiceAccount of a cluster; a file has none",
+    "workload_identity": "it refers to a ServiceAccount of a cluster; a file has none",
 }

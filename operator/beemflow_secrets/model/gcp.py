@@ -12,7 +12,7 @@ from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.keys import CONTROL
 
 # One of them is how the store logs in; without any of them it does as the process does that it runs in.
-_LOGINS = ("serviceAccountKey", "serviceAccountKeyFile", "workloadIdentity")
+_LOGINS = ("serviceAccountKey", "workloadIdentity", "serviceAccountKeyFile")
 
 
 class WorkloadIdentity(Model):
@@ -68,7 +68,7 @@ class GcpSpec(Block):
                 [gcp.service_account_key, gcp.service_account_key_file, gcp.workload_identity].count(None)
                 >= len(_LOGINS) - 1
             ),
-            "takes one of serviceAccountKey, serviceAccountKeyFile and workloadIdentity",
+            "takes one of serviceAccountKey, workloadIdentity and serviceAccountKeyFile",
         ),
         Rule(
             "!has(self.workloadIdentity) || has(self.projectId)",

@@ -7,13 +7,23 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from beemflow_secrets.model.base import Model
-from beemflow_secrets.model.cel import KeysMatch
+from beemflow_secrets.model.cel import KeysMatch, Matches
 from beemflow_secrets.model.names import GROUP, MANAGED_BY_LABEL
 
 _DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{_DNS_LABEL}(\.{_DNS_LABEL})*$")]
 NamespaceName = Annotated[str, Field(min_length=1, max_length=63, pattern=f"^{_DNS_LABEL}$")]
+
+DATA_KEY = "^[-._a-zA-Z0-9]+$"
+NO_DATA_KEY = r"^\.(\.|$)"
+
+DataKey = Annotated[
+    str,
+    Field(min_length=1, max_length=253, pattern=DATA_KEY),
+    Matches(NO_DATA_KEY, "must neither be '.' nor begin with '..'", never=True),
+]
+"""A key of a Secret or ConfigMap."""
 
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
@@ -33,6 +43,13 @@ _LEGAL_KEYS = (
 Labels = Annotated[
     dict[str, Annotated[str, Field(max_length=63, pattern=rf"^({_NAME})?$")]], Field(max_length=64), *_LEGAL_KEYS
 ]
+TemplatedLabels = Annotated[
+    dict[str, Annotated[str, Field(max_length=1024, pattern=rf"^({_NAME})?$|\{{[{{%#]")]],
+    Field(max_length=64),
+    *_LEGAL_KEYS,
+]
+"""Labels whose values may be templates."""
+
 Annotations = Annotated[dict[str, Annotated[str, Field(max_length=32768)]], Field(max_length=64), *_LEGAL_KEYS]
 
 

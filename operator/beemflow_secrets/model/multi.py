@@ -13,7 +13,7 @@ from beemflow_secrets.model.tls import Tls
 
 MOST_LINKS = 8
 
-LinkDriver = Literal["1password", "aws-sm", "env", "file", "gcp-sm", "kubernetes", "vault"]
+LinkDriver = Literal["1password", "aws-sm", "azure-kv", "env", "file", "gcp-sm", "kubernetes", "vault"]
 
 
 def _no_chain(driver: object) -> object:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     THROTTLED = "Throttled"
     BACKEND_UNAVAILABLE = "BackendUnavailable"
+    INVALID_TEMPLATE = "InvalidTemplate"
     INVALID_SPEC = "InvalidSpec"
     TARGET_CONFLICT = "TargetConflict"
     WRITE_REFUSED = "WriteRefused"

@@ -1,6 +1,5 @@
 """What to read and which native Secret to write: spec and status of BeemFlowSecret."""
 
-import re
 from collections import Counter
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
@@ -8,42 +7,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from beemflow_secrets.model.base import Model
-from beemflow_secrets.model.cel import Matches, Rule
+from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
-from beemflow_secrets.model.meta import Annotations, Conditions, Labels, ObjectName, ObservedGeneration, StatusModel
+from beemflow_secrets.model.meta import Conditions, ObjectName, ObservedGeneration, StatusModel
 from beemflow_secrets.model.sources import DataEntry, DataFrom, StoreRef
+from beemflow_secrets.model.template import Template
 
 MOST_ENTRIES = (
     1000  # of data, in one resource; the API server's budget for rules counts every entry that could be there
 )
 MOST_SOURCES = 100  # of dataFrom
 MOST_ENTRIES_TOLD = 100  # in a status: more would bloat the object; `entriesOmitted` counts the rest
-
-# The API server fills or reads Secrets of these types by itself, and hands out rights for them.
-_TYPES_REFUSED = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
-
-
-class TemplateMetadata(Model):
-    """Labels and annotations of the Secret, beside those of the operator."""
-
-    labels: Labels = Field(default={}, description="Labels of the Secret.")
-    annotations: Annotations = Field(default={}, description="Annotations of the Secret.")
-
-
-class Template(Model):
-    """How the Secret looks."""
-
-    type: Annotated[
-        str,
-        Field(min_length=1, max_length=253),
-        Matches(
-            f"^({'|'.join(map(re.escape, _TYPES_REFUSED))})$",
-            f"must be none of {' and '.join(_TYPES_REFUSED)}: they give rights to whoever fills them",
-            never=True,
-        ),
-    ] = Field(default="Opaque", description="Type of the Secret. Default Opaque.")
-    metadata: TemplateMetadata = Field(default=TemplateMetadata(), description="Labels and annotations of the Secret.")
-
 
 _WRITES_WHOLE = "!has(self.creationPolicy) || self.creationPolicy in ['Owner', 'Orphan']"
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
-from beemflow_secrets.model.meta import ObjectName
+from beemflow_secrets.model.meta import DataKey, ObjectName
 
 
 class StoreRef(Model):
@@ -106,11 +106,7 @@ class SourceRef(Model):
 class DataEntry(Model):
     """One key of the Secret, and where its value comes from."""
 
-    secret_key: Annotated[
-        str,
-        Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$"),
-        Matches(r"^\.(\.|$)", "must neither be '.' nor begin with '..'", never=True),
-    ] = Field(description="Key in the Secret's data.")
+    secret_key: DataKey = Field(description="Key in the Secret's data.")
     remote_ref: RemoteRef = Field(description="What to read.")
     source_ref: SourceRef | None = Field(default=None, description="Read from another store than secretStoreRef's.")
 

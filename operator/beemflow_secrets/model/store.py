@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsSpec
+from beemflow_secrets.model.azure import AzureSpec
 from beemflow_secrets.model.backend import BackendSpec, Retry, Timeout, block_of
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cache import Cache
@@ -29,6 +30,7 @@ __all__ = [
     "LEAVE_NAMESPACE_OUT",
     "AccessPolicy",
     "AwsSpec",
+    "AzureSpec",
     "Backend",
     "CaRef",
     "ClientCertificate",
@@ -53,7 +55,7 @@ LEAVE_NAMESPACE_OUT = "must be left out: a namespaced store refers to objects of
 LEAVE_NAMESPACES_OUT = "must be left out: a namespaced store serves its own namespace"
 
 
-OwnDriver = Literal["1password", "aws-sm", "env", "file", "gcp-sm", "kubernetes", "multi", "vault"]
+OwnDriver = Literal["1password", "aws-sm", "azure-kv", "env", "file", "gcp-sm", "kubernetes", "multi", "vault"]
 
 MOST_CRITICAL_KEYS = 100
 
@@ -97,8 +99,8 @@ class StoreSpec(BackendSpec):
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
         description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
-        "gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect server. "
-        "kubernetes: native Secrets, of this cluster or of another one. "
+        "azure-kv: Azure Key Vault. gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect "
+        "server. kubernetes: native Secrets, of this cluster or of another one. "
         "multi: a chain of several. env: environment variables of the operator. file: files that the operator has. "
         "These two are for a BeemFlowClusterSecretStore only. Default env.",
     )
@@ -135,6 +137,8 @@ class StoreSpec(BackendSpec):
         ),
         *encryption("aws", "endpoint"),
         *encryption("aws", "sts_endpoint", secrets=False),
+        *encryption("azure", "vault_url"),
+        *encryption("azure", "authority", secrets=False),
         *encryption("gcp", "endpoint"),
         *encryption("vault", "address"),
         *encryption("kubernetes", "server"),

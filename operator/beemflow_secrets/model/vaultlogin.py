@@ -6,8 +6,9 @@ from pydantic import Field
 
 from beemflow_secrets.model.aws import AwsIdentity, Region
 from beemflow_secrets.model.block import Block
-from beemflow_secrets.model.cel import Matches, Rule
+from beemflow_secrets.model.cel import Matches, Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.entra import ClientId, TenantId
 from beemflow_secrets.model.keys import CONTROL
 
 # What travels in a header or a login: ASCII that is seen.
@@ -32,14 +33,11 @@ _METHODS = {
     ("roleId", "roleIdRef", "secretId"): ("approle",),
     ("serviceAccountRef",): ("kubernetes", "jwt"),
     ("jwt",): ("jwt",),
-    ("role",): ("kubernetes", "jwt", "cert", "aws"),
+    ("role",): ("kubernetes", "jwt", "cert", "aws", "azure"),
     ("username", "password"): ("userpass",),
     ("awsLogin",): ("aws",),
+    ("azureLogin",): ("azure",),
 }
-
-
-def _listed(names: tuple[str, ...], last: str) -> str:
-    return f" {last} ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _belongs(fields: tuple[str, ...]) -> "Rule[VaultLogin]":
@@ -48,7 +46,7 @@ def _belongs(fields: tuple[str, ...]) -> "Rule[VaultLogin]":
     return Rule(
         f"{_METHOD} in {list(methods)} || !({' || '.join(f'has(self.{field})' for field in fields)})",
         lambda vault: vault.auth_method in methods or not any(vault.has(field) for field in fields),
-        f"{_listed(fields, 'and')} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {_listed(methods, 'or')}",
+        f"{listed(fields, 'and')} {'belong' if len(fields) > 1 else 'belongs'} to authMethod {listed(methods, 'or')}",
     )
 
 
@@ -57,7 +55,7 @@ def _needs(method: str, fields: tuple[str, ...]) -> "Rule[VaultLogin]":
     return Rule(
         f"{_METHOD} != '{method}' || {' && '.join(f'has(self.{field})' for field in fields)}",
         lambda vault: vault.auth_method != method or all(vault.has(field) for field in fields),
-        f"authMethod {method} needs {_listed(fields, 'and')}",
+        f"authMethod {method} needs {listed(fields, 'and')}",
     )
 
 
@@ -85,18 +83,77 @@ class AwsLogin(AwsIdentity):
     )
 
 
+class AzureLogin(Block):
+    """Who logs in by authMethod azure: whom a token of Microsoft Entra ID names."""
+
+    resource: Annotated[str, Field(min_length=1, max_length=512, pattern="^[!-~]+$")] | None = Field(
+        default=None,
+        description="Whom the token is for: the resource of the server's auth/azure/config, letter by letter. "
+        "Default https://management.azure.com/.",
+    )
+    tenant_id: TenantId | None = Field(
+        default=None,
+        description="The tenant that the application is registered in, by its id or a domain, for clientSecret and "
+        "serviceAccountRef. Default: none, and the machine's identity has its own.",
+    )
+    client_id: ClientId | None = Field(
+        default=None,
+        description="The id of the application that logs in; without clientSecret and serviceAccountRef that of one of "
+        "several identities of the machine. Default: the machine's own.",
+    )
+    client_secret: CredentialRef | None = Field(
+        default=None, description="The application's client secret. Default: none."
+    )
+    service_account_ref: ServiceAccountRef | None = Field(
+        default=None,
+        description="The ServiceAccount to log in as, which the application trusts. Its default audience is "
+        "api://AzureADTokenExchange. Default, as without clientSecret: a cluster store logs in as the operator's "
+        "machine.",
+    )
+
+    rules: ClassVar[tuple["Rule[AzureLogin]", ...]] = (
+        Rule(
+            "!has(self.clientSecret) || !has(self.serviceAccountRef)",
+            lambda azure: azure.client_secret is None or azure.service_account_ref is None,
+            "takes one of clientSecret and serviceAccountRef",
+        ),
+        Rule(
+            "!(has(self.clientSecret) || has(self.serviceAccountRef)) || (has(self.tenantId) && has(self.clientId))",
+            lambda azure: azure.ambient or (azure.tenant_id is not None and azure.client_id is not None),
+            "clientSecret or serviceAccountRef needs tenantId and clientId",
+        ),
+        Rule(
+            "!has(self.tenantId) || has(self.clientSecret) || has(self.serviceAccountRef)",
+            lambda azure: azure.tenant_id is None or not azure.ambient,
+            "tenantId belongs to clientSecret or serviceAccountRef",
+        ),
+    )
+
+    @property
+    def ambient(self) -> bool:
+        """Whether it logs in as the machine that the process runs on."""
+        return self.client_secret is None and self.service_account_ref is None
+
+    @property
+    def lack(self) -> str | None:
+        """Say what it needs, so that nothing of the operator's own is used."""
+        if not self.ambient:
+            return None
+        return "needs clientSecret or serviceAccountRef: without them the operator itself would log in"
+
+
 class VaultLogin(Block):
     """How to log in."""
 
-    auth_method: Literal["token", "approle", "kubernetes", "jwt", "cert", "userpass", "aws"] = Field(
+    auth_method: Literal["token", "approle", "kubernetes", "jwt", "cert", "userpass", "aws", "azure"] = Field(
         default="token",
-        description="How to log in: token, approle, kubernetes, jwt, userpass, aws, or cert, which shows "
+        description="How to log in: token, approle, kubernetes, jwt, userpass, aws, azure, or cert, which shows "
         "tls.clientCertificate. Default token.",
     )
     role: Visible | None = Field(
         default=None,
-        description="The role to log in as, for authMethod kubernetes, jwt, aws and cert (there it is called the "
-        "certificate's name). Default beemflow.",
+        description="The role to log in as, for authMethod kubernetes, jwt, aws, azure and cert (there it is called "
+        "the certificate's name). Default beemflow.",
     )
     mount_path: Path | None = Field(
         default=None, description="Where the auth method is mounted. Default: its name, such as approle."
@@ -126,6 +183,12 @@ class VaultLogin(Block):
         "cluster store logs in as the operator.",
     )
 
+    azure_login: AzureLogin | None = Field(
+        default=None,
+        description="Who logs in, for authMethod azure. Default, as without clientSecret and serviceAccountRef in it: "
+        "a cluster store logs in as the operator's machine.",
+    )
+
     rules: ClassVar[tuple["Rule[Any]", ...]] = (
         Rule(
             f"{_METHOD} != 'token' || has(self.token)",
@@ -144,19 +207,14 @@ class VaultLogin(Block):
         ),
     )
 
-    def has(self, field: str) -> bool:
-        """Whether a field, by the name that users write, is given."""
-        return any(
-            getattr(self, name) is not None for name, info in type(self).model_fields.items() if info.alias == field
-        )
-
     @property
     def lack(self) -> str | None:
         """Say what it needs, so that nothing of the operator's own is used."""
         match self.auth_method:
             case "kubernetes" if self.service_account_ref is None:
                 return "authMethod kubernetes needs serviceAccountRef: without it the operator itself would log in"
-            case "aws":
-                lack = (self.aws_login or AwsLogin()).lack
-                return f"awsLogin {lack}" if lack else None
+            case "aws" if lack := (self.aws_login or AwsLogin()).lack:
+                return f"awsLogin {lack}"
+            case "azure" if lack := (self.azure_login or AzureLogin()).lack:
+                return f"azureLogin {lack}"
         return None

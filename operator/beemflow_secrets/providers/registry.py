@@ -11,7 +11,6 @@ from beemflow_secrets.model.section import OWN_DRIVERS, Section
 from beemflow_secrets.providers.added import AddedDriver
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Invalid, SecretsError
-from beemflow_secrets.providers.tls import resolved
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 DRIVERS: dict[str, tuple[str, str, str | None]] = {
     "1password": ("beemflow_secrets.providers.onepassword", "OnePasswordDriver", None),
     "aws-sm": ("beemflow_secrets.providers.aws", "AwsDriver", "aws"),
+    "azure-kv": ("beemflow_secrets.providers.azure", "AzureDriver", "azure"),
     "env": ("beemflow_secrets.providers.env", "EnvDriver", None),
     "file": ("beemflow_secrets.providers.file", "FileDriver", None),
     "gcp-sm": ("beemflow_secrets.providers.gcp", "GcpDriver", "gcp"),
@@ -33,7 +33,10 @@ DRIVERS: dict[str, tuple[str, str, str | None]] = {
 
 
 # Logins of a cloud in another's driver, by Vault's authMethod: (module, the extra that brings what it imports)
-_LOGINS = {"aws": ("beemflow_secrets.providers.vault.awslogin", "aws")}
+_LOGINS = {
+    "aws": ("beemflow_secrets.providers.vault.awslogin", "aws"),
+    "azure": ("beemflow_secrets.providers.vault.azurelogin", "azure"),
+}
 
 GROUP = "beemflow_secrets.drivers"
 """The entry points by which installed packages add drivers."""
@@ -47,9 +50,8 @@ def added_drivers() -> dict[str, EntryPoint]:
 async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
     """Make the driver that `spec` names. Calls no backend. Raises Invalid, naming the extra where one is missing.
 
-    What `spec.tls` refers to is read before: AuthFailed where a credential is not there, else as `tls.resolved` says.
+    What `spec.tls` refers to stands in its place already (`tls.resolved`).
     """
-    spec = spec.model_copy(update={"tls": await resolved(spec.tls, surroundings)})
     if spec.driver not in DRIVERS:
         return await _open_added(spec, surroundings)
     module, name, extra = DRIVERS[spec.driver]

@@ -71,15 +71,22 @@ class Wire:
 
     `tls` says whom to trust where the address is https://; `headers` go with every request; `endpoints` says whether
     the store may connect there. Raises EndpointNotAllowed where the address itself says that it may not, and Invalid
-    where the environment names a proxy that is none. A proxy resolves the server's name by itself.
+    where the environment names a proxy that is none. A proxy resolves the server's name by itself; none is asked
+    with `direct`.
     """
 
     def __init__(
-        self, address: str, tls: ssl.SSLContext | None, headers: Mapping[str, str], *, endpoints: Endpoints
+        self,
+        address: str,
+        tls: ssl.SSLContext | None,
+        headers: Mapping[str, str],
+        *,
+        endpoints: Endpoints,
+        direct: bool = False,
     ) -> None:
         endpoints.check(address)
         try:
-            self._proxy = proxy_for(address)
+            self._proxy = None if direct else proxy_for(address)
         except BadProxy as error:
             raise Invalid(str(error)) from None
         self._endpoints = endpoints if self._proxy is None else EVERYWHERE  # the proxy's own address is nobody's choice

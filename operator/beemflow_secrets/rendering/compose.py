@@ -64,7 +64,7 @@ class Composed:
 
     `gone` are the keys that were read before and are no more in the backend; with deletionPolicy Delete it is empty, or
     they are all. `omitted` are optional keys of the Secret for which nothing was found. `marks` are those of the
-    sources that were read, now or before.
+    sources that were read, now or before. `labels` and `annotations` are those that the template asks for.
     """
 
     data: dict[str, bytes] = field(repr=False)
@@ -72,6 +72,8 @@ class Composed:
     gone: tuple[str, ...] = ()
     omitted: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
 class Unusable(Exception):

@@ -41,7 +41,7 @@ def store(error: SecretsError | None, *, opened: bool = True) -> Store:
     if opened:
         backend = Backend()
         chain = Opened(backend, None, None, Policy(backend, ()))
-        made.opened = made.newest = OpenStore(chain, StoreSpec.model_validate(SPEC))
+        made.opened = made.newest = OpenStore(chain, StoreSpec.model_validate(SPEC), partial=False)
     made.verdict = judge(error) if error is not None else SERVING
     return made
 

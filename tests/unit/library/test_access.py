@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,3 +106,24 @@ def test_the_policies_of_the_brief_load() -> None:
     ).access_policies
     assert policies[0].required_roles == ["finance-admin"]
     assert policies[0].allowed_actions is None
+
+
+@pytest.mark.parametrize(
+    ("policies", "said"),
+    [
+        ([{"allowed_actions": ["write"]}], "no access policy of the store lets anybody read it"),
+        ([{"secret_patterns": ["nothing"]}], "no access policy of the store lets flow 'finance/pay' read it"),
+        ([{"required_roles": ["nobody-has-it"]}], "no access policy of the store lets flow 'finance/pay' read it"),
+    ],
+    ids=["no reading", "no secret", "a role nobody has"],
+)
+def test_a_file_whose_policies_allow_nothing_says_so_at_every_read(
+    tmp_path: Path, policies: list[dict[str, Any]], said: str
+) -> None:
+    path = tmp_path / "flow.config.json"
+    path.write_text(json.dumps({"secrets": {"driver": "env", "access_policies": policies}}))
+    with open_secrets_sync(path, flow="finance/pay", roles=["admin"]) as secrets:
+        for key in ("OPEN", "STRIPE_KEY", "MISSING"):
+            with pytest.raises(Denied, match=f"{key}: {said}"):
+                secrets.get_secret(key)
+        secrets.health_check()  # the store itself serves

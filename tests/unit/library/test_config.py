@@ -247,6 +247,10 @@ def drivers() -> str:
          "secrets.multi.conflict_policy: conflict_policy belongs to strategy merge"),
         ({"driver": "multi", "multi": {"strategy": "merge", "providers": [{"driver": "file"}, {"options": {"a": 1}}]}},
          "secrets.multi.providers[0]: driver file needs the block file; secrets.multi.providers[1].options: options"),
+        ({"driver": "gcp-sm", "gcp": {"service_account_key": "a", "service_account_key_file": "b"}},
+         "secrets.gcp: takes one of service_account_key and service_account_key_file"),
+        ({"driver": "gcp-sm", "gcp": {"workload_identity": {"audience": "a"}}},
+         "secrets.gcp.workload_identity: belongs to resources alone: it refers to a ServiceAccount"),
         ({"drvier": "env"}, "secrets.drvier: is not a known field (it holds a string); did you mean driver?"),
         ({"secrets": {1: 2}}, "secrets.1: is not a known field (it holds a number)"),
     ],
@@ -255,7 +259,7 @@ def test_a_mistake_is_told_in_the_files_spelling(section: dict[str, Any], messag
     assert message in fault(section)
 
 
-@pytest.mark.parametrize("driver", ["azure-kv", "no-such"])
+@pytest.mark.parametrize("driver", ["azure", "no-such"])
 def test_a_driver_of_later_is_unknown_as_any(driver: str) -> None:
     assert fault({"driver": driver}).startswith(f"secrets.driver: must be {drivers()} (got a string)")
 

@@ -90,6 +90,23 @@ def aws_role(**fields: Any) -> Spec:
     return aws(**{"accessKeyId": None, "secretAccessKey": None, **role, **fields})
 
 
+def azure(**fields: Any) -> Spec:
+    """An Azure store; a field of the block that is None is left out."""
+    block = {"vaultUrl": "https://v.vault.azure.net", "tenantId": "t-1", "clientId": "c-1", "clientSecret": token()}
+    given = {name: value for name, value in {**block, **fields}.items() if value is not None}
+    return {"driver": "azure-kv", "azure": given}
+
+
+def azure_by(method: str, **fields: Any) -> Spec:
+    return azure(**{"authMethod": method, "tenantId": None, "clientId": None, "clientSecret": None, **fields})
+
+
+def azure_account(**fields: Any) -> Spec:
+    """An Azure store that logs in as a ServiceAccount."""
+    who = {"tenantId": "t-1", "clientId": "c-1", "serviceAccountRef": account()}
+    return azure_by("workload_identity", **{**who, **fields})
+
+
 def gcp(**fields: Any) -> Spec:
     """A Google store; a field of the block that is None is left out."""
     block = {"projectId": "my-project-123", "serviceAccountKey": token(), **fields}
@@ -108,6 +125,12 @@ def by(method: str, **fields: Any) -> Spec:
 
 def by_aws(**fields: Any) -> Spec:
     return by("aws", awsLogin=fields)
+
+
+def by_azure(**fields: Any) -> Spec:
+    """A Vault store that logs in by a token of Entra ID; a field of the block that is None is left out."""
+    given = {"tenantId": "company.onmicrosoft.com", "clientId": "3f0b8e4c-7d6a", **fields}
+    return by("azure", azureLogin={name: value for name, value in given.items() if value is not None})
 
 
 def kubernetes(**fields: Any) -> Spec:
@@ -150,6 +173,11 @@ def serving(**namespaces: Any) -> Spec:
 
 def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
+
+
+def source(kind: str, *items: Spec, **fields: Any) -> Spec:
+    """A source of templates; one item that is all default, where none is given."""
+    return {kind: {"name": "templates", "items": list(items) or [{"key": "config.ini"}]}, **fields}
 
 
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
@@ -201,6 +229,20 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {"driver": "aws-sm", "aws": {"profile": "prod admin", "roleArn": "arn:aws:iam::123456789012:role/x"}}),
     (CLUSTER, chain({"driver": "aws-sm", "region": "us-west-2"}, {"prefix": "FALLBACK_"})),
     (STORE, aws(endpoint="http://v", stsEndpoint="http://v") | {"tls": {"allowPlaintext": True}}),
+    (STORE, azure(vaultUrl="https://beemflow-secrets.vault.azure.net/", tenantId="contoso.onmicrosoft.com")),
+    (STORE, azure(authMethod="service_principal", authority="https://login.microsoftonline.us/")),
+    (STORE, azure(vaultUrl="http://localhost:8443", authority="http://127.0.0.1:1") | {"prefix": "beemflow/prod/"}),
+    (STORE, azure(vaultUrl="http://v", authority="http://a") | {"tls": {"allowPlaintext": True}}),
+    (STORE, azure(authority="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
+    (STORE, azure_account()),
+    (STORE, azure_account(serviceAccountRef=account(audiences=["api://AzureADTokenExchange"]), authority="https://a")),
+    (CLUSTER, azure_account(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, azure_by("workload_identity")),
+    (CLUSTER, azure_by("workload_identity", tenantId="t-1", clientId="c-1", authority="https://a")),
+    (CLUSTER, azure_by("msi")),
+    (CLUSTER, azure_by("msi", clientId="00000000-0000-0000-0000-000000000000")),
+    (CLUSTER, azure_by("cli", tenantId="t-1")),
+    (CLUSTER, chain(azure_by("msi"), {"prefix": "FALLBACK_"})),
     (STORE, aws(stsEndpoint="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}}),
     (STORE, gcp()),
     (STORE, gcp(projectId=None)),  # the key has one
@@ -225,6 +267,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (STORE, by("aws", awsLogin={"accessKeyId": token(), "secretAccessKey": token()}, role="web", mountPath="a/b")),
     (CLUSTER, by_aws(serviceAccountRef=account(namespace="x", audiences=["a"]), roleArn=ROLE)),
     (CLUSTER, by("aws")),
+    (STORE, by_azure(clientSecret=token(), resource="api://vault")),
+    (STORE, by_azure(serviceAccountRef=account(audiences=["api://AzureADTokenExchange"]))),
+    (CLUSTER, by_azure(serviceAccountRef=account(namespace="x"))),
+    (CLUSTER, by("azure", role="web", mountPath="azure/eu")),
+    (CLUSTER, by_azure(tenantId=None)),
     (CLUSTER, by_aws(roleArn=ROLE)),
     (STORE, kubernetes(serviceAccountRef=account())),
     (STORE, kubernetes(token=token(), namespace="team-a")),
@@ -284,6 +331,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, templated(data={"config.ini": "token={{ secrets.token }}\n", "a": ""}, mergePolicy="Merge")),
+    (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
+    (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
 ]
 
@@ -476,8 +526,8 @@ WRONG: list[Wrong] = [
         "role beside password",
         STORE,
         by("userpass", username="u", password=token(), role="r"),
-        "role belongs to authMethod kubernetes, jwt, cert or aws",
-        "role belongs to authMethod kubernetes, jwt, cert or aws",
+        "role belongs to authMethod kubernetes, jwt, cert, aws or azure",
+        "role belongs to authMethod kubernetes, jwt, cert, aws or azure",
     ),
     Wrong(
         "user beside JWT",
@@ -526,6 +576,31 @@ WRONG: list[Wrong] = [
     ),
     Wrong("header in a server id", STORE, by_aws(serverId="a\r\nX: b"), "spec.vault.awsLogin.serverId: ", "serverId"),
     Wrong("no region for a login", STORE, by_aws(region="eu west"), "spec.vault.awsLogin.region", "awsLogin.region"),
+    Wrong(
+        "Azure beside AWS", CLUSTER, by("aws", azureLogin={}), "azureLogin belongs to authMethod az", "azureLogin belo"
+    ),
+    Wrong(
+        "plain client secret", STORE, by_azure(clientSecret=CANARY), "azureLogin.clientSecret: must be", "azureLogin"
+    ),
+    Wrong(
+        "client secret and account",
+        STORE,
+        by_azure(clientSecret=token(), serviceAccountRef=account()),
+        "spec.vault.azureLogin: takes one of clientSecret and",
+        "takes one of clientSecret and",
+    ),
+    Wrong(
+        "no client", STORE, by_azure(clientSecret=token(), clientId=None), "needs tenantId and", "needs tenantId and"
+    ),
+    Wrong(
+        "no tenant", STORE, by_azure(serviceAccountRef=account(), tenantId=None), "needs tenantId a", "needs tenantId"
+    ),
+    Wrong(
+        "tenant of a machine", CLUSTER, by_azure(), "tenantId belongs to clientSecret", "tenantId belongs to clientS"
+    ),
+    Wrong(
+        "blank in a resource", STORE, by_azure(clientSecret=token(), resource="a b"), "azureLogin.resource", "resource"
+    ),
     Wrong("profile for a login", STORE, by_aws(profile="x"), "awsLogin.profile: is not a known", "profile"),
     Wrong("no audience", STORE, kubernetes(serviceAccountRef=account(audiences=[])), "at least 1", "audiences"),
     Wrong("blank audience", STORE, kubernetes(serviceAccountRef=account(audiences=["a b"])), "audiences[0]", "aud"),
@@ -577,6 +652,91 @@ WRONG: list[Wrong] = [
     Wrong("external id, no role", STORE, aws(externalId="ab"), "externalId belongs to ro", "externalId belongs to ro"),
     Wrong("short external id", STORE, aws_role(externalId="a"), "spec.aws.externalId", "spec.aws.externalId"),
     Wrong("no region", STORE, {**aws(), "region": None}, "aws-sm needs region", "aws-sm needs region"),
+    Wrong("azure by its short name", STORE, azure() | {"driver": "azure"}, "did you mean azure-kv?", "spec.driver"),
+    Wrong(
+        "azure without its block", STORE, {"driver": "azure-kv"}, "azure-kv needs the block az", "azure-kv needs the"
+    ),
+    Wrong(
+        "block azure alone", CLUSTER, {"azure": azure_by("msi")["azure"]}, "spec.azure: the block azure", "belongs to"
+    ),
+    Wrong("no vault", STORE, azure(vaultUrl=None), "spec.azure.vaultUrl: is required", "vaultUrl"),
+    Wrong("vault by its name", STORE, azure(vaultUrl="company"), "spec.azure.vaultUrl: must be http", "vaultUrl"),
+    Wrong(
+        "plain client secret", STORE, azure(clientSecret=CANARY), "spec.azure.clientSecret: must be an", "clientSecret"
+    ),
+    Wrong(
+        "no client secret",
+        STORE,
+        azure(clientSecret=None),
+        "which is the default, needs tenantId",
+        "needs tenantId, cl",
+    ),
+    Wrong(
+        "no tenant",
+        STORE,
+        azure(tenantId=None, authMethod="service_principal"),
+        "needs tenantId, cl",
+        "needs tenantId, cl",
+    ),
+    Wrong("no client", STORE, azure(clientId=None), "needs tenantId, clientId and", "needs tenantId, clientId and"),
+    Wrong("tenant that is none", STORE, azure(tenantId="a/b"), "spec.azure.tenantId", "spec.azure.tenantId"),
+    Wrong("tenant that leads up", STORE, azure(tenantId=".."), "spec.azure.tenantId", "spec.azure.tenantId"),
+    Wrong("client that is none", STORE, azure(clientId="a b"), "spec.azure.clientId", "spec.azure.clientId"),
+    Wrong("method that is none", STORE, azure_by("password"), "spec.azure.authMethod: must be 'msi'", "authMethod"),
+    Wrong(
+        "secret of a machine",
+        CLUSTER,
+        azure_by("msi", clientSecret=token(namespace="x")),
+        "clientSecret belongs to",
+        "clientSecret belongs",
+    ),
+    Wrong("tenant of a machine", CLUSTER, azure_by("msi", tenantId="t"), "tenantId belongs to", "tenantId belongs to"),
+    Wrong("client of the CLI", CLUSTER, azure_by("cli", clientId="c"), "clientId belongs to", "clientId belongs to"),
+    Wrong(
+        "authority of a machine",
+        CLUSTER,
+        azure_by("msi", authority="https://a"),
+        "authority belongs to",
+        "authority bel",
+    ),
+    Wrong(
+        "account with a secret",
+        STORE,
+        azure(serviceAccountRef=account()),
+        "serviceAccountRef belongs to",
+        "serviceAccountRef bel",
+    ),
+    Wrong(
+        "account, no tenant",
+        STORE,
+        azure_account(tenantId=None),
+        "serviceAccountRef needs t",
+        "serviceAccountRef needs",
+    ),
+    Wrong(
+        "account, no client",
+        STORE,
+        azure_account(clientId=None),
+        "serviceAccountRef needs t",
+        "serviceAccountRef needs",
+    ),
+    Wrong(
+        "vault, plaintext", STORE, azure(vaultUrl="http://v"), "spec.azure.vaultUrl: http:// sends", "azure.vaultUrl"
+    ),
+    Wrong(
+        "authority, plaintext",
+        STORE,
+        azure(authority="http://a"),
+        "spec.azure.authority: http:// se",
+        "azure.authority",
+    ),
+    Wrong(
+        "azure, pins without TLS",
+        STORE,
+        azure(vaultUrl="http://localhost") | {"tls": {"pinnedCertificates": [PIN]}},
+        "need an https:// address",
+        "need an https:// address",
+    ),
     Wrong("region that is none", STORE, aws(region="eu west"), "spec.aws.region", "spec.aws.region"),
     Wrong("region that is none, here", STORE, aws() | {"region": "EU"}, "spec.region", "spec.region"),
     Wrong("no ARN", STORE, aws(roleArn="reader"), "must be the ARN of a role", "must be the ARN of a role"),
@@ -804,6 +964,44 @@ WRONG: list[Wrong] = [
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
     ),
+    Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),
+    Wrong(
+        "template key", SECRET, templated(data={"a/b": "x"}), "must have keys of letters", "must have keys of letters"
+    ),
+    Wrong("template of dots", SECRET, templated(data={"..a": "x"}), "that begins with '..'", "that begins with '..'"),
+    Wrong("long template key", SECRET, templated(data={"a" * 254: "x"}), "keys of up to 253", "keys of up to 253"),
+    Wrong("template of a number", SECRET, templated(data={"a": 1}), "template.data.a: must be", "template.data.a"),
+    Wrong("mergePolicy", SECRET, templated(mergePolicy="merge"), "did you mean Merge?", "template.mergePolicy"),
+    Wrong("engine", SECRET, templated(engineVersion="v2"), "engineVersion: is not a known", "engineVersion"),
+    Wrong("no source", SECRET, templated(templateFrom=[{}]), "takes exactly one of configMap", "takes exactly one of"),
+    Wrong(
+        "two sources",
+        SECRET,
+        templated(templateFrom=[{**source("configMap"), **source("secret")}]),
+        "templateFrom[0]: takes exactly one of",
+        "takes exactly one of",
+    ),
+    Wrong(
+        "no items",
+        SECRET,
+        templated(templateFrom=[{"configMap": {"name": "a", "items": []}}]),
+        "configMap.items: ",
+        "configMap.items",
+    ),
+    Wrong(
+        "templateAs",
+        SECRET,
+        templated(templateFrom=[source("secret", {"key": "a", "templateAs": "Keys"})]),
+        "items[0].templateAs: must be",
+        "items[0].templateAs",
+    ),
+    Wrong(
+        "template target",
+        SECRET,
+        templated(templateFrom=[source("secret", target="labels")]),
+        "did you mean Labels?",
+        "templateFrom[0].target",
+    ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
 ]
@@ -824,6 +1022,17 @@ WRONG_SCOPE: list[Wrong] = [
         "must be left out",
     ),
     Wrong("keys of elsewhere", STORE, aws(accessKeyId=token(namespace="x")), "spec.aws.accessKeyId.s", "must be left"),
+    Wrong(
+        "secret of elsewhere",
+        STORE,
+        azure(clientSecret=token(namespace="x")),
+        "azure.clientSecret.secretKeyRef.namespace: must be left",
+        "must be left",
+    ),
+    Wrong("secret of nowhere", CLUSTER, azure(), "spec.azure.clientSecret.secretKeyRef.namespace: is req", "namespace"),
+    Wrong(
+        "account of nowhere, azure", CLUSTER, azure_account(), "azure.serviceAccountRef.namespace: is r", "namespace"
+    ),
     Wrong("keys of nowhere", CLUSTER, aws(), "spec.aws.accessKeyId.secretKeyRef.namespace: is req", "namespace"),
     Wrong(
         "keys for a login of elsewhere",
@@ -838,6 +1047,13 @@ WRONG_SCOPE: list[Wrong] = [
         by_aws(serviceAccountRef=account(), roleArn=ROLE),
         "spec.vault.awsLogin.serviceAccountRef.namespace: is required",
         "serviceAccountRef.namespace",
+    ),
+    Wrong(
+        "client secret of elsewhere",
+        STORE,
+        by_azure(clientSecret=token(namespace="x")),
+        "spec.vault.azureLogin.clientSecret.secretKeyRef.namespace: must be left out",
+        "must be left out",
     ),
     Wrong("account of nowhere, aws", CLUSTER, aws_role(), "spec.aws.serviceAccountRef.namespace: is r", "namespace"),
     Wrong(
@@ -917,6 +1133,8 @@ WRONG_SCOPE: list[Wrong] = [
     Wrong("the operator's name", STORE, kubernetes_login(), "no identity is lent", None),
     Wrong("the operator's keys", STORE, by("aws"), "spec.vault: awsLogin needs accessKeyId or serviceAcc", None),
     Wrong("the operator's keys for a role", STORE, by_aws(roleArn=ROLE), "no identity is lent", None),
+    Wrong("the operator's machine", STORE, by("azure"), "spec.vault: azureLogin needs clientSecret or servic", None),
+    Wrong("one of the machine's identities", STORE, by_azure(tenantId=None), "no identity is lent", None),
     Wrong("the operator's keys in a link", STORE, chain(by_aws()), "providers[0].vault: awsLogin needs acc", None),
     Wrong("env in a namespaced store", STORE, {}, "spec.driver: env reads the operator's own environment", None),
     Wrong("file in a namespaced store", STORE, files("/a"), "spec.driver: file reads the operator's own files", None),

@@ -118,7 +118,9 @@ def test_the_texts_name_every_default() -> None:
     required |= {"connectHost", "connectToken"}
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
+    by_choice |= {"azure", "vaultUrl", "clientSecret"}
     required |= {"audience"}
+    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items"}
     by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
@@ -182,6 +184,8 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
             *(f"vault.{name}.secretKeyRef" for name in ("token", "roleIdRef", "secretId", "password", "jwt")),
             "onepassword.connectToken.secretKeyRef",
             *(f"tls.clientCertificate.{name}.secretKeyRef" for name in ("certificate", "key")),
+            "azure.clientSecret.secretKeyRef",
+            "azure.serviceAccountRef",
             "tls.caRef",
             "kubernetes.token.secretKeyRef",
             "gcp.serviceAccountKey.secretKeyRef",
@@ -189,6 +193,8 @@ def test_the_two_kinds_of_store_differ_in_credentials_alone() -> None:
             "aws.serviceAccountRef",
             "vault.serviceAccountRef",
             "vault.awsLogin.serviceAccountRef",
+            "vault.azureLogin.clientSecret.secretKeyRef",
+            "vault.azureLogin.serviceAccountRef",
             "kubernetes.serviceAccountRef",
         )
     }

@@ -20,6 +20,7 @@ from tests.unit.model.cases import (
     Spec,
     Wrong,
     approle,
+    azure_by,
     chain,
     entry,
     kubernetes_login,
@@ -76,11 +77,15 @@ def test_what_a_kind_of_store_may_do(kind: str, spec: Spec) -> None:
         {"driver": "aws-sm"},
         {"driver": "aws-sm", "aws": {"roleArn": "arn:aws:iam::123456789012:role/x", "externalId": "ab"}},
         {"driver": "aws-sm", "aws": {"profile": "prod"}},
+        azure_by("msi"),
+        azure_by("cli"),
+        azure_by("workload_identity", tenantId="t-1", clientId="c-1"),
         {"driver": "gcp-sm"},
         {"driver": "gcp-sm", "gcp": {"projectId": "p", "serviceAccountKeyFile": "/key"}},
         {"driver": "kubernetes", "kubernetes": {}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "kubernetes"}},
         {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "aws"}},
+        {"driver": "vault", "vault": {"address": "https://v", "path": "secret", "authMethod": "azure"}},
     ],
     ids=str,
 )
@@ -174,8 +179,8 @@ def test_the_root_of_the_paths_can_be_named() -> None:
     with pytest.raises(ValidationError) as caught:
         StoreSpec.model_validate({"driver": 1})
     assert explain(caught.value, root="secrets").startswith(
-        "secrets.driver: must be '1password', 'aws-sm', 'env', 'file', 'gcp-sm', 'kubernetes', 'multi' or 'vault' "
-        "(got a number)"
+        "secrets.driver: must be '1password', 'aws-sm', 'azure-kv', 'env', 'file', 'gcp-sm', 'kubernetes', 'multi' or "
+        "'vault' (got a number)"
     )
 
 

@@ -18,9 +18,11 @@ from beemflow_secrets.controllers.secret.again import digest
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
+from beemflow_secrets.controllers.secret.named import Named, names_objects
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.secret.reading import fetch, put_together, wanted_by
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
+from beemflow_secrets.controllers.secret.shaping import Shaping
 from beemflow_secrets.controllers.secret.timing import (
     NEVER,
     UNREADABLE,
@@ -78,9 +80,11 @@ class SecretController:
         self._finish = finish
         self.registry = Registry()
         self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
-        lives = self.registry.lives
-        self._writing = Writing(client, owned, events, lives=lives, tell=self._merged_changed)
-        self.merged = self._writing.merged
+        tell = partial(self._wake, drift=True)
+        self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=tell)
+        self._named = Named(client, partial(self._wake, kept=True))
+        self._shaping = Shaping()
+        self.followed = (self._writing.merged, self._named.references)
 
     async def load(self, namespaces: Sequence[str]) -> None:
         """List the uids of all resources before the watch brings them one by one. Raises ApiError.
@@ -124,6 +128,7 @@ class SecretController:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._agenda.forget(key)
         self._writing.forget(key)
+        self._named.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -139,9 +144,9 @@ class SecretController:
             if heir is not None:
                 self._agenda.wake(heir, loop_time())  # a backup may have brought it back
 
-    def _merged_changed(self, key: Key) -> None:
+    def _wake(self, key: Key, *, drift: bool = False, kept: bool = False) -> None:
         if (item := self.registry.get(key)) is not None:
-            self._agenda.wake(item, loop_time(), drift=True)
+            self._agenda.wake(item, loop_time(), drift=drift, kept=kept)
 
     def store_returned(self, store: Key, changed: bool) -> None:  # noqa: FBT001 - the signature of a store's listeners
         """Hear that a store can be read again: those who failed try now, all of them where it is another."""
@@ -176,7 +181,12 @@ class SecretController:
         now = self._clock.now()
         if read_at := seconds(told.get("lastSyncTime", "")):
             item.read = self._clock.loop(min(read_at, now))
-        due = None if self._writing.drifted(item) else due_as_told(seen, told, item.stores[0], now=now)
+        # What a spec names may have changed while nobody looked.
+        due = (
+            None
+            if self._writing.drifted(item) or names_objects(seen)
+            else due_as_told(seen, told, item.stores[0], now=now)
+        )
         spares = frozenset().union(*map(self._stores.spares, item.stores))
         # Where a spare has served, the first link may be back, and nobody would tell.
         if due is None or (due != NEVER and came_from(None, told, spares)):
@@ -227,18 +237,22 @@ class SecretController:
                     await self._ending.again(item, seen, last)
                     return
                 spec = parse(seen)
+                documents = await self._named.read(seen, spec)
             else:
                 spec = parse(seen)
                 terms = terms_of(spec)
                 if (rest := await self._rest(item, seen, spec)) is not None:
+                    self._named.forget(seen.key)
                     await self._finish(self._ending.paused(item, seen, terms, rest))
                     return
                 await self._writing.claim(seen, spec)
+                documents = await self._named.read(seen, spec)
                 wanted = wanted_by(spec, seen.key.namespace)
                 former = self._provenance(item, spec)
                 answers = await self._fetch(seen, wanted, demand.wish(terms.interval), former)
             known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
             reading = await put_together(spec, seen.key.namespace, answers, known)
+            composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True
             if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
@@ -247,7 +261,7 @@ class SecretController:
                 await self._finish(self._ending.failed(item, seen, terms, failure))
         else:
             item.unread = reading.outage is not None
-            await self._finish(self._write(item, seen, spec, terms, reading))
+            await self._finish(self._write(item, seen, spec, terms, reading._replace(composed=composed)))
 
     async def _fetch(self, seen: Observed, wanted: Wanted, wish: Wish, former: Provenance | None) -> dict[Key, Answers]:
         return await fetch(self._stores, wanted, seen.key.namespace, wish=wish, former=former or Provenance())

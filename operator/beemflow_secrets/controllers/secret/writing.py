@@ -15,6 +15,7 @@ from beemflow_secrets.controllers.target.writer import Writer
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
+from beemflow_secrets.rendering.compose import Composed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.outcome import Outcome
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.controllers.target.ownership import Lives
+    from beemflow_secrets.controllers.target.target import Desired
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.rendering.compose import Composed
 
 
 LOOK_EVERY = 30
@@ -115,13 +116,14 @@ class Writing:
             item.written = None
             await self._remove(seen, former - {name}, owner)
             return outcome.deleted(name, composed)
-        wanted = desired(seen, spec, composed.data)
+        wanted = desired(seen, spec, composed)
         if wanted is None:
             item.written = None
             self.forget(seen.key)
             return outcome.written(spec, None, composed)
         if spec.target.creation_policy == "Merge":
-            written = await self._merger.ensure(seen.key.namespace, wanted, item.written, _left(old, wanted.name))
+            left = _left(old, wanted, current=old.get("observedGeneration") == seen.generation)
+            written = await self._merger.ensure(seen.key.namespace, wanted, item.written, left)
         else:
             written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
         item.written = written
@@ -146,7 +148,7 @@ class Writing:
         except ApiError:
             return None
         data = {key: b64decode(text) for key, text in (found.get("data") or {}).items()}
-        wanted = desired(seen, spec, data)
+        wanted = desired(seen, spec, Composed(data, [], labels=last.labels, annotations=last.annotations))
         if wanted is None or (wanted.name, wanted.content()) != (last.name, last.content):
             return None
         item.written = await self._writer.ensure(seen.key.namespace, wanted, last)
@@ -172,10 +174,13 @@ class Writing:
         return named | {name for place, name in owned if place == namespace}
 
 
-def _left(old: Status, name: str) -> Left | None:
-    """Return the Secret that keys were written into, as the status tells of it."""
+def _left(old: Status, wanted: Desired, *, current: bool) -> Left | None:
+    """Return the Secret that keys were written into, as the status tells of it.
+
+    A template's keys stand in no status: where that tells of the `current` spec, they are those that are wanted.
+    """
     ref = old.get("secretRef", {})
-    if ref.get("name") != name:
+    if ref.get("name") != wanted.name:
         return None
-    keys = frozenset(entry["secretKey"] for entry in old.get("entries", ()))
-    return Left(ref["uid"], old.get("contentVersion", ""), keys)
+    keys = {entry["secretKey"] for entry in old.get("entries", ())} | (wanted.data.keys() if current else set())
+    return Left(ref["uid"], old.get("contentVersion", ""), frozenset(keys))

@@ -194,8 +194,10 @@ class StoreController:
             store.outdated = False
             superseded = store.newest if store.newest is not store.opened else None
             versions: Versions = {}
+            # A chain that serves with all its links is not given up for one that would do with fewer.
+            partly = store.opened is None or store.opened.partial
             try:
-                store.newest = await self._opener.open(key, store.seen.spec, versions)
+                store.newest = await self._opener.open(key, store.seen.spec, versions, partly=partly)
             except SecretsError as error:
                 store.newest, store.verdict = None, judge(error)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,12 +44,13 @@ class OpenStore:
     """A store's chain, which is closed when it is retired and the last who uses it has gone.
 
     `multi` are its links, None where there is one backend; `cache` is what it keeps, None where it keeps nothing;
-    `policy` judges who may read;
+    `policy` judges who may read; `partial`: a link lacks something that the store refers to;
     `down_since` tells from when a link has been down, in seconds since the epoch.
     """
 
-    def __init__(self, opened: Opened, spec: StoreSpec) -> None:
+    def __init__(self, opened: Opened, spec: StoreSpec, *, partial: bool) -> None:
         self.spec = spec
+        self.partial = partial
         self.multi = multi = opened.multi
         self.cache = opened.cache
         self.policy = opened.policy
@@ -120,19 +121,24 @@ class Opener:
             endpoints=Endpoints(allowed, link_local=False, loopback=not in_pod),
         )
 
-    async def open(self, key: Key, text: bytes, versions: Versions) -> OpenStore:
+    async def open(self, key: Key, text: bytes, versions: Versions, *, partly: bool) -> OpenStore:
         """Open a store of a spec in JSON. Calls no backend. Raises a SecretsError.
 
+        `partly`: the links of a chain serve for one that lacks what it refers to; else that is an error too.
         `versions` takes up the objects that the store refers to, as they were read; those that are missing too.
         """
         scope = self._cluster_stores if key.kind == names.CLUSTER_STORE.name else self._stores
         spec = _parse(text, scope)
         credentials = Credentials(self._client, key.namespace)
+        lacking = False
         try:
             for reference in spec.credentials.values():
-                # Of a chain, a link without its credential cannot log in, and the others serve.
-                with suppress(*([CredentialNotFound] if spec.multi is not None else [])):
+                try:
                     await credentials(reference)
+                except CredentialNotFound:
+                    if spec.multi is None or not partly:
+                        raise
+                    lacking = True
         finally:
             versions.update(credentials.versions)
         surroundings = Surroundings(
@@ -144,12 +150,13 @@ class Opener:
             env_prefixes=self._settings.env_allowed_prefixes,
             file_roots=self._settings.file_allowed_roots,
         )
-        opened = await open_chain(spec, surroundings, Audited(self._trail, key.name, key.namespace))
+        audited = Audited(self._trail, key.name, key.namespace)
+        opened = await open_chain(spec, surroundings, audited, partly=partly)
         if opened.multi is not None:
             opened.multi.fresh = spec.health_check.interval
         for _, _, backend in spec.backends:
             metrics.serve_driver(backend.driver)
-        return OpenStore(opened, spec)
+        return OpenStore(opened, spec, partial=lacking or opened.partial)
 
 
 def _parse(spec: bytes, scope: _Scope) -> StoreSpec:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from base64 import b64encode
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
@@ -59,7 +59,7 @@ class Written:
     """The Secret as it stands after a sync. `digest` is of what was desired then, `content` of what it holds.
 
     `outdated`: it is immutable, and holds something else than what is desired. `keys` are ours in a Secret of others.
-    `notes` are told once: reasons and messages of Events.
+    `labels` and `annotations` are what the template asked for. `notes` are told once: reasons and messages of Events.
     """
 
     name: str
@@ -70,6 +70,8 @@ class Written:
     content: bytes
     outdated: bool = False
     keys: frozenset[str] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()
 
 
@@ -82,20 +84,35 @@ class Left:
     keys: frozenset[str]
 
 
-def desired(seen: Observed, spec: SecretSpec, data: Mapping[str, bytes]) -> Desired | None:
+class Content(Protocol):
+    """What a Secret is to hold, and how it is to be marked."""
+
+    @property
+    def data(self) -> Mapping[str, bytes]:
+        """Its data."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The labels that the template asks for."""
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations that the template asks for."""
+
+
+def desired(seen: Observed, spec: SecretSpec, content: Content) -> Desired | None:
     """Return the Secret that a resource asks for, None where it asks for none."""
     if spec.target.creation_policy == "None":
         return None
-    template = spec.target.template
     return Desired(
         name=spec.target.name or seen.key.name,
         owner=Owner(seen.key.name, seen.uid),
         owned=spec.target.creation_policy == "Owner",
         immutable=spec.target.immutable,
-        type=template.type,
-        data=data,
-        labels=template.metadata.labels,
-        annotations=template.metadata.annotations,
+        type=spec.target.template.type,
+        data=content.data,
+        labels=content.labels,
+        annotations=content.annotations,
     )
 
 
@@ -139,6 +156,8 @@ def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written
         digest=desired.digest(),
         content=_digest(found.get("data") or {}),
         outdated=is_outdated(found, desired),
+        labels=desired.labels,
+        annotations=desired.annotations,
         notes=notes,
     )
 

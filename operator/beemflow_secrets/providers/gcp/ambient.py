@@ -130,7 +130,7 @@ class _Request(transport.Request):
     async def _ask(self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None) -> Answer:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                return await self._lines.send(method, url, headers=headers, body=body, plaintext=_is_metadata(url))
+                return await self._lines.send(method, url, headers=headers, body=body, local=_is_metadata(url))
         raise Unavailable("the place that this process has its login from does not answer")
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.logins import Logins
     from beemflow_secrets.providers.wire import Answer, Wire
 
-_PAGE = "1000"
-# Of 25 000 that the API would give at most: a page of that many could pass the bound of an answer.
+_PAGE = "250"
+"""Secrets a page, of 25 000 that the API would give: each may have 16 KiB of annotations, and answers are bounded."""
 
 _TOLD = "secrets(name,createTime,expireTime,annotations,labels),nextPageToken"
 """What listings bring (the parameter `fields` of all Google APIs)."""
@@ -63,7 +63,7 @@ class Client:
 
     async def listing(self, beginning: str = "") -> AsyncIterator[dict[str, Listed]]:
         """List secrets whose ids hold `beginning`, without their values, page by page. Raises a SecretsError."""
-        params = {"pageSize": _PAGE, "fields": _TOLD} | ({"filter": f"name:{beginning}"} if beginning else {})
+        params = {"pageSize": _PAGE, "fields": _TOLD} | _filter(beginning)
         seen: set[str] = set()
         while True:
             listed, more = page(await self.ask("/secrets", params=params))
@@ -94,3 +94,8 @@ class Client:
         return await self._wire.send(
             method, f"/v1/projects/{project}{self._location}{path}", headers=headers, params=params, body=sent
         )
+
+
+def _filter(beginning: str) -> dict[str, str]:
+    """Return the filter of names that hold `beginning`; a dash before it would turn the filter round."""
+    return {"filter": f"name:{beginning}"} if beginning[:1].isalnum() else {}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import orjson
 from google.auth import crypt, jwt
 
 from beemflow_secrets.providers.errors import AuthFailed, Invalid
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _TYPE = "service_account"
 _OTHERS = ("authorized_user", "external_account", "external_account_authorized_user", "impersonated_service_account")
@@ -24,28 +21,22 @@ _LIFE = 3600  # seconds, the most that Google takes
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key: `account` is its service account, `project` that one's, `token_uri` where its assertions go."""
+class Assertion:
+    """Who asks for an access token, signed: `project` is his, `token_uri` is where it goes."""
 
-    account: str
-    project: str | None
+    text: str = field(repr=False)
     token_uri: str
-    signer: crypt.Signer = field(repr=False)
-
-    def assertion(self, scope: str, *, now: Callable[[], float] = time.time) -> str:
-        """Sign that the account asks for an access token (RFC 7523)."""
-        made = int(now())
-        claims = {"iss": self.account, "scope": scope, "aud": TOKEN_ENDPOINT, "iat": made, "exp": made + _LIFE}
-        return str(jwt.encode(self.signer, claims), "ascii")
+    project: str | None
 
 
-def parse(text: str, *, field: str) -> Key:
-    """Read a key. Raises Invalid where it is a credential of another type, AuthFailed where it is none at all.
+def sign(key: str, scope: str, *, field: str) -> Assertion:
+    """Sign that the account of a key asks for an access token (RFC 7523). Takes 0.1 s, so it is work for a thread.
 
-    Only this type is taken: others name servers, files and programs by which this process would get its token.
+    Only this type of credential is taken: others name servers, files and programs by which this process would get its
+    token. Raises Invalid where it is one of those, AuthFailed where it is none at all.
     """
     try:
-        found = orjson.loads(text)
+        found = orjson.loads(key)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
@@ -54,13 +45,14 @@ def parse(text: str, *, field: str) -> Key:
     if (kind := found.get("type")) != _TYPE:
         named = f"{kind}" if kind in _OTHERS else "another one"
         raise Invalid(f"{field} must hold a credential of type {_TYPE}, and holds {named}")
-    match found:
-        case {"client_email": str(account), "private_key": str()}:
-            signer = _signer(found)
-            if signer is not None and account:
-                project, token_uri = found.get("project_id"), found.get("token_uri", TOKEN_ENDPOINT)
-                return Key(account, project if isinstance(project, str) else None, str(token_uri), signer)
-    raise AuthFailed(f"{field} is no key of a service account: client_email or private_key is missing, or damaged")
+    account, project = found.get("client_email"), found.get("project_id")
+    signer = _signer(found)
+    if signer is None or not isinstance(account, str) or not account:
+        raise AuthFailed(f"{field} is no key of a service account: client_email or private_key is missing, or damaged")
+    now = int(time.time())
+    claims = {"iss": account, "scope": scope, "aud": TOKEN_ENDPOINT, "iat": now, "exp": now + _LIFE}
+    text = str(jwt.encode(signer, claims), "ascii")
+    return Assertion(text, str(found.get("token_uri", TOKEN_ENDPOINT)), project if isinstance(project, str) else None)
 
 
 def _signer(found: dict[str, object]) -> crypt.Signer | None:

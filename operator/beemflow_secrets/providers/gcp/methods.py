@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.providers.blocking import Blocking
 from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.gcp.ambient import Ambient
-from beemflow_secrets.providers.gcp.keyfile import parse
+from beemflow_secrets.providers.gcp.keyfile import sign
 from beemflow_secrets.providers.gcp.lines import Lines
-from beemflow_secrets.providers.gcp.tokens import by_assertion, by_exchange
+from beemflow_secrets.providers.gcp.tokens import SCOPE, by_assertion, by_exchange
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.gcp import GcpSpec, WorkloadIdentity
     from beemflow_secrets.model.store import Tls
     from beemflow_secrets.providers.errors import SecretsError
+    from beemflow_secrets.providers.gcp.keyfile import Assertion
     from beemflow_secrets.providers.gcp.tokens import Token
     from beemflow_secrets.providers.logins import Grant
     from beemflow_secrets.providers.surroundings import Surroundings
@@ -36,7 +37,7 @@ class Method:
             endpoints = replace(endpoints, link_local=True, loopback=True)
         self._lines = Lines(tls, endpoints)
         self._ambient = Ambient(self._lines, wants_project=spec.project_id is None)
-        self._reading: Blocking[str] = Blocking("gcp-key", _unreadable)
+        self._signing: Blocking[Assertion] = Blocking("gcp-key", _unreadable)
 
     async def log_in(self, *, anew: bool) -> Grant[Token]:
         """Get a token. `anew`: the one from before turned out to be dead. Raises a SecretsError."""
@@ -44,11 +45,12 @@ class Method:
         if spec.workload_identity is not None:
             return await self._federated(spec.workload_identity)
         if spec.service_account_key is not None:
-            text = await self._surroundings.credential(spec.service_account_key)
-            return await by_assertion(self._lines, parse(text, field="gcp.serviceAccountKey"))
+            key = await self._surroundings.credential(spec.service_account_key)
+            assertion = await self._signing.run(lambda: sign(key, SCOPE, field="gcp.serviceAccountKey"))
+            return await by_assertion(self._lines, assertion)
         if (file := spec.service_account_key_file) is not None:
-            text = await self._reading.run(lambda: _text_of(Path(file)))
-            return await by_assertion(self._lines, parse(text, field="gcp.serviceAccountKeyFile"))
+            assertion = await self._signing.run(lambda: _signed_by(Path(file)))
+            return await by_assertion(self._lines, assertion)
         return await self._ambient.log_in(anew=anew)
 
     async def close(self) -> None:
@@ -63,9 +65,9 @@ class Method:
         return await by_exchange(self._lines, identity.audience, made.token)
 
 
-def _text_of(path: Path) -> str:
+def _signed_by(path: Path) -> Assertion:
     with path.open("rb") as file:
-        return file.read(_LARGEST_KEY).decode()
+        return sign(file.read(_LARGEST_KEY).decode(), SCOPE, field="gcp.serviceAccountKeyFile")
 
 
 def _unreadable(error: Exception) -> SecretsError:

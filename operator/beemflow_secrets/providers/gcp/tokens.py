@@ -17,7 +17,7 @@ from beemflow_secrets.providers.unanswered import stranger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from beemflow_secrets.providers.gcp.keyfile import Key
+    from beemflow_secrets.providers.gcp.keyfile import Assertion
     from beemflow_secrets.providers.gcp.lines import Lines
     from beemflow_secrets.providers.wire import Answer
 
@@ -53,10 +53,10 @@ def bearer(text: str, project: str | None = None) -> Token:
     return Token({"Authorization": f"Bearer {text}"}, project)
 
 
-async def by_assertion(lines: Lines, key: Key) -> Grant[Token]:
-    """Log in by a service account's key. Raises AuthFailed where that is refused."""
-    fields = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": key.assertion(SCOPE)}
-    return await _asked(lines, key.token_uri, fields, project=key.project)
+async def by_assertion(lines: Lines, assertion: Assertion) -> Grant[Token]:
+    """Log in by what a service account's key has signed. Raises AuthFailed where that is refused."""
+    fields = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion.text}
+    return await _asked(lines, assertion.token_uri, fields, project=assertion.project)
 
 
 async def by_exchange(lines: Lines, audience: str, subject: str) -> Grant[Token]:

@@ -8,6 +8,7 @@
     login     the token that all calls share, and that renews itself
     methods   the ways to log in
     awslogin  a signed request that shows who asks AWS
+    azurelogin  a token that shows who asks Entra ID
     failures  what an answer that is no success means (pure)
     answers   reading what the server answers (pure)
     api       the calls: hvac's paths, quoting and bodies

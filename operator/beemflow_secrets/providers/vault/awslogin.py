@@ -45,7 +45,7 @@ class SignedRequest:
 
     def __init__(self, spec: StoreSpec, surroundings: Surroundings) -> None:
         login = (spec.vault.aws_login if spec.vault is not None else None) or AwsLogin()
-        self.ambient = login.ambient
+        self.keeps = login.ambient
         place, region = _GLOBAL if login.region is None else (address_of("sts", login.region), login.region)
         self._url = f"{place}/"
         self._region = region

@@ -29,15 +29,16 @@ _WRONG = {
     "jwt": "it knows no such role, or the token is expired, for another audience or subject, or of another issuer",
     "userpass": "the user name or the password is wrong",
     "aws": "it knows no such role, or does not bind it to who logs in",
+    "azure": "it knows no such role",
     "cert": "it knows no such role (there a certificate's name), or its authorities have not signed the certificate of "
     "tls.clientCertificate",
 }
 
 
 class Proof(Protocol):
-    """Shows the server who asks, for an auth method of a cloud. `ambient`: as the process does that it runs in."""
+    """Shows the server who asks, for an auth method of a cloud. `keeps`: what it shows may be old."""
 
-    ambient: bool
+    keeps: bool
 
     async def make(self, *, anew: bool) -> Mapping[str, str]:
         """Return what the login takes beside the role. `anew`: the former was refused. Raises a SecretsError."""
@@ -65,7 +66,7 @@ class Method:
         if self._spec.auth_method == "token":
             return _static(await _read(self._spec, "token", self._surroundings))
         found = await self._granted(anew=False)
-        if isinstance(found, AuthFailed) and self._proof is not None and self._proof.ambient:
+        if isinstance(found, AuthFailed) and self._proof is not None and self._proof.keeps:
             found = await self._granted(anew=True)  # what the process has may have been rotated
         if isinstance(found, SecretsError):
             raise found
@@ -111,6 +112,10 @@ def _proof(spec: StoreSpec, surroundings: Surroundings) -> Proof | None:
             from beemflow_secrets.providers.vault.awslogin import SignedRequest  # noqa: PLC0415
 
             return SignedRequest(spec, surroundings)
+        case "azure":
+            from beemflow_secrets.providers.vault.azurelogin import EntraToken  # noqa: PLC0415
+
+            return EntraToken(spec, surroundings)
     return None
 
 

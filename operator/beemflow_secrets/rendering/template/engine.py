@@ -9,7 +9,7 @@ from beemflow_secrets.rendering.template import filters, syntax, tests  # noqa: 
 from beemflow_secrets.rendering.template.checks import check
 from beemflow_secrets.rendering.template.faults import Missing, TemplateError, TooMuch
 from beemflow_secrets.rendering.template.statements import Statements
-from beemflow_secrets.rendering.template.values import bytes_of
+from beemflow_secrets.rendering.template.values import bytes_of, has_syntax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
     Raises TemplateError, which names the line of a text that has several; TooMuch for what costs more than the budget;
     Unread for a secret that nobody has read yet; and what reading a secret ended with.
     """
-    if not syntax.has_syntax(text):
+    if not has_syntax(text):
         return bytes_of(text)
     run = Statements(budget)
     try:

@@ -28,8 +28,8 @@ class Missing(TemplateError):
 class TooMuch(TemplateError):
     """A render that needs more than it may."""
 
-    def __init__(self) -> None:
-        super().__init__("it takes too much time or memory")
+    def __init__(self, message: str = "it takes too much time or memory") -> None:
+        super().__init__(message)
 
 
 class Unread(Exception):

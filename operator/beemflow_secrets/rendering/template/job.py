@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.errors import NotFound, SecretsError
 from beemflow_secrets.rendering.template.faults import Missing, TemplateError, TooMuch, Unread
-from beemflow_secrets.rendering.template.values import Secret, Secrets, plain
+from beemflow_secrets.rendering.template.values import Secret, Secrets, bytes_of, has_syntax, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,13 +35,10 @@ class Job:
 
         TooMuch leaves in `done` what has been rendered until then.
         """
-        # Only here: what asks for no template need not load a parser.
-        from beemflow_secrets.rendering.template.engine import render  # noqa: PLC0415 - as above
-
         names = {**self.names, "secrets": self.secrets}
         for place, text in self.texts[len(done) :]:
             try:
-                done.append(render(text, names, budget))
+                done.append(_render(text, names, budget) if has_syntax(text) else bytes_of(text))
             except TooMuch:
                 raise
             except TemplateError as error:
@@ -60,10 +57,14 @@ class Job:
 
     def unpacked(self, answer: bytes, done: list[bytes]) -> None:
         """Take in what the other process answered. Raises what `run` does, and TooMuch for half an answer."""
+        place, others = self.texts[len(done)][0], len(self.texts) - len(done) - 1
+        killed = TooMuch(
+            f"{place}{' or a template behind it' if others else ''}: {TooMuch().message}".removeprefix(": ")
+        )
         try:
             kind, content = json.loads(answer)
         except ValueError:
-            raise TooMuch from None  # it was killed
+            raise killed from None
         match kind:
             case "done":
                 done += map(b64decode, content)
@@ -71,10 +72,12 @@ class Job:
                 raise Unread(content)
             case "raise":  # what reading a secret ended with
                 self.secrets.get(content)
-            case "fault" if content:
+            case "fault":
                 raise TemplateError(content)
+            case "much":
+                raise TooMuch(content)
         if len(done) != len(self.texts):
-            raise TooMuch
+            raise killed
 
 
 def run_packed(packed: bytes, budget: Budget) -> bytes:
@@ -87,7 +90,7 @@ def run_packed(packed: bytes, budget: Budget) -> bytes:
         job.run(budget, done)
         answer = ["done", [b64encode(raw).decode() for raw in done]]
     except (TooMuch, MemoryError):
-        answer = ["fault", ""]
+        answer = ["much", placed(TooMuch(), texts[len(done)][0]).message]
     except Unread as error:
         answer = ["unread", error.key]
     except TemplateError as error:
@@ -95,6 +98,13 @@ def run_packed(packed: bytes, budget: Budget) -> bytes:
     except SecretsError as error:
         answer = ["raise", error.key]
     return json.dumps(answer).encode()
+
+
+def _render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
+    # Only here: who has no template need not load a parser.
+    from beemflow_secrets.rendering.template.engine import render  # noqa: PLC0415 - as above
+
+    return render(text, names, budget)
 
 
 def placed(error: TemplateError, place: str) -> TemplateError:

@@ -6,15 +6,11 @@ names, with blanks between them. Nothing here runs a template, so that what is n
 
 from __future__ import annotations
 
-import re
-
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.rendering.template.faults import TemplateError
-
-_SYNTAX = re.compile(r"\{[{%#]")
 
 # Names that stand behind an expression and are no argument of a filter.
 _NO_ARGUMENTS = frozenset({"if", "else", "and", "or", "not", "in", "is", "recursive", "for", "with", "without"})
@@ -63,11 +59,6 @@ _ENVIRONMENT = Environment(
     autoescape=False,  # noqa: S701 - nothing is rendered by it
     extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
 )
-
-
-def has_syntax(text: str) -> bool:
-    """Whether a text is more than itself."""
-    return _SYNTAX.search(text) is not None
 
 
 def parse(text: str) -> nodes.Template:

@@ -6,6 +6,7 @@ turns back. So filters carry bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 PARTS = ("version", "created_at", "expires_at")
 """What a secret tells beside its value."""
+
+
+_SYNTAX = re.compile(r"\{[{%#]")
+
+
+def has_syntax(text: str) -> bool:
+    """Whether a text is more than itself."""
+    return _SYNTAX.search(text) is not None
 
 
 def text_of(raw: bytes) -> str:

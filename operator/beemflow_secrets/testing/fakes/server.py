@@ -106,6 +106,10 @@ class FakeServer(ABC):
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         self._refusals.append(_Refusal(status, headers, times, when))
 
+    def relent(self) -> None:
+        """Refuse nothing any longer."""
+        self._refusals.clear()
+
     def speak_at_most(self, version: ssl.TLSVersion) -> None:
         """Offer nothing newer in handshakes from now on."""
         if self._trust is not None:

@@ -10,7 +10,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from beemflow_secrets.rendering.template.budget import here
 from beemflow_secrets.rendering.template.engine import render
-from beemflow_secrets.rendering.template.syntax import has_syntax
+from beemflow_secrets.rendering.template.values import has_syntax
 from tests.unit.rendering.template.rendering import CANARY, refusal, rendered
 
 

@@ -72,7 +72,7 @@ class Logins:
     """Makes and knows access tokens. `now` is the clock of the fake."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self.now = now
         self.accounts: dict[str, Account] = {}
         self.providers: dict[str, Provider] = {}
         self.refresh_tokens: dict[str, str] = {}
@@ -111,7 +111,7 @@ class Logins:
     def lend(self, who: str, *, life: float = LIFE) -> str:
         """Make an access token."""
         token = f"ya29.{secrets.token_urlsafe(30)}"
-        self._tokens[token] = _Grant(who, self._now() + life)
+        self._tokens[token] = _Grant(who, self.now() + life)
         return token
 
     def revoke(self, who: str) -> None:
@@ -123,7 +123,7 @@ class Logins:
     def who(self, token: str) -> str | None:
         """Return whose token it is, None where it is nobody's, or has expired."""
         found = self._tokens.get(token)
-        return found.who if found is not None and found.ends > self._now() else None
+        return found.who if found is not None and found.ends > self.now() else None
 
     def granted(self, fields: Mapping[str, str], *, own: str) -> dict[str, Any]:
         """Answer the OAuth token endpoint, which is at `own` too. Raises OAuthError."""
@@ -161,7 +161,7 @@ class Logins:
             claims = verify(assertion, account.keys.values())
         except BadToken:
             raise OAuthError("invalid_grant", "Invalid JWT Signature.") from None
-        made, ends, now = float(claims.get("iat", 0)), float(claims.get("exp", 0)), self._now()
+        made, ends, now = float(claims.get("iat", 0)), float(claims.get("exp", 0)), self.now()
         if not (made - _SKEW <= now <= ends + _SKEW and ends - made <= _LONGEST_ASSERTION):
             told = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
             raise OAuthError("invalid_grant", f"{told}Check your iat and exp values in the JWT claim.")
@@ -182,6 +182,6 @@ class Logins:
         audiences = claims.get("aud")
         if not set(audiences if isinstance(audiences, list) else [audiences]) & set(provider.audiences):
             raise OAuthError("invalid_grant", "The audience in ID Token does not match the expected audience.")
-        if float(claims.get("exp", 0)) <= self._now():
+        if float(claims.get("exp", 0)) <= self.now():
             raise OAuthError("invalid_grant", "ID Token is stale to sign-in.")
         return claims

@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
+from beemflow_secrets.testing.fakes.google.endpoints import TokenEndpoints
 from beemflow_secrets.testing.fakes.google.errors import GoogleError, answer, of_status
-from beemflow_secrets.testing.fakes.google.filters import keeps
-from beemflow_secrets.testing.fakes.google.logins import Logins, OAuthError
-from beemflow_secrets.testing.fakes.google.project import Project, written
+from beemflow_secrets.testing.fakes.google.filters import chosen, keeps
+from beemflow_secrets.testing.fakes.google.logins import Logins
+from beemflow_secrets.testing.fakes.google.project import Project
 from beemflow_secrets.testing.fakes.server import FakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+T = TypeVar("T")
 
 PROJECT, NUMBER = "my-project-123", 123456789012
 
@@ -90,9 +93,7 @@ class GoogleCloud(FakeServer):
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Return what is answered."""
-        yield web.post("/token", self._token)
-        yield web.post("/v1/token", self._exchange)
-        yield web.post("/v1/projects/-/serviceAccounts/{account}:generateAccessToken", self._impersonate)
+        yield from TokenEndpoints(self.logins, self.roles, lambda: self.address).routes()
         for place in _PLACES:
             yield web.get(f"{place}/secrets", self._api("secrets.list", READ, self._list))
             yield web.post(f"{place}/secrets", self._api("secrets.create", WRITE, self._create))
@@ -135,6 +136,10 @@ class GoogleCloud(FakeServer):
         if project not in {PROJECT, str(NUMBER)}:
             message = f"Permission denied on resource project {project}."
             raise GoogleError("PERMISSION_DENIED", message, reason="CONSUMER_INVALID")
+        if _is_person(who) and "X-Goog-User-Project" not in request.headers:
+            # https://cloud.google.com/docs/authentication/troubleshoot-adc#user-creds-client-based
+            message = "The secretmanager.googleapis.com API requires a quota project, which is not set by default."
+            raise GoogleError("PERMISSION_DENIED", message, reason="SERVICE_DISABLED")
         if not self.enabled:
             message = f"Secret Manager API has not been used in project {NUMBER} before or it is disabled."
             raise GoogleError("PERMISSION_DENIED", message, reason="SERVICE_DISABLED")
@@ -163,16 +168,19 @@ class GoogleCloud(FakeServer):
         return self.project(request.match_info.get("location"))
 
     async def _list(self, request: web.Request) -> web.Response:
-        held = self._held(request)
-        shown = [held.shown(secret) for name in sorted(held.secrets) if (secret := held.alive(name)) is not None]
-        return self._paged(request, "secrets", [one for one in shown if keeps(request.query.get("filter", ""), one)])
+        held, text = self._held(request), request.query.get("filter", "")
+        alive = [secret for name in sorted(held.secrets) if (secret := held.alive(name)) is not None]
+        kept = [secret for secret in alive if keeps(text, held.shown(secret))] if text else alive
+        return self._paged(request, "secrets", kept, held.shown)
 
     async def _versions(self, request: web.Request) -> web.Response:
         held, secret = self._held(request), self._held(request).find(request.match_info["secret"])
-        newest_first = [held.shown_version(secret, version) for version in reversed(secret.versions)]
-        return self._paged(request, "versions", newest_first)
+        newest_first = secret.versions[::-1]
+        return self._paged(request, "versions", newest_first, lambda version: held.shown_version(secret, version))
 
-    def _paged(self, request: web.Request, name: str, found: list[dict[str, Any]]) -> web.Response:
+    def _paged(
+        self, request: web.Request, name: str, found: Sequence[T], shown: Callable[[T], dict[str, Any]]
+    ) -> web.Response:
         """Return a page. A token is for the same question (AIP-158)."""
         asked = {key: text for key, text in request.query.items() if key in {"filter", "pageSize"}}
         start = 0
@@ -184,11 +192,11 @@ class GoogleCloud(FakeServer):
             if for_what != asked:
                 raise GoogleError("INVALID_ARGUMENT", "The page token is invalid.")
         size = min(int(request.query.get("pageSize") or 0) or self.page, self.page, _LARGEST_PAGE)
-        document: dict[str, Any] = {name: found[start : start + size], "totalSize": len(found)}
+        document: dict[str, Any] = {name: list(map(shown, found[start : start + size])), "totalSize": len(found)}
         if start + size < len(found) or self.endless:
             after = start + size if start + size < len(found) else 0
             document["nextPageToken"] = urlsafe_b64encode(json.dumps([after, asked]).encode()).decode()
-        return answer({key: item for key, item in document.items() if item})
+        return answer(chosen(request.query.get("fields"), {key: item for key, item in document.items() if item}))
 
     async def _create(self, request: web.Request) -> web.Response:
         return answer(self._held(request).create(request.query.get("secretId", ""), await _body(request)))
@@ -222,36 +230,9 @@ class GoogleCloud(FakeServer):
         match = request.match_info
         return answer(self._held(request).turn(match["secret"], match["version"], state))
 
-    # --- the endpoints that lend tokens
 
-    async def _token(self, request: web.Request) -> web.Response:
-        return _oauth(lambda fields: self.logins.granted(fields, own=f"{self.address}/token"), await _form(request))
-
-    async def _exchange(self, request: web.Request) -> web.Response:
-        return _oauth(self.logins.exchanged, await _form(request))
-
-    async def _impersonate(self, request: web.Request) -> web.Response:
-        """Lend a token of a service account to who may ask (iam.serviceAccounts.getAccessToken)."""
-        who = self.logins.who(request.headers.get("Authorization", "").removeprefix("Bearer "))
-        account = request.match_info["account"]
-        if who is None:
-            return GoogleError("UNAUTHENTICATED", "Request had invalid authentication credentials.").answer()
-        if f"actAs:{account}" not in self.roles.get(who, frozenset()):
-            message = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
-            return GoogleError("PERMISSION_DENIED", message, reason="IAM_PERMISSION_DENIED").answer()
-        ends = written(int(self.now()) + 3600)
-        return answer({"accessToken": self.logins.lend(account, life=3600), "expireTime": ends})
-
-
-def _oauth(ask: Callable[[dict[str, str]], dict[str, Any]], fields: dict[str, str]) -> web.Response:
-    try:
-        return answer(ask(fields))
-    except OAuthError as error:
-        return answer(error.body, 400)
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    return {key: text for key, text in (await request.post()).items() if isinstance(text, str)}
+def _is_person(who: str) -> bool:
+    return not who.startswith("principal:") and not who.endswith(".gserviceaccount.com")
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -1,0 +1,105 @@
+"""Reading what a vault answers: secrets, listings. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import orjson
+
+from beemflow_secrets.providers.azure.failures import error_of
+from beemflow_secrets.providers.errors import Invalid, Unavailable
+from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
+from beemflow_secrets.providers.value import SecretValue
+
+if TYPE_CHECKING:
+    from beemflow_secrets.providers.wire import Answer
+
+Document = dict[str, Any]
+
+
+def document(answer: Answer, *, key: str | None = None) -> Document:
+    """Return the answer's JSON. Raises the error that it stands for, Unavailable where it is none of Key Vault."""
+    found = parsed(answer)
+    if answer.status != HTTPStatus.OK:
+        raise error_of(answer, found, key=key)
+    if found is None:
+        # Outside of the handler: the original holds what was answered.
+        raise Unavailable("the server's answer is not the JSON that Key Vault sends")
+    return found
+
+
+def parsed(answer: Answer) -> Document | None:
+    """Return the answer's JSON, None where it is no JSON object."""
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def value(found: Document) -> SecretValue:
+    """Read a secret: text, with its version, when that was made and when it ends, and its tags."""
+    match found:
+        case {"value": str(text), "id": str(place), "attributes": dict(attributes)}:
+            name, _, version = place.rpartition("/secrets/")[2].partition("/")
+            tags = _texts(found.get("tags"))
+            read = SecretValue(
+                text,
+                version=version or None,
+                created_at=_time(attributes.get("created")),
+                expires_at=_time(attributes.get("exp")) or rfc3339(tags.get(EXPIRES_AT)),
+                metadata=tags,
+            )
+            read.backend_name = name.lower()  # as a vault compares them
+            return read
+    raise _misshapen()
+
+
+def check_begun(found: Document, now: datetime, *, key: str) -> None:
+    """Raise Invalid for a version that is not to be used yet. A vault gives it, "for test purposes"."""
+    begins = _time(found["attributes"].get("nbf"))
+    if begins is not None and now < begins:
+        raise Invalid(f"this version of the secret is not valid before {begins:%Y-%m-%dT%H:%M:%SZ} (nbf)", key=key)
+
+
+def page(found: Document) -> tuple[list[str], dict[str, str]]:
+    """Read a page of a listing: names of secrets that can be read, and the query of the next page, empty at the end.
+
+    Of the link to that, nothing but the query is followed: the token goes to the store's own address.
+    """
+    items = found.get("value")
+    if not isinstance(items, list):
+        raise _misshapen()
+    names = [_name(item) for item in items if isinstance(item, dict) and _enabled(item)]
+    more = found.get("nextLink")
+    return names, dict(parse_qsl(urlsplit(more).query)) if isinstance(more, str) and more else {}
+
+
+def _name(item: Document) -> str:
+    match item:
+        case {"id": str(place)} if name := place.rpartition("/secrets/")[2].partition("/")[0]:
+            return name
+    raise _misshapen()
+
+
+def _enabled(item: Document) -> bool:
+    attributes = item.get("attributes")
+    return not isinstance(attributes, dict) or attributes.get("enabled") is not False
+
+
+def _texts(found: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+
+
+def _time(seconds: object) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _misshapen() -> Unavailable:
+    return Unavailable("the server's answer has not the form that Key Vault's has")

@@ -1,0 +1,83 @@
+"""What is asked with the login, and what follows when it is refused: once more, with another."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+
+from beemflow_secrets.providers.azure.answers import document, page, parsed
+from beemflow_secrets.providers.errors import Unavailable
+from beemflow_secrets.providers.tls import ssl_context
+from beemflow_secrets.providers.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from beemflow_secrets.model.store import Tls
+    from beemflow_secrets.providers.azure.answers import Document
+    from beemflow_secrets.providers.endpoints import Endpoints
+    from beemflow_secrets.providers.logins import Logins
+    from beemflow_secrets.providers.wire import Answer
+
+_VERSION = "7.4"
+"""Of the API: of 2022, and so in every cloud. Nothing newer is of use here."""
+
+_PAGE = "25"  # the most that a vault gives at once
+
+
+class Client:
+    """The vault at `address`, as the store's login sees it. Raises EndpointNotAllowed."""
+
+    def __init__(self, address: str, tls: Tls, endpoints: Endpoints, logins: Logins[str]) -> None:
+        context = ssl_context(tls) if address.startswith("https:") else None
+        self._wire = Wire(address, context, {"User-Agent": "beemflow-secrets"}, endpoints=endpoints)
+        self._logins = logins
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        key: str | None = None,
+    ) -> Document:
+        """Call an operation. Raises a SecretsError."""
+        query = {"api-version": _VERSION, **(params or {})}
+        token = await self._logins.current()
+        answer = await self._send(method, path, query, body, token)
+        if answer.status == HTTPStatus.UNAUTHORIZED and parsed(answer):
+            # Expired, or revoked meanwhile.
+            fresh = await self._logins.replace(token)
+            answer = await self._send(method, path, query, body, fresh)
+        return document(answer, key=key)
+
+    async def listing(self) -> AsyncIterator[list[str]]:
+        """List the names of secrets, page by page. Raises a SecretsError."""
+        asked: Mapping[str, str] = {"maxresults": _PAGE}
+        seen: list[Mapping[str, str]] = []
+        while True:
+            names, more = page(await self.ask("GET", "/secrets", params=asked))
+            yield names
+            if not more:
+                return
+            if more in seen:
+                raise Unavailable("the listing of the vault has no end: a page leads back to an earlier one")
+            seen.append(more)
+            asked = more
+
+    async def close(self) -> None:
+        """Let go of connections and of a login under way."""
+        await self._logins.close()
+        await self._wire.close()
+
+    async def _send(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, object] | None, token: str
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        sent = None
+        if body is not None:
+            headers["Content-Type"], sent = "application/json", orjson.dumps(body)
+        return await self._wire.send(method, path, headers=headers, params=query, body=sent)
