@@ -50,6 +50,19 @@ async def opened(cloud: GoogleCloud) -> AsyncIterator[Opened]:
     await made.close()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_shown(
+    cloud: GoogleCloud, opened: Opened, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """Neither a token nor a key stands in any log, google-auth's own among them, nor in an output."""
+    caplog.set_level("DEBUG")
+    key = json.loads(opened.credentials["key"])["private_key"].splitlines()[3]
+    yield
+    shown = [caplog.text, *capfd.readouterr()]
+    hidden = [key, "1//refresh", *cloud.logins.lent]
+    assert not any(secret in text for secret in hidden for text in shown), "a credential is shown"
+
+
 @pytest.fixture
 def through(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectProxy]:
     """A proxy behind which Google's own names lead to the fake."""
