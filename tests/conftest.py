@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from e2e.clusters.controlplane import ControlPlane
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 pytest_plugins = ["tests.support.fixtures", "beemflow_secrets.testing.plugin"]
+
+# A machine that is busy is slow, and that is no counterexample.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 # Says that there is no event loop yet. Without it pytest-asyncio's first look for one makes one, which nobody closes.
 asyncio.set_event_loop(None)

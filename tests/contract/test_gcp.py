@@ -126,6 +126,22 @@ async def test_pages_that_never_end(cloud: GoogleCloud, opened: Opened) -> None:
     assert await text(opened(**KEY), "a") == "1"  # of what listings tell a read does without
 
 
+async def test_pages_that_lead_to_ever_new_ones(cloud: GoogleCloud, opened: Opened) -> None:
+    async def another(exchange: Exchange) -> None:
+        body = json.dumps({"nextPageToken": os.urandom(8).hex()}).encode()
+        await exchange.answer(200, {"Content-Type": "application/json"}, body)
+
+    with FaultProxy(cloud.address, ssl.create_default_context(cadata=cloud.ca)) as proxy:
+        driver = opened(endpoint=proxy.address, **KEY)
+        await driver.health_check()
+        proxy.set(another)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await in_chain(driver, timeout=0.5).list_secrets()
+        assert time.monotonic() - started < 5
+        await opened.close()
+
+
 async def test_a_prefix_is_asked_for_and_looked_at_again(cloud: GoogleCloud, opened: Opened) -> None:
     for name in ("team--a", "other-team--b", "team"):
         cloud.put(name, b"1")
@@ -206,7 +222,7 @@ async def test_a_value_that_was_damaged_on_its_way(cloud: GoogleCloud, opened: O
 
 async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, opened: Opened, ticking: Clock) -> None:
     at = "2031-02-03T04:05:06Z"
-    cloud.put("own", b"1", annotations={"expires-at": at})
+    cloud.put("own", b"1", annotations={"expires-at": at}, labels={"team": "flows"})
     cloud.put("both", b"1", annotations={"expires-at": at}, expireTime="2030-01-01T00:00:00Z")
     cloud.put("soon", b"1", annotations={"expires-at": "soon"})
     driver = opened(clock=ticking, **KEY)
@@ -217,6 +233,7 @@ async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, op
         assert all(isinstance(one, SecretValue) and one.created_at for one in found)
         ticking.now += 150
     assert calls(cloud)["GET secrets"] == 2
+    assert (await value(driver, "own")).metadata == {"team": "flows"}
 
 
 async def test_a_listing_that_hangs_costs_no_value(cloud: GoogleCloud, opened: Opened) -> None:

@@ -78,7 +78,7 @@ def list_(
 
 def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> None:
     """Say whether the store serves: exit 0 if it does, else 1."""
-    found = _configured(config)
+    found = configured(config)
 
     async def check(secrets: Secrets) -> SecretsError | None:
         try:
@@ -89,7 +89,7 @@ def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> N
             return error
         return None
 
-    error = asyncio.run(_opened(found, check))
+    error = asyncio.run(using(found, check))
     state = "Healthy" if error is None else "Down"
     data = {"driver": found.driver, "state": state, "error": None if error is None else error.message}
     show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, state, "" if error is None else error.message]])
@@ -102,7 +102,8 @@ def schema() -> None:
     sys.stdout.write(orjson.dumps(file_schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
-def _configured(config: Path | None) -> SecretsConfig:
+def configured(config: Path | None) -> SecretsConfig:
+    """Return the configuration that a flag names, else the one that is found. Ends the process for a wrong one."""
     try:
         return SecretsConfig.from_file(config) if config is not None else SecretsConfig.discover()
     except Invalid as error:
@@ -110,21 +111,22 @@ def _configured(config: Path | None) -> SecretsConfig:
 
 
 def _ask(config: Path | None, work: Callable[[Secrets], Awaitable[T]], flow: str | None, roles: list[str] | None) -> T:
-    found = _configured(config)
+    found = configured(config)
     try:
-        return asyncio.run(_opened(found, work, flow, roles))
+        return asyncio.run(using(found, work, flow, roles))
     except (NotFound, Denied) as error:
         fail(str(error), Exit.MISSING)
     except SecretsError as error:
         fail(str(error))
 
 
-async def _opened(
+async def using(
     config: SecretsConfig,
     work: Callable[[Secrets], Awaitable[T]],
     flow: str | None = None,
     roles: list[str] | None = None,
 ) -> T:
+    """Do some work with an open store. Raises a SecretsError."""
     # What goes to stdout is the answer alone.
     async with opened(config, Asking.of(flow, roles or (), None), stdout=sys.stderr.fileno()) as secrets:
         return await work(secrets)

@@ -59,18 +59,23 @@ class Aside:
         digest = blake2b(packed, key=self._key, digest_size=16).digest()
         if (known := self._refused.get(digest)) is not None:
             raise TooMuch(known)
+        async with self._slots:
+            answer = await _answer(packed, most=2 * LARGEST_OUTPUT * len(job.texts))
         try:
-            async with self._slots:
-                job.unpacked(await _answer(packed, most=2 * LARGEST_OUTPUT * len(job.texts)), done)
+            job.unpacked(answer or b"", done)
         except TooMuch as error:
-            self._refused[digest] = error.message
-            while len(self._refused) > REMEMBERED:
-                self._refused.popitem(last=False)
+            if answer is not None:  # on another day the machine may be less busy
+                self._refused[digest] = error.message
+                while len(self._refused) > REMEMBERED:
+                    self._refused.popitem(last=False)
             raise
 
 
-async def _answer(packed: bytes, *, most: int) -> bytes:
-    """Return what a process answers, nothing where it was killed. Raises TemplateError where none can be started."""
+async def _answer(packed: bytes, *, most: int) -> bytes | None:
+    """Return what a process answers: nothing where it used up what it may, None where time was up before that.
+
+    Raises TemplateError where none can be started.
+    """
     # Nothing of the environment, where secrets may be, but for what the interpreter itself may need.
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     try:
@@ -87,7 +92,9 @@ async def _answer(packed: bytes, *, most: int) -> bytes:
     try:
         async with asyncio.timeout(LONGEST):
             return await _talk(process, packed, most)
-    except (TimeoutError, OSError):
+    except TimeoutError:
+        return None
+    except OSError:
         return b""
     finally:
         with suppress(ProcessLookupError):

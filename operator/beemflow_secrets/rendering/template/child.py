@@ -10,14 +10,14 @@ import sys
 from beemflow_secrets.rendering.template.budget import MIB, aside
 from beemflow_secrets.rendering.template.job import run_packed
 
-LONGEST_CPU = 5
-"""Seconds of CPU. The clock on the wall is the other side's."""
+LONGEST_CPU = 3
+"""Seconds of CPU. The clock on the wall is the other side's, who waits a little longer."""
 
 MEMORY = 256 * MIB
 """Bytes of addresses beside those that the interpreter and what it loads take."""
 
-LAST = 19
-"""The nice value with which it lets all others go first."""
+LATER = 5
+"""The nice value with which it gets a third of what others get."""
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _SIGKILL = 1, 4, 9
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _confine() -> None:
-    os.nice(LAST)
+    os.nice(LATER)
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

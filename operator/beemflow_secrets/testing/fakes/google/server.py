@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+T = TypeVar("T")
 
 PROJECT, NUMBER = "my-project-123", 123456789012
 
@@ -166,16 +168,19 @@ class GoogleCloud(FakeServer):
         return self.project(request.match_info.get("location"))
 
     async def _list(self, request: web.Request) -> web.Response:
-        held = self._held(request)
-        shown = [held.shown(secret) for name in sorted(held.secrets) if (secret := held.alive(name)) is not None]
-        return self._paged(request, "secrets", [one for one in shown if keeps(request.query.get("filter", ""), one)])
+        held, text = self._held(request), request.query.get("filter", "")
+        alive = [secret for name in sorted(held.secrets) if (secret := held.alive(name)) is not None]
+        kept = [secret for secret in alive if keeps(text, held.shown(secret))] if text else alive
+        return self._paged(request, "secrets", kept, held.shown)
 
     async def _versions(self, request: web.Request) -> web.Response:
         held, secret = self._held(request), self._held(request).find(request.match_info["secret"])
-        newest_first = [held.shown_version(secret, version) for version in reversed(secret.versions)]
-        return self._paged(request, "versions", newest_first)
+        newest_first = secret.versions[::-1]
+        return self._paged(request, "versions", newest_first, lambda version: held.shown_version(secret, version))
 
-    def _paged(self, request: web.Request, name: str, found: list[dict[str, Any]]) -> web.Response:
+    def _paged(
+        self, request: web.Request, name: str, found: Sequence[T], shown: Callable[[T], dict[str, Any]]
+    ) -> web.Response:
         """Return a page. A token is for the same question (AIP-158)."""
         asked = {key: text for key, text in request.query.items() if key in {"filter", "pageSize"}}
         start = 0
@@ -187,7 +192,7 @@ class GoogleCloud(FakeServer):
             if for_what != asked:
                 raise GoogleError("INVALID_ARGUMENT", "The page token is invalid.")
         size = min(int(request.query.get("pageSize") or 0) or self.page, self.page, _LARGEST_PAGE)
-        document: dict[str, Any] = {name: found[start : start + size], "totalSize": len(found)}
+        document: dict[str, Any] = {name: list(map(shown, found[start : start + size])), "totalSize": len(found)}
         if start + size < len(found) or self.endless:
             after = start + size if start + size < len(found) else 0
             document["nextPageToken"] = urlsafe_b64encode(json.dumps([after, asked]).encode()).decode()

@@ -1,0 +1,37 @@
+"""Files of flows: YAML or JSON, as BeemFlow writes them, within bounds."""
+
+from __future__ import annotations
+
+import json
+
+from beemflow_secrets.providers import yamltext
+from beemflow_secrets.providers.errors import Invalid
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a file."""
+
+OWN = ("HOME", "PATH", "USER")
+"""What a process has by itself: flows ask for it, and no store need have it."""
+
+
+def parse(raw: bytes, name: str) -> list[object]:
+    """Return the documents of a file; what begins as JSON in a file called so is JSON.
+
+    Raises Invalid that says where the mistake is and quotes nothing.
+    """
+    if len(raw) > LARGEST:
+        raise Invalid(f"it is {len(raw) / 1024 / 1024:.0f} MiB large, and a flow may be {LARGEST // 1024 // 1024}")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("it is no text (not UTF-8)") from None
+    try:
+        if name.endswith(".json") and text.lstrip().startswith(("{", "[")):
+            return [json.loads(text)]
+        return [found for found in yamltext.load_all(text, spelled=False) if found is not None]
+    except RecursionError:
+        raise Invalid("it is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise Invalid(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
+    except ValueError as error:
+        raise Invalid(f"{error}; templates stand in quotes") from None
