@@ -222,7 +222,7 @@ async def test_a_value_that_was_damaged_on_its_way(cloud: GoogleCloud, opened: O
 
 async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, opened: Opened, ticking: Clock) -> None:
     at = "2031-02-03T04:05:06Z"
-    cloud.put("own", b"1", annotations={"expires-at": at})
+    cloud.put("own", b"1", annotations={"expires-at": at}, labels={"team": "flows"})
     cloud.put("both", b"1", annotations={"expires-at": at}, expireTime="2030-01-01T00:00:00Z")
     cloud.put("soon", b"1", annotations={"expires-at": "soon"})
     driver = opened(clock=ticking, **KEY)
@@ -233,6 +233,7 @@ async def test_times_are_listed_every_ten_minutes_at_most(cloud: GoogleCloud, op
         assert all(isinstance(one, SecretValue) and one.created_at for one in found)
         ticking.now += 150
     assert calls(cloud)["GET secrets"] == 2
+    assert (await value(driver, "own")).metadata == {"team": "flows"}
 
 
 async def test_a_listing_that_hangs_costs_no_value(cloud: GoogleCloud, opened: Opened) -> None:

@@ -98,7 +98,13 @@ class Opened:
         stores.credentials |= {"id": sts.access_key, "key": sts.secret_key}
 
     def __call__(
-        self, login: dict[str, Any] | None = None, *, clock: Any = None, endpoints: Endpoints = EVERYWHERE, **block: Any
+        self,
+        login: dict[str, Any] | None = None,
+        *,
+        clock: Any = None,
+        endpoints: Endpoints = EVERYWHERE,
+        tls: dict[str, Any] | None = None,
+        **block: Any,
     ) -> VaultDriver:
         vault = {
             "address": self.server.address,
@@ -108,7 +114,7 @@ class Opened:
             **({} if login is None else {"awsLogin": login}),
             **block,
         }
-        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault})
+        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault, "tls": tls or {}})
         surroundings = dataclasses.replace(self.stores.surroundings(endpoints), service_account_token=self._token)
         driver = VaultDriver(spec, surroundings, **({} if clock is None else {"clock": clock}))
         self.stores.opened.append(driver)
@@ -449,6 +455,17 @@ async def test_where_a_role_is_asked_for_is_judged(opened: Opened) -> None:
         opened({**KEYS, "roleArn": ROLE}, endpoints=here)
     both = Endpoints(here.allowed | {origin_of(f"https://{STS[0]}")})
     opened({**KEYS, "roleArn": ROLE}, endpoints=both)
+
+
+async def test_whom_the_store_trusts_is_about_the_server_alone(
+    opened: Opened, bao: OpenBao, through: ConnectProxy, canary: str
+) -> None:
+    opened.method.roles[opened.stores.folder].bound = [ROLE]
+    with VaultLogins(bao.address, bao.root_token, {"aws": opened.method}, tls=True) as secured:
+        driver = opened({**KEYS, "roleArn": ROLE}, address=secured.address, tls={"caBundle": secured.ca})
+        assert await opened.value(driver) == canary
+        message = await opened.refused(opened(KEYS, address=secured.address), Unavailable)
+        assert "signed by no authority" in message
 
 
 async def test_what_is_sent_holds_no_secret_key(opened: Opened, bao: OpenBao) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -88,7 +89,13 @@ class Opened:
         stores.credentials["client"] = azure.secret
 
     def __call__(
-        self, login: dict[str, Any] | None = None, *, clock: Any = None, endpoints: Endpoints = EVERYWHERE, **block: Any
+        self,
+        login: dict[str, Any] | None = None,
+        *,
+        clock: Any = None,
+        endpoints: Endpoints = EVERYWHERE,
+        tls: dict[str, Any] | None = None,
+        **block: Any,
     ) -> VaultDriver:
         vault = {
             "address": self.server.address,
@@ -98,7 +105,7 @@ class Opened:
             **({} if login is None else {"azureLogin": login}),
             **block,
         }
-        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault})
+        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault, "tls": tls or {}})
         surroundings = dataclasses.replace(self.stores.surroundings(endpoints), service_account_token=self._token)
         driver = VaultDriver(spec, surroundings, **({} if clock is None else {"clock": clock}))
         self.stores.opened.append(driver)
@@ -328,6 +335,25 @@ async def test_with_a_login_of_its_own_a_store_uses_nothing_of_the_process(
         for login in (opened.secret, opened.account):
             assert await opened.value(opened(login)) == canary
         assert machine.asked == []
+
+
+async def test_whom_the_store_trusts_is_about_the_server_alone(
+    opened: Opened, bao: OpenBao, through: ConnectProxy, canary: str
+) -> None:
+    with VaultLogins(bao.address, bao.root_token, {"azure": opened.method}, tls=True) as secured:
+        driver = opened(opened.secret, address=secured.address, tls={"caBundle": secured.ca})
+        assert await opened.value(driver) == canary
+
+
+async def test_the_oldest_version_of_tls_holds_for_entra_id_too(
+    opened: Opened, azure: FakeAzure, through: ConnectProxy, canary: str
+) -> None:
+    azure.speak_at_most(ssl.TLSVersion.TLSv1_2)
+    try:
+        assert (await opened.refused(opened(opened.secret), Unavailable)).startswith("login at Entra ID: ")
+        assert await opened.value(opened(opened.secret, tls={"minVersion": "1.2"})) == canary
+    finally:
+        azure.speak_at_most(ssl.TLSVersion.TLSv1_3)
 
 
 async def test_where_a_token_is_asked_for_is_judged(opened: Opened) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,33 @@ def test_what_is_wrong_says_so(operator: Operator, ns: Namespace, cloud: GoogleC
 
 def key_of_again() -> dict[str, Any]:
     return {"serviceAccountKey": {"secretKeyRef": {"name": "google", "key": "key"}}}
+
+
+def test_what_syncs_and_refreshes_cost(operator: Operator, ns: Namespace, cloud: GoogleCloud) -> None:
+    """One login and one listing for all, an access for each key and refresh; where two resources share one, one."""
+    for name in ("shared", "a", "b"):
+        cloud.put(name, b"x")
+    ns.add_store("google", store(cloud, **key_of(ns, cloud)))
+    ns.store_ready("google")
+    for name in ("a", "b"):
+        ns.add(name, spec(entry("own", name), entry("field", "shared"), entry("again", "shared"), store="google"))
+        ns.ready(name)
+    first = reads(cloud)
+    assert (first["a"], first["b"]) == (1, 1)
+    assert first["shared"] <= 2
+    for name in ("a", "b"):
+        ns.api.patch(ns.path(name), {"metadata": {"annotations": {names.REFRESH_REQUESTED_ANNOTATION: "now"}}})
+        ns.api.wait(ns.path(name), lambda found: (found or {})["status"].get("lastHandledRefresh") == "now")
+    more = reads(cloud) - first
+    assert (more["a"], more["b"]) == (1, 1)
+    assert more["shared"] <= 2
+    assert cloud.count("POST", "/token") == 1
+    assert sum(one.path.endswith("/secrets") for one in cloud.asked) == 1
+
+
+def reads(cloud: GoogleCloud) -> Counter[str]:
+    """Count the accesses by secret."""
+    return Counter(one.path.split("/")[5] for one in cloud.asked if one.path.endswith(":access"))
 
 
 # --- whose identity

@@ -139,6 +139,18 @@ def machine(azure: FakeAzure) -> Iterator[FakeMachine]:
         yield running
 
 
+def test_a_token_for_the_api_server_is_shown_to_nobody(
+    operator: Operator, ns: Namespace, server: VaultLogins, azure: FakeAzure, folder: str
+) -> None:
+    ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "flows"}})
+    own = ns.api.create(paths.service_account_token(ns.name, "flows"), {"spec": {}})["spec"]["audiences"]
+    account = {"name": "flows", "audiences": own}
+    ns.add_store("prod", store(server, folder, tenantId=azure.tenant, clientId=azure.client, serviceAccountRef=account))
+    found = ns.store_ready("prod", "False", reason="InvalidSpec")
+    assert "must not be those of this cluster's API server" in condition(found)["message"]
+    assert azure.asked == [] == server.asked
+
+
 @pytest.fixture
 def cluster_store(api: Api, ns: Namespace, server: VaultLogins, folder: str) -> Iterator[str]:
     """A cluster store that logs in as the operator's machine."""

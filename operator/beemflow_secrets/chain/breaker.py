@@ -58,9 +58,10 @@ class Breaker(Layer):
     the last answer to a probe took, in seconds. `changed(up)` is called when the link goes down or comes back.
     """
 
-    def __init__(self, inner: SecretsProvider, *, name: str) -> None:
+    def __init__(self, inner: SecretsProvider, *, name: str, store: str = "") -> None:
         super().__init__(inner)
         self.name = name
+        self._log = log.bind(store=store, link=name) if store else log.bind(link=name)
         self.error: SecretsError | None = None
         self.since = self.worked = float("-inf")
         self.latency = 0.0
@@ -176,7 +177,7 @@ class Breaker(Layer):
         for scope in self._under_way:
             scope.reschedule(loop_time())
         self._recovery = asyncio.create_task(self._recover())
-        log.warning("Link is down", link=self.name, error=error.message)
+        self._log.warning("Link is down", error=error.message)
         self.changed(False)
 
     async def _recover(self) -> None:
@@ -187,10 +188,10 @@ class Breaker(Layer):
             except SecretsError as error:
                 self.error = error
             except Exception as error:  # noqa: BLE001 - a driver's defect; were it the end, the link would stay down
-                log.error("Driver failed unexpectedly", link=self.name, error=type(error).__name__, at=where(error))  # noqa: TRY400 - no text of an SDK in logs
+                self._log.error("Driver failed unexpectedly", error=type(error).__name__, at=where(error))
             else:
                 self.error, self._found_up = None, loop_time()
-        log.info("Link serves again", link=self.name)
+        self._log.info("Link serves again")
         self.changed(True)
 
 

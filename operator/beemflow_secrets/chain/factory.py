@@ -70,9 +70,10 @@ async def open_chain(
         raise
     if spec.multi is None:
         return _before(_backend(drivers[0], spec), spec, spec.driver, audited)
-    shared = _budgets(spec)
+    shared, store = _budgets(spec), "/".join(filter(None, (audited.namespace, audited.name)))
     links = [
-        link(driver, name, backend, shared) for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
+        link(driver, name, backend, shared, store=store)
+        for driver, (_, name, backend) in zip(drivers, spec.backends, strict=True)
     ]
     multi = _strategy(spec.multi, links)
     whole = _before(Keys(multi, prefix=spec.prefix), spec, spec.driver, audited)
@@ -102,11 +103,11 @@ def _backend(driver: Driver, spec: StoreSpec) -> SecretsProvider:
     return Keys(loader, prefix=spec.prefix)
 
 
-def link(driver: Driver, name: str, spec: StoreSpec, shared: Sequence[Budget] = ()) -> Link:
-    """Put before a driver what stands there in a chain. `shared` is the chain's own budget, if it has one."""
+def link(driver: Driver, name: str, spec: StoreSpec, shared: Sequence[Budget] = (), *, store: str = "") -> Link:
+    """Put before a driver what stands there in a chain, of `store`. `shared` is its own budget, if it has one."""
     budgets = (*shared, *_budgets(spec))
     call = Call(driver, timeout=spec.timeout, retry=spec.retry, within=spec.timeout, budgets=budgets)
-    breaker = Breaker(call, name=name)
+    breaker = Breaker(call, name=name, store=store)
     loader = Loader(breaker, batch=min(spec.batch_size, driver.batch_limit))
     return Link(name, driver.name, Keys(loader, prefix=spec.prefix), breaker)
 

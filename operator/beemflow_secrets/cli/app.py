@@ -10,6 +10,7 @@ import typer
 import beemflow_secrets
 from beemflow_secrets.cli.crds import crds_yaml
 from beemflow_secrets.cli.flows import refs, validate
+from beemflow_secrets.cli.handing import exec_, export
 from beemflow_secrets.cli.run import run
 from beemflow_secrets.cli.secrets import get, health, list_, schema
 from beemflow_secrets.cli.status import refresh, status
@@ -25,6 +26,8 @@ app.command()(refresh)
 app.command()(get)
 app.command("list")(list_)
 app.command()(health)
+app.command("exec")(exec_)
+app.command()(export)
 app.command()(refs)
 app.command()(validate)
 app.command()(schema)

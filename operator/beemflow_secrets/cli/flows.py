@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 def refs(files: FilesArgument, *, output: OutputFlag = Output.TABLE) -> None:
     """Print every secret that flows ask for, and where. Keys that only a run can tell go to stderr."""
-    found, computed = _read(files)
+    found, computed = read_flows(files)
     rows = [
         [one.key, "yes" if one.optional else "no", one.flow or "", str(file), one.step or "", one.path]
         for file, one in found
@@ -71,7 +71,7 @@ def validate(
     role: RoleFlag = None,
 ) -> None:
     """Say whether each secret that flows ask for is there and may be read: exit 3 and all that fail, if not."""
-    found, computed = _read(files)
+    found, computed = read_flows(files)
     excluded = Patterns(HAD_BY_ITSELF if exclude is None else exclude)
     wanted = [one for one in found if not excluded.match(one.reference.key)]
     _tell_computed(computed)
@@ -91,11 +91,8 @@ def validate(
 
 async def _judge(secrets: Secrets, wanted: list[Found], flow: str | None, roles: list[str]) -> list[tuple[Found, str]]:
     """Return what is missing or denied, and why. A backend that does not answer is raised."""
-    by_flow: defaultdict[str | None, list[Found]] = defaultdict(list)
-    for one in wanted:
-        by_flow[flow or one.reference.flow].append(one)
     failures: dict[Found, str] = {}
-    for asking, asked in by_flow.items():
+    for asking, asked in by_flow(wanted, flow).items():
         with access(flow=asking, roles=roles):
             answers = await secrets.read(list(dict.fromkeys(one.reference.key for one in asked)))
         for one in asked:
@@ -109,7 +106,15 @@ async def _judge(secrets: Secrets, wanted: list[Found], flow: str | None, roles:
     return [(one, failures[one]) for one in wanted if one in failures]
 
 
-def _read(files: list[Path]) -> tuple[list[Found], list[Found]]:
+def by_flow(found: list[Found], flow: str | None) -> dict[str | None, list[Found]]:
+    """Return references by the flow that asks: the one that a flag names, else the one in which each stands."""
+    sorted_out: defaultdict[str | None, list[Found]] = defaultdict(list)
+    for one in found:
+        sorted_out[flow or one.reference.flow].append(one)
+    return sorted_out
+
+
+def read_flows(files: list[Path]) -> tuple[list[Found], list[Found]]:
     """Return the references of all files, and the computed ones. Ends the process for a file that is no flow."""
     found: list[Found] = []
     computed: list[Found] = []

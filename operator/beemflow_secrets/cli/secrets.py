@@ -40,13 +40,14 @@ ConfigFlag = Annotated[
 FlowFlag = Annotated[
     str | None, typer.Option("--flow", metavar="NAME", help="The flow that asks, where the store has access policies.")
 ]
+ShowFlag = Annotated[bool, typer.Option("--show", help="Print values, which are masked otherwise.")]
 RoleFlag = Annotated[list[str] | None, typer.Option("--role", metavar="NAME", help="A role that it holds. Repeatable.")]
 
 
 def get(
     key: Annotated[str, typer.Argument(help="A key, or key#property.")],
     *,
-    reveal: Annotated[bool, typer.Option("--show", help="Print the value, which is masked otherwise.")] = False,
+    reveal: ShowFlag = False,
     output: OutputFlag = Output.TABLE,
     config: ConfigFlag = None,
     flow: FlowFlag = None,

@@ -15,6 +15,7 @@ from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
 from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from beemflow_secrets.providers.wire import Answer
@@ -27,6 +28,7 @@ class Listed(NamedTuple):
 
     created_at: datetime | None
     expires_at: datetime | None
+    labels: Mapping[str, str]
 
 
 def document(answer: Answer, *, key: str | None = None) -> Document:
@@ -77,17 +79,15 @@ def page(found: Document) -> tuple[dict[str, Listed], str]:
     for one in secrets:
         if not isinstance(one, dict) or not isinstance(name := one.get("name"), str):
             raise misshapen()
-        listed[_last(name)] = Listed(rfc3339(one.get("createTime")), _expiry(one))
+        labels = _texts(one.get("labels"))
+        at = rfc3339(one.get("expireTime")) or rfc3339(_texts(one.get("annotations")).get(EXPIRES_AT))
+        # No label of Google's can hold a time; one that does is taken at its word.
+        listed[_last(name)] = Listed(rfc3339(one.get("createTime")), at or rfc3339(labels.get(EXPIRES_AT)), labels)
     return listed, str(found.get("nextPageToken") or "")
 
 
-def _expiry(found: Document) -> datetime | None:
-    """Return when Google deletes a secret, else what its owner says in an annotation, or a label."""
-    at = rfc3339(found.get("expireTime"))
-    for place in ("annotations", "labels"):
-        texts = found.get(place)
-        at = at or (rfc3339(texts.get(EXPIRES_AT)) if isinstance(texts, dict) else None)
-    return at
+def _texts(found: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in found.items()} if isinstance(found, dict) else {}
 
 
 def _last(name: str) -> str:

@@ -119,4 +119,4 @@ def _tell(value: SecretValue, told: Mapping[str, Listed]) -> None:
     """Write into a value what a listing told of it."""
     listed = told.get(value.backend_name or "")
     if listed is not None:
-        value.created_at, value.expires_at = listed
+        value.created_at, value.expires_at, value.metadata = listed
