@@ -65,8 +65,8 @@ test: setup controlplane lint  ## everything; what .ci/run runs
 bench: setup controlplane  ## what the operator costs, as JSON; WORKLOADS="cold --pairs 1" chooses, see docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(WORKLOADS)
 
-demo: setup  ## the main job in under a minute; CLUSTER=current takes the cluster of the current context
-	@$(BIN)/python -m e2e.demo up $(CLUSTER)
+demo: setup  ## the main job in under a minute; BACKEND=vault, aws, gcp or 1password; CLUSTER=current: your context's
+	@$(BIN)/python -m e2e.demo up $(or $(BACKEND),vault) $(CLUSTER)
 
 demo-down: setup  ## stop what the demo left running
 	@$(BIN)/python -m e2e.demo down

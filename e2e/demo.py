@@ -1,4 +1,7 @@
-"""`make demo`: the main job on real parts, in under a minute. What it starts runs on until `make demo-down`."""
+"""`make demo`: the main job on real parts, in under a minute. What it starts runs on until `make demo-down`.
+
+The story is the same for each backend; `e2e.backends` says what is particular to one.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2e.backends import BACKENDS, example_secret, hold
 from e2e.clusters.build import BuildFailed, binaries, build, cache_folder
 from e2e.clusters.choose import choose, default
 from e2e.clusters.cluster import Cluster, ClusterFailed
 from e2e.clusters.processes import Process
-from tests.support.openbao import OpenBao, free_port
+from tests.support.openbao import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from e2e.backends import Backend
+
 ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "openbao"
 STATE = cache_folder() / "demo"
 RECORD = STATE / "demo.json"
 NAMESPACE = "beemflow-demo"
@@ -37,8 +42,11 @@ class DemoFailed(Exception):
     """Says in one line what did not happen."""
 
 
-def up(choice: str) -> None:
-    """Start everything, show the main job, and leave it running."""
+def up(name: str, choice: str) -> None:
+    """Start everything, show the main job on the backend of that name, and leave it running."""
+    if name not in BACKENDS:
+        raise DemoFailed(f"BACKEND is one of {', '.join(BACKENDS)}")
+    backend = BACKENDS[name]()
     if choice == "own":
         build()
     down()
@@ -52,15 +60,16 @@ def up(choice: str) -> None:
         namespace.write_text(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
         with _step(f"starting on {cluster.title}, with crds/ and manifests/rbac.yaml"):
             cluster.start(ROOT / "crds", ROOT / "manifests" / "rbac.yaml", namespace)
-        with _step("starting OpenBao"):
-            bao = undo.enter_context(OpenBao(keep=True))
+        with _step(f"starting {backend.title}"):
+            undo.callback(backend.close)
+            backend.start()
         with _step("starting the operator, with the rights of its ServiceAccount and no more"):
             pages = _start_operator(cluster)
-        _story(cluster, bao)
-        _leave_running(bao)
+        _story(cluster, backend)
+        _leave_running(backend)
         undo.pop_all()
     print(f"\nAll in {time.monotonic() - began:.0f} s. It runs on until `make demo-down`, for a day at most. Try:\n")
-    print(textwrap.indent(_what_next(cluster, bao, pages), "  "))
+    print(textwrap.indent(_what_next(cluster, backend, pages), "  "))
 
 
 def down() -> None:
@@ -72,50 +81,37 @@ def down() -> None:
 # --- the story
 
 
-def _story(cluster: Cluster, bao: OpenBao) -> None:
-    value = _new_value(bao)
-    with _step("applying examples/openbao: a store, and a secret to read from it"):
-        _apply_example(cluster, bao)
+def _story(cluster: Cluster, backend: Backend) -> None:
+    value = _new_value(backend)
+    with _step(f"applying examples/{backend.example}: a store, and a secret to read from it"):
+        for manifest in (*backend.prepare(), example_secret(backend)):
+            cluster.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", stdin=manifest)
         _until("the native Secret is not there", lambda: _token(cluster) == value)
         _until("Ready is not True", lambda: _ready(cluster)["status"] == "True")
     _show(cluster, "The native Secret is there")
 
-    with _step("rotating the value in OpenBao"):
-        value = _new_value(bao)
+    with _step(f"rotating the value in {backend.title}"):
+        value = _new_value(backend)
         _until("the native Secret has not followed", lambda: _token(cluster) == value)
     _show(cluster, "The native Secret has followed")
 
-    with _step("stopping OpenBao"):
-        bao.stop()
+    with _step(f"stopping {backend.title}"):
+        backend.stop()
         _until("Ready is not False", lambda: _ready(cluster)["status"] == "False")
     if _token(cluster) != value:
-        raise DemoFailed("the native Secret was not kept while OpenBao was away")
+        raise DemoFailed(f"the native Secret was not kept while {backend.title} was away")
     _show(cluster, "The native Secret is kept")
 
-    with _step("starting OpenBao again"):
-        bao.start()
+    with _step(f"starting {backend.title} again"):
+        backend.start()
         _until("Ready is not True again", lambda: _ready(cluster)["status"] == "True")
     _show(cluster, "All is well again")
 
 
-def _new_value(bao: OpenBao) -> str:
+def _new_value(backend: Backend) -> str:
     value = secrets.token_urlsafe()
-    bao.write_kv2("secret", "slack", {"bot-token": value})
+    backend.rotate(value)
     return value
-
-
-def _apply_example(cluster: Cluster, bao: OpenBao) -> None:
-    bao.policy("flows", {"secret/data/slack": ["read"]})
-    role_id, secret_id = bao.approle("flows", ["flows"])
-    login = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "openbao-login"},
-        "stringData": {"role-id": role_id, "secret-id": secret_id},
-    }
-    store = (EXAMPLE / "store.yaml").read_text().replace("https://openbao.example.com:8200", bao.address)
-    for manifest in (json.dumps(login), store, (EXAMPLE / "secret.yaml").read_text()):
-        cluster.kubectl("apply", "--server-side", "-n", NAMESPACE, "-f", "-", stdin=manifest)
 
 
 def _ready(cluster: Cluster) -> dict[str, Any]:
@@ -162,16 +158,12 @@ def _start_operator(cluster: Cluster) -> str:
     return address
 
 
-def _leave_running(bao: OpenBao) -> None:
-    """Let OpenBao outlive this process.
-
-    It ends when a pipe that we hold does; from now on a process that does nothing else holds it too.
-    """
-    assert bao._guard is not None
-    assert bao._guard.stdin is not None
-    holder = Process.spawn(["/bin/sleep", "infinity"], os.devnull, stdin=bao._guard.stdin.fileno())
-    _note("openbao", (holder.pid, holder.started))
-    _note("folder", str(bao._folder))
+def _leave_running(backend: Backend) -> None:
+    """Let the backend outlive this process."""
+    holder = hold(backend)
+    _note("backend", (holder.pid, holder.started))
+    if backend.folder is not None:
+        _note("folder", backend.folder)
 
 
 def _stop() -> None:
@@ -179,7 +171,7 @@ def _stop() -> None:
     if not RECORD.exists():
         return
     noted = json.loads(RECORD.read_text())
-    for name in ("operator", "openbao"):
+    for name in ("operator", "backend"):
         if name in noted:
             Process(*noted[name]).kill()
     if "folder" in noted:
@@ -216,18 +208,14 @@ def _show(cluster: Cluster, what: str) -> None:
     print(textwrap.indent(f"{table}{_ready(cluster)['message']}\n{what}: {value}\n", "    "))
 
 
-def _what_next(cluster: Cluster, bao: OpenBao, pages: str) -> str:
+def _what_next(cluster: Cluster, backend: Backend, pages: str) -> str:
     path = "" if shutil.which("kubectl") else f"export PATH={binaries()}:$PATH\n"
-    token = STATE / "openbao-root-token"
-    token.touch(mode=0o600)
-    token.write_text(bao.root_token)
     return f"""\
 {path}export KUBECONFIG={cluster.kubeconfig}
 kubectl get beemflow -A                          # all of ours, and how it stands
 kubectl describe bfs slack -n {NAMESPACE}      # conditions, versions, Events
 kubectl delete secret slack -n {NAMESPACE}     # it is back at once
-export BAO_ADDR={bao.address} BAO_TOKEN=$(cat {token})
-.venv/bin/bao kv put secret/slack bot-token=mine # a rotation of your own
+{backend.hint(STATE)}
 curl http://{pages}/health               # stores and their links; /metrics is there too
 tail -f {STATE / "operator.log"}"""
 
@@ -241,11 +229,11 @@ def _until(failure: str, done: Callable[[], bool]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the verbs: up [current, kind or own], down."""
+    """Run one of the verbs: up BACKEND [current, kind or own], down."""
     try:
         match arguments:
-            case ["up", *choice]:
-                up(*choice or [default()])
+            case ["up", backend, *choice]:
+                up(backend, choice[0] if choice else default())
             case _:
                 down()
     except (DemoFailed, ClusterFailed, BuildFailed) as failed:

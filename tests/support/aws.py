@@ -39,9 +39,11 @@ class Aws:
     """A server of its own. `access_key` and `secret_key` are those of who reads; whoever writes has others.
 
     `tls=True` serves HTTPS with a certificate that `ca` signed, for `hosts` too.
+    `quiet=True` writes nothing to our standard error, so that one that outlives us holds nobody who reads it.
     """
 
-    def __init__(self, *, tls: bool = False, hosts: Sequence[str] = ()) -> None:
+    def __init__(self, *, tls: bool = False, hosts: Sequence[str] = (), quiet: bool = False) -> None:
+        self._stderr = subprocess.DEVNULL if quiet else None
         self.port = free_port()
         self.address = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.ca = CertificateAuthority() if tls else None
@@ -71,7 +73,7 @@ class Aws:
                     (Path(folder) / name).write_text(text)
                     command.append(f"{folder}/{name}")
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
             )
             assert self._process.stdout is not None
             assert self._process.stdout.readline() == "ready\n"
