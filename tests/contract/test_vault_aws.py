@@ -19,6 +19,7 @@ from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers import tls
+from beemflow_secrets.providers.awsauth.ambient import Ambient
 from beemflow_secrets.providers.awsauth.api import signed
 from beemflow_secrets.providers.awsauth.keys import Keys
 from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
@@ -443,7 +444,7 @@ async def test_with_a_login_of_its_own_a_store_uses_nothing_of_the_process(
     for name, text in planted.items():
         monkeypatch.setenv(name, text)
     driver = opened(login)
-    monkeypatch.setattr("beemflow_secrets.providers.awsauth.ambient.Ambient.keys", None)
+    monkeypatch.setattr(Ambient, "keys", None)
     assert await opened.value(driver) == canary
     assert "AKIAPLANTED" not in {one["who"] for one in sts.asked}
 

@@ -33,9 +33,9 @@ DRIVERS: dict[str, tuple[str, str, str | None]] = {
 
 
 # Logins of a cloud in another's driver, by Vault's authMethod: (module, the extra that brings what it imports)
-_LOGINS = {
+_LOGINS: dict[str, tuple[str, str | None]] = {
     "aws": ("beemflow_secrets.providers.vault.awslogin", "aws"),
-    "azure": ("beemflow_secrets.providers.vault.azurelogin", "azure"),
+    "azure": ("beemflow_secrets.providers.vault.azurelogin", None),
 }
 
 GROUP = "beemflow_secrets.drivers"

@@ -133,6 +133,7 @@ def test_options_never_print(calls: list[object]) -> None:
 
 
 VAULT = {"address": "https://v", "path": "secret"}
+KEY_VAULT = {"vault_url": "https://company.vault.azure.net"}
 USING_SDKS = tuple(f"beemflow_secrets.providers.{name}" for name in ("aws", "vault"))
 
 
@@ -155,12 +156,34 @@ async def test_a_missing_extra_is_named(
         return real(name, *given, **named)
 
     for loaded in [name for name in sys.modules if name.startswith((sdk, *USING_SDKS))]:
+        package, _, name = loaded.rpartition(".")
+        if hasattr(sys.modules.get(package), name):  # put back with it: else the package would have another
+            monkeypatch.setattr(sys.modules[package], name, getattr(sys.modules[package], name))
+    for loaded in [name for name in sys.modules if name.startswith((sdk, *USING_SDKS))]:
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(Invalid) as caught:
         async with open_secrets(section):
             raise AssertionError
     assert caught.value.message == f"{what} needs: pip install 'beemflow-secrets[{extra}]'"
+
+
+@pytest.mark.parametrize(
+    ("what", "section"),
+    [
+        ("the machine's managed identity", {"driver": "vault", "vault": {**VAULT, "auth_method": "azure"}}),
+        ("the machine's managed identity", {"driver": "azure-kv", "azure": {**KEY_VAULT, "auth_method": "msi"}}),
+        ("the login of the Azure CLI", {"driver": "azure-kv", "azure": {**KEY_VAULT, "auth_method": "cli"}}),
+    ],
+)
+async def test_a_login_whose_extra_is_missing_names_it(
+    monkeypatch: pytest.MonkeyPatch, what: str, section: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("beemflow_secrets.providers.entra.ambient.find_spec", lambda _: None)
+    with pytest.raises(Invalid) as caught:
+        async with open_secrets(section):
+            raise AssertionError
+    assert caught.value.message == f"{what} needs: pip install 'beemflow-secrets[azure]'"
 
 
 async def test_our_own_module_that_is_missing_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:

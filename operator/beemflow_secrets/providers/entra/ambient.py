@@ -31,6 +31,7 @@ _REFUSED = re.compile(
 )
 
 Kind = Literal["msi", "cli"]
+_CALLED = {"msi": "the machine's managed identity", "cli": "the login of the Azure CLI"}
 
 
 class Ambient:
@@ -38,7 +39,7 @@ class Ambient:
 
     def __init__(self, kind: Kind, *, client: str | None, tenant: str | None) -> None:
         if not _installed():
-            raise Invalid(f"authMethod {kind} needs: pip install 'beemflow-secrets[azure]'")
+            raise Invalid(f"{_CALLED[kind]} needs: pip install 'beemflow-secrets[azure]'")
         self._kind = kind
         self._client = client
         self._tenant = tenant

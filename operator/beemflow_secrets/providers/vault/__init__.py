@@ -7,8 +7,8 @@
     session   what is done with the login, and what follows when the server refuses
     login     the token that all calls share, and that renews itself
     methods   the ways to log in
-    awslogin  a signed request that shows who asks AWS
-    azurelogin  a token that shows who asks Entra ID
+    proofs    what shows who asks, for the auth methods of clouds
+    awslogin, azurelogin  a request to AWS that is signed, a token of Entra ID
     failures  what an answer that is no success means (pure)
     answers   reading what the server answers (pure)
     api       the calls: hvac's paths, quoting and bodies

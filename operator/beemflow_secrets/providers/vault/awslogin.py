@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from beemflow_secrets.model.cloudlogins import AwsLogin
 from beemflow_secrets.model.tls import Tls
-from beemflow_secrets.model.vaultlogin import AwsLogin
 from beemflow_secrets.providers.awsauth.api import Api, signed
 from beemflow_secrets.providers.awsauth.failures import code_of, error_of
 from beemflow_secrets.providers.awsauth.methods import Method

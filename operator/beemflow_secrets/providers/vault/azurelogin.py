@@ -11,8 +11,8 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.cloudlogins import AzureLogin
 from beemflow_secrets.model.tls import Tls
-from beemflow_secrets.model.vaultlogin import AzureLogin
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.entra import EntraLogin, Identity
 from beemflow_secrets.providers.entra.authority import PUBLIC

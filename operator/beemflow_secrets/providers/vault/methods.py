@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.cluster import this_cluster
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, SecretsError
 from beemflow_secrets.providers.vault.answers import Grant, grant
 from beemflow_secrets.providers.vault.failures import failure
+from beemflow_secrets.providers.vault.proofs import proof_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from beemflow_secrets.model.store import ServiceAccountRef, StoreSpec, VaultSpec
     from beemflow_secrets.providers.surroundings import Surroundings
     from beemflow_secrets.providers.vault.api import Api
@@ -35,21 +34,6 @@ _WRONG = {
 }
 
 
-class Proof(Protocol):
-    """Shows the server who asks, for an auth method of a cloud. `keeps`: what it shows may be old."""
-
-    keeps: bool
-
-    async def make(self, *, anew: bool) -> Mapping[str, str]:
-        """Return what the login takes beside the role. `anew`: the former was refused. Raises a SecretsError."""
-
-    def refusal(self, answer: Answer) -> SecretsError | None:
-        """Return what it means that the server refuses it; None where that is what it means of any login."""
-
-    async def close(self) -> None:
-        """Close all connections."""
-
-
 class Method:
     """Logs in as the store says; `api` is nobody's. Raises EndpointNotAllowed, and Invalid."""
 
@@ -59,7 +43,7 @@ class Method:
         self._api = api
         self._surroundings = surroundings
         self._mount = spec.vault.mount_path or spec.vault.auth_method
-        self._proof = _proof(spec, surroundings)
+        self._proof = proof_of(spec, surroundings)
 
     async def log_in(self) -> Grant:
         """Log in. Raises a SecretsError, AuthFailed where the login is refused."""
@@ -103,20 +87,6 @@ class Method:
                 )
             case error:
                 return error
-
-
-def _proof(spec: StoreSpec, surroundings: Surroundings) -> Proof | None:
-    # Imported where it is needed: the SDKs of clouds are extras of their own. The registry has done so in a thread.
-    match spec.vault.auth_method if spec.vault else None:
-        case "aws":
-            from beemflow_secrets.providers.vault.awslogin import SignedRequest  # noqa: PLC0415
-
-            return SignedRequest(spec, surroundings)
-        case "azure":
-            from beemflow_secrets.providers.vault.azurelogin import EntraToken  # noqa: PLC0415
-
-            return EntraToken(spec, surroundings)
-    return None
 
 
 async def _ask(spec: VaultSpec, api: Api, surroundings: Surroundings, mount: str) -> Answer:
