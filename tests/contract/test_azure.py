@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -31,7 +32,7 @@ from beemflow_secrets.providers.errors import (
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.testing.cases import in_chain
 from beemflow_secrets.testing.certs import CertificateAuthority
-from beemflow_secrets.testing.fakes.azure import ALL, RESOURCE, FakeMachine
+from beemflow_secrets.testing.fakes.azure import ALL, RESOURCE, FakeAzure, FakeMachine
 from beemflow_secrets.testing.fakes.entra import AUDIENCE
 from tests.contract.azure import ACCOUNT, Opened, calls, error, read, text
 from tests.support.connectproxy import ConnectProxy
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-    from beemflow_secrets.testing.fakes.azure import FakeAzure
     from tests.contract.conftest import Clock
 
 
@@ -109,12 +109,12 @@ async def test_a_link_to_another_server_is_not_followed_there(
 
     def elsewhere(query: Any) -> dict[str, Any]:
         told.append(dict(query))
-        link = None if "$skiptoken" in query else "https://evil.example/secrets?api-version=7.4&$skiptoken=x"
+        link = None if "$skiptoken" in query else "https://evil.example/secrets?api-version=7.4&$skiptoken=x%2By="
         return {**page({}), "nextLink": link}
 
     monkeypatch.setattr(azure.vault, "page", elsewhere)
     assert await opened().list_secrets() == ["a", "a"]
-    assert told[1]["$skiptoken"] == "x"
+    assert told[1]["$skiptoken"] == "x+y="  # as it was written
 
 
 async def test_nothing_is_tried_again_by_itself(azure: FakeAzure, opened: Opened) -> None:
@@ -365,8 +365,6 @@ async def test_a_silent_authority_costs_the_stores_timeout(azure: FakeAzure, ope
 
 
 def _trust(azure: FakeAzure) -> Any:
-    import ssl  # noqa: PLC0415 - for this alone
-
     return ssl.create_default_context(cadata=azure.ca)
 
 
@@ -588,6 +586,18 @@ async def test_tls_is_for_both_and_pins_for_the_vault_alone(azure: FakeAzure, op
     assert type(refused) is Unavailable
     assert "signed by no authority" in refused.message
     assert calls(azure) == {"token": 1}
+
+
+async def test_tls_has_a_floor(servers: ExitStack) -> None:
+    old = servers.enter_context(FakeAzure())
+    old.speak_at_most(ssl.TLSVersion.TLSv1_2)
+    old.put("a", "1")
+    opened = Opened(old)
+    refused = await error(opened(), "a")
+    assert type(refused) is Unavailable
+    assert "TLS handshake failed" in refused.message
+    assert await text(opened(spec={"tls": {"caBundle": old.ca, "minVersion": "1.2"}}), "a") == "1"
+    await opened.close()
 
 
 async def test_both_are_reached_through_a_proxy(
