@@ -65,7 +65,7 @@ test: setup controlplane lint  ## everything; what .ci/run runs
 bench: setup controlplane  ## what the operator costs, as JSON; WORKLOADS="cold --pairs 1" chooses, see docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(WORKLOADS)
 
-demo: setup  ## the main job in under a minute; BACKEND=vault, aws, gcp or 1password; CLUSTER=current: your context's
+demo: setup  ## the main job in under a minute; BACKEND=vault, aws, azure, gcp or 1password; CLUSTER=current: your context's
 	@$(BIN)/python -m e2e.demo up $(or $(BACKEND),vault) $(CLUSTER)
 
 demo-down: setup  ## stop what the demo left running

@@ -229,9 +229,15 @@ class GoogleBackend(FakeBackend):
     prefix, secret, field = "beemflow/prod/", "beemflow--prod--slack--bot", "token"
 
 
+class AzureBackend(FakeBackend):
+    title, example, fake = "Azure Key Vault (our fake)", "azure", "azure"
+    prefix, secret, field = "beemflow/prod/", "beemflow--prod--slack--bot", "token"
+
+
 BACKENDS: dict[str, Callable[[], Backend]] = {
     "vault": OpenBaoBackend,
     "aws": AwsBackend,
+    "azure": AzureBackend,
     "1password": OnePasswordBackend,
     "gcp": GoogleBackend,
 }

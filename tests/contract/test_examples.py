@@ -10,9 +10,13 @@ import pytest
 import yaml
 
 from beemflow_secrets import SecretsConfig, open_secrets
+from beemflow_secrets.testing.fakes.azure import FakeMachine
 from tests.support.aws import REGION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from beemflow_secrets.testing.fakes.azure import FakeAzure
     from tests.support.aws import Aws
     from tests.support.openbao import OpenBao
 
@@ -28,11 +32,11 @@ def section(path: Path) -> dict[str, Any]:
     return found
 
 
-def local(block: dict[str, Any], bao: OpenBao, aws: Aws) -> dict[str, Any]:
+def local(block: dict[str, Any], bao: OpenBao, aws: Aws, azure: FakeAzure) -> dict[str, Any]:
     """Return a store of a file, or a link of its chain, with the local servers' addresses, and logins for them."""
     match block["driver"]:
         case "multi":
-            links = [local(link, bao, aws) for link in block["multi"]["providers"]]
+            links = [local(link, bao, aws, azure) for link in block["multi"]["providers"]]
             return {**block, "multi": {**block["multi"], "providers": links}}
         case "vault":
             login = {"address": bao.address, "auth_method": "token", "token": bao.root_token}
@@ -40,34 +44,52 @@ def local(block: dict[str, Any], bao: OpenBao, aws: Aws) -> dict[str, Any]:
         case "aws-sm":
             places = {"endpoint": aws.address, "sts_endpoint": aws.address}
             return {**block, "region": REGION, "aws": {**block.get("aws", {}), **places}}
+        case "azure-kv":
+            return {**block, "tls": {"ca_bundle": azure.ca}, "azure": {**block["azure"], "vault_url": azure.address}}
     return block
 
 
 def prepare(block: dict[str, Any], bao: OpenBao, aws: Aws, monkeypatch: pytest.MonkeyPatch, canary: str) -> None:
     """Store the key TOKEN where the store looks for it first."""
+    aws.reset()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret_key)
     first = block["multi"]["providers"][0] if block["driver"] == "multi" else block
     match first["driver"]:
         case "vault":
             mount, _, folder = first["vault"]["path"].partition("/")
             bao.write_kv2(mount, f"{folder}/TOKEN", {"value": canary})
         case "aws-sm":
-            aws.reset()
             aws.put(f"{first.get('prefix', '')}TOKEN", canary.encode())
-            monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.access_key)
-            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret_key)
         case "env":
             monkeypatch.setenv("TOKEN", canary)
 
 
+@pytest.fixture
+def machine(azure: FakeAzure) -> Iterator[FakeMachine]:
+    azure.reset()
+    azure.entra.machine = ["node"]
+    with FakeMachine(azure) as running:
+        yield running
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(EXAMPLES)))
 async def test_it_loads_as_it_stands_and_opens(
-    path: Path, bao: OpenBao, aws: Aws, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch, canary: str
+    path: Path,
+    bao: OpenBao,
+    aws: Aws,
+    azure: FakeAzure,
+    machine: FakeMachine,
+    kubeconfig: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    canary: str,
 ) -> None:
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", machine.address)  # where Azure's SDK finds the machine
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))  # where the driver kubernetes finds its cluster
     SecretsConfig.from_file(path)
     block = section(path)
     prepare(block, bao, aws, monkeypatch, canary)
-    async with open_secrets(local(block, bao, aws)) as secrets:
+    async with open_secrets(local(block, bao, aws, azure)) as secrets:
         await secrets.health_check()
         assert await secrets.get_secret("TOKEN") == canary
 

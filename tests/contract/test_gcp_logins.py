@@ -18,6 +18,7 @@ from google.auth.compute_engine import _metadata
 from beemflow_secrets.model.address import origin_of
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, Invalid, NotFound, Throttled, Unavailable
+from beemflow_secrets.testing.certs import CertificateAuthority
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud, GoogleMetadata
 from beemflow_secrets.testing.fakes.tokens import Issuer
 from tests.contract.gcp import FEDERATED, KEY, PRINCIPAL, PROVIDER, Opened, error, text
@@ -47,6 +48,19 @@ async def opened(cloud: GoogleCloud) -> AsyncIterator[Opened]:
     made = Opened(cloud)
     yield made
     await made.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_shown(
+    cloud: GoogleCloud, opened: Opened, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """Neither a token nor a key stands in any log, google-auth's own among them, nor in an output."""
+    caplog.set_level("DEBUG")
+    key = json.loads(opened.credentials["key"])["private_key"].splitlines()[3]
+    yield
+    shown = [caplog.text, *capfd.readouterr()]
+    hidden = [key, "1//refresh", *cloud.logins.lent]
+    assert not any(secret in text for secret in hidden for text in shown), "a credential is shown"
 
 
 @pytest.fixture
@@ -121,6 +135,9 @@ async def test_an_account_that_is_disabled_and_a_clock_that_is_wrong(cloud: Goog
         await opened.drivers[-1].health_check()
 
 
+EC_KEY = CertificateAuthority().issue().key
+
+
 def changed(key: str, **fields: Any) -> str:
     return json.dumps({name: item for name, item in (json.loads(key) | fields).items() if item is not None})
 
@@ -139,6 +156,7 @@ def changed(key: str, **fields: Any) -> str:
         (lambda key: changed(key, private_key=None), AuthFailed, "missing, or damaged"),
         (lambda key: changed(key, client_email=None), AuthFailed, "missing, or damaged"),
         (lambda key: changed(key, private_key="-----BEGIN PRIVATE KEY-----\nAAAA"), AuthFailed, "missing, or damaged"),
+        (lambda key: changed(key, private_key=EC_KEY), AuthFailed, "missing, or damaged"),
         (lambda key: changed(key, client_email="other@x.iam.gserviceaccount.com"), AuthFailed, "no such service acc"),
         (lambda key: changed(key, token_uri="http://idp.example/token"), Invalid, "must be https://"),
         (lambda key: changed(key, token_uri="file:///etc/passwd"), Invalid, "must be http"),

@@ -67,7 +67,7 @@ def test_two_extracts_with_one_key_are_refused_and_nothing_is_written(
     put("two", token=canary)
     ns.add("slack", extracting("one", "two"))
     found = ns.ready("slack", "False", reason="InvalidSpec")
-    assert "one has a field for the key token too" in condition(found)["message"]
+    assert "one gives the key token too" in condition(found)["message"]
     assert ns.data("slack") is None
 
 

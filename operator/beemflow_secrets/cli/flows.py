@@ -14,8 +14,9 @@ from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
 from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, using
 from beemflow_secrets.model.patterns import Patterns
+from beemflow_secrets.model.sources import HAD_BY_ITSELF
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
-from beemflow_secrets.rendering.flows.files import OWN, parse
+from beemflow_secrets.rendering.flows.files import parse
 from beemflow_secrets.rendering.flows.places import Place
 from beemflow_secrets.rendering.flows.references import Reference, references
 
@@ -28,7 +29,7 @@ ExcludeFlag = Annotated[
     typer.Option(
         "--exclude",
         metavar="PATTERN",
-        help=f"Keys that need not be there, as AWS_*. Repeatable. By default {', '.join(OWN)}.",
+        help=f"Keys that need not be there, as AWS_*. Repeatable. By default {', '.join(HAD_BY_ITSELF)}.",
     ),
 ]
 
@@ -71,7 +72,7 @@ def validate(
 ) -> None:
     """Say whether each secret that flows ask for is there and may be read: exit 3 and all that fail, if not."""
     found, computed = read_flows(files)
-    excluded = Patterns(OWN if exclude is None else exclude)
+    excluded = Patterns(HAD_BY_ITSELF if exclude is None else exclude)
     wanted = [one for one in found if not excluded.match(one.reference.key)]
     _tell_computed(computed)
     settings = configured(config)

@@ -18,9 +18,9 @@ from beemflow_secrets.cli.console import Exit, fail
 from beemflow_secrets.cli.flows import by_flow, read_flows
 from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, configured, using
 from beemflow_secrets.model.patterns import Patterns
+from beemflow_secrets.model.sources import HAD_BY_ITSELF
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 from beemflow_secrets.rendering.dotenv import dumps, variable
-from beemflow_secrets.rendering.flows.files import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +115,7 @@ def _values(
         fail("which secrets? --key KEY names one, --for-flow FILE those of a flow", Exit.USAGE)
     asked: dict[str | None, dict[str, bool]] = {}
     found, _ = read_flows(files or [])
-    own = Patterns(OWN)
+    own = Patterns(HAD_BY_ITSELF)
     for name, references in by_flow(found, flow).items():
         for one in references:
             key = one.reference.key

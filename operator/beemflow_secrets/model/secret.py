@@ -1,6 +1,7 @@
 """What to read and which native Secret to write: spec and status of BeemFlowSecret."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -10,7 +11,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.meta import Conditions, ObjectName, ObservedGeneration, StatusModel
-from beemflow_secrets.model.sources import DataEntry, DataFrom, StoreRef
+from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow, StoreRef
 from beemflow_secrets.model.template import Template
 
 MOST_ENTRIES = (
@@ -108,7 +109,8 @@ class SecretSpec(Model):
     data_from: list[DataFrom] = Field(
         default=[],
         max_length=MOST_SOURCES,
-        description="Whole secrets, each field of which becomes a key. Where data has the same key, data wins.",
+        description="Whole secrets, each field of which becomes a key, and flows, each secret of which does. "
+        "Where data has the same key, data wins.",
     )
     staleness: Staleness | None = Field(
         default=None,
@@ -135,8 +137,18 @@ class SecretSpec(Model):
         return data
 
     def sources(self) -> list[DataFrom | DataEntry]:
-        """Return all that is to be read, in the order in which it fills the Secret: what comes later wins."""
+        """Return all that is to be read, in the order in which it fills the Secret: what comes later wins.
+
+        Flows must have been replaced before by what they ask for (`with_flows`).
+        """
         return [*self.data_from, *self.data]
+
+    def with_flows(self, named: Callable[[DataFrom], Sequence[NamedByFlow]]) -> "SecretSpec":
+        """Return the spec with what `named` says of each dataFrom of flows in its place."""
+        if all(source.flows is None for source in self.data_from):
+            return self
+        sources = [one for found in self.data_from for one in ([found] if found.flows is None else named(found))]
+        return self.model_copy(update={"data_from": sources})
 
 
 class SecretRef(StatusModel):

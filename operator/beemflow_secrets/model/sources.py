@@ -9,6 +9,9 @@ from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
 from beemflow_secrets.model.meta import DataKey, ObjectName
 
+HAD_BY_ITSELF = ("HOME", "PATH", "USER")
+"""What every process has: flows ask for it, and no store need have it."""
+
 
 class StoreRef(Model):
     """The store to read from."""
@@ -115,14 +118,65 @@ class DataEntry(Model):
         """What to read."""
         return self.remote_ref
 
+    @property
+    def pace_key(self) -> str:
+        """What places the resource on its store's grid: equal keys fall due together."""
+        return self.remote.parts().key
+
+
+class ConfigMapRef(Model):
+    """A ConfigMap of the same namespace."""
+
+    name: ObjectName = Field(description="Its name.")
+
+
+class Flows(Model):
+    """Files of flows, in which the keys to read stand."""
+
+    config_map_ref: ConfigMapRef = Field(
+        description="The ConfigMap that holds them, each under a key of its own. It is followed when it changes."
+    )
+    exclude: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(
+        default=list(HAD_BY_ITSELF),
+        max_length=100,
+        description="Keys that are not read, as AWS_*: what a process has by itself. * stands for any text. "
+        f"Default {', '.join(HAD_BY_ITSELF)}.",
+    )
+
 
 class DataFrom(Model):
-    """A secret whose fields become keys of the Secret."""
+    """Something that tells by itself which keys the Secret has."""
 
-    extract: Extract = Field(description="The secret. With a property, the fields below that property.")
+    extract: Extract | None = Field(
+        default=None, description="A secret whose fields become keys. With a property, the fields below that property."
+    )
+    flows: Flows | None = Field(
+        default=None,
+        description="Flows of BeemFlow: each key that {{ secrets.X }} or $env:X asks for becomes a key of the Secret, "
+        "as X where that is a variable's name, else in upper case with '_'.",
+    )
     source_ref: SourceRef | None = Field(default=None, description="Read from another store than secretStoreRef's.")
+
+    rules: ClassVar[tuple["Rule[DataFrom]", ...]] = (
+        Rule(
+            "has(self.extract) != has(self.flows)",
+            lambda source: (source.extract is None) is not (source.flows is None),
+            "takes exactly one of extract and flows",
+        ),
+    )
 
     @property
     def remote(self) -> Extract:
-        """What to read."""
+        """What to read. Of flows that is known once they have been read: `NamedByFlow` stands for each key then."""
+        if self.extract is None:
+            raise AssertionError  # pragma: no cover - a defect: they were not replaced
         return self.extract
+
+    @property
+    def pace_key(self) -> str:
+        """What places the resource on its store's grid."""
+        return self.remote.parts().key if self.flows is None else f"flows/{self.flows.config_map_ref.name}"
+
+
+class NamedByFlow(DataEntry):
+    """A key that a flow asks for. Unlike an entry of `data` it wins over no other."""

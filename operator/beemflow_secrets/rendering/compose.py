@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.model.sources import DataEntry, DataFrom
+from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -140,6 +140,8 @@ def _keys_of(
     try:
         if isinstance(source, DataEntry):
             read = {source.secret_key: value.raw if wanted is None else pick(value, wanted)}
+            if isinstance(source, NamedByFlow):
+                _refuse_twins(read, taken)
         else:
             read = _keyed(fields_of(value, wanted))
             _refuse_twins(read, taken)
@@ -177,7 +179,7 @@ def _origins(source: DataEntry | DataFrom, value: SecretValue, keys: Iterable[st
 def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
     for key in keys:
         if key in entries:
-            raise Invalid(f"{entries[key].remote_key} has a field for the key {key} too")
+            raise Invalid(f"{entries[key].remote_key} gives the key {key} too")
 
 
 def _is_gone(item: Found) -> bool:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_BLANKS_OF_KEYS = str.maketrans("/.-", "___")
+_BLANKS_OF_KEYS = str.maketrans("/.-#", "____")
 
 
 def variable(key: str) -> str:

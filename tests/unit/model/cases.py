@@ -175,6 +175,10 @@ def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
 
 
+def of_flows(**fields: Any) -> Spec:
+    return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"flows": fields}]}
+
+
 def source(kind: str, *items: Spec, **fields: Any) -> Spec:
     """A source of templates; one item that is all default, where none is given."""
     return {kind: {"name": "templates", "items": list(items) or [{"key": "config.ini"}]}, **fields}
@@ -331,6 +335,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, of_flows(configMapRef={"name": "my-flows"})),
+    (SECRET, of_flows(configMapRef={"name": "my-flows"}, exclude=["AWS_*", "HOME"])),
+    (SECRET, {**of_flows(configMapRef={"name": "my-flows"}, exclude=[]), "data": [entry("slack/bot")]}),
     (SECRET, templated(data={"config.ini": "token={{ secrets.token }}\n", "a": ""}, mergePolicy="Merge")),
     (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
     (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
@@ -963,6 +970,22 @@ WRONG: list[Wrong] = [
     Wrong("label name", SECRET, templated(metadata={"labels": {"a b": "x"}}), "must have names of", "must have names"),
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
+    ),
+    Wrong("flows of nothing", SECRET, of_flows(), "flows.configMapRef: is required", "flows.configMapRef"),
+    Wrong("no pattern", SECRET, of_flows(configMapRef={"name": "a"}, exclude=[""]), "exclude[0]: ", "exclude[0]"),
+    Wrong(
+        "nothing from where",
+        SECRET,
+        {**secret(), "dataFrom": [{}]},
+        "dataFrom[0]: takes exactly one of extract and flows",
+        "takes exactly one of",
+    ),
+    Wrong(
+        "two from one",
+        SECRET,
+        {**secret(), "dataFrom": [{"extract": {"key": "a"}, "flows": {"configMapRef": {"name": "a"}}}]},
+        "takes exactly one of extract and flows",
+        "takes exactly one of",
     ),
     Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),
     Wrong(

@@ -208,7 +208,7 @@ def test_data_wins_over_data_from() -> None:
 def test_two_extracts_with_one_key_are_refused_naming_it() -> None:
     error = failure(extract("slack"), extract("other"), slack=SLACK, other=SecretValue({"token": "x"}))
     assert isinstance(error, Invalid)
-    assert str(error) == "other: slack has a field for the key token too (for dataFrom)"
+    assert str(error) == "other: slack gives the key token too (for dataFrom)"
 
 
 def test_letters_that_a_key_cannot_hold_become_underscores() -> None:

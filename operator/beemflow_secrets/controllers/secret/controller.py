@@ -18,7 +18,7 @@ from beemflow_secrets.controllers.secret.again import digest
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
-from beemflow_secrets.controllers.secret.named import Named, names_objects
+from beemflow_secrets.controllers.secret.named import names_objects
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
 from beemflow_secrets.controllers.secret.reading import fetch, put_together, wanted_by
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
@@ -80,11 +80,10 @@ class SecretController:
         self._finish = finish
         self.registry = Registry()
         self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
-        tell = partial(self._wake, drift=True)
-        self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=tell)
-        self._named = Named(client, partial(self._wake, kept=True))
-        self._shaping = Shaping()
-        self.followed = (self._writing.merged, self._named.references)
+        drifted = partial(self._wake, drift=True)
+        self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=drifted)
+        self._shaping = Shaping(client, partial(self._wake, kept=True))
+        self.followed = self._writing.merged, self._shaping.references
 
     async def load(self, namespaces: Sequence[str]) -> None:
         """List the uids of all resources before the watch brings them one by one. Raises ApiError.
@@ -128,7 +127,7 @@ class SecretController:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._agenda.forget(key)
         self._writing.forget(key)
-        self._named.forget(key)
+        self._shaping.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
 
@@ -236,17 +235,18 @@ class SecretController:
                 if digest(answers) == last.heard:
                     await self._ending.again(item, seen, last)
                     return
-                spec = parse(seen)
-                documents = await self._named.read(seen, spec)
+                spec, documents = await self._shaping.plan(seen, parse(seen))
+                if (wanted := wanted_by(spec, seen.key.namespace)) != last.wanted:  # other flows, not told of yet
+                    answers = await self._fetch(seen, wanted, demand.wish(terms.interval), item.provenance)
             else:
                 spec = parse(seen)
                 terms = terms_of(spec)
                 if (rest := await self._rest(item, seen, spec)) is not None:
-                    self._named.forget(seen.key)
+                    self._shaping.forget(seen.key)
                     await self._finish(self._ending.paused(item, seen, terms, rest))
                     return
                 await self._writing.claim(seen, spec)
-                documents = await self._named.read(seen, spec)
+                spec, documents = await self._shaping.plan(seen, spec)
                 wanted = wanted_by(spec, seen.key.namespace)
                 former = self._provenance(item, spec)
                 answers = await self._fetch(seen, wanted, demand.wish(terms.interval), former)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode
+from functools import partial
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed
@@ -10,7 +12,10 @@ from beemflow_secrets.controllers.references import References, Versions
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.rendering.flows.entries import named_by
 from beemflow_secrets.rendering.shape import named
+from beemflow_secrets.rendering.template.faults import TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,15 +38,11 @@ class Named:
         versions: Versions = {}
         held: dict[tuple[str, str], dict[str, bytes]] = {}
         try:
-            for kind, name in sorted(named(spec.target.template)):
+            for kind, name in sorted(named(spec.target.template) | _flows(spec)):
                 held[(kind, name)] = await self._read(seen.key.namespace, kind, name, versions)
         finally:
             self.references.follow(seen.key, versions)
         return held
-
-    def forget(self, key: Key) -> None:
-        """Follow nothing for a resource any more."""
-        self.references.drop(key)
 
     async def _read(self, namespace: str, kind: str, name: str, versions: Versions) -> dict[str, bytes]:
         path = (paths.secrets if kind == "Secret" else paths.config_maps)(namespace, name)
@@ -58,8 +59,28 @@ class Named:
 
 
 def names_objects(seen: Observed) -> bool:
-    """Whether a spec may name such objects. Without a model: this is asked for every resource of a listing."""
-    return b'"templateFrom"' in seen.spec
+    """Whether a spec may name such objects, which may have changed while nobody looked.
+
+    Without a model: this is asked for every resource of a listing.
+    """
+    return b'"templateFrom"' in seen.spec or b'"flows"' in seen.spec
+
+
+async def with_flows(spec: SecretSpec, documents: Documents) -> SecretSpec:
+    """Return a spec with all that its flows ask for. Raises Failed with InvalidSpec or InvalidTemplate."""
+    if not _flows(spec):
+        return spec
+    try:
+        # In a thread: a ConfigMap may hold thousands of steps.
+        return await asyncio.to_thread(spec.with_flows, partial(named_by, documents=documents))
+    except TemplateError as error:
+        raise Failed(Reason.INVALID_TEMPLATE, error.message) from None
+    except Invalid as error:
+        raise Failed(Reason.INVALID_SPEC, error.message) from None
+
+
+def _flows(spec: SecretSpec) -> set[tuple[str, str]]:
+    return {("ConfigMap", source.flows.config_map_ref.name) for source in spec.data_from if source.flows is not None}
 
 
 def _content(kind: str, found: Object) -> dict[str, bytes]:

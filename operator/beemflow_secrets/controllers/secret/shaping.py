@@ -1,4 +1,4 @@
-"""The step between reading and writing: the templates of a spec, rendered."""
+"""What a spec says by other objects: the flows that tell what is read, and the templates that say how that looks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.secret.named import Named, with_flows
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.rendering.shape import NoSuchKey, names, parts, shaped
 from beemflow_secrets.rendering.template.aside import Aside
@@ -13,6 +14,10 @@ from beemflow_secrets.rendering.template.faults import TemplateError
 from beemflow_secrets.rendering.template.job import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from beemflow_secrets.controllers.objects import Key, Observed
+    from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.rendering.compose import Composed
     from beemflow_secrets.rendering.shape import Documents
@@ -22,10 +27,24 @@ LARGE = 64 * 1024
 
 
 class Shaping:
-    """Renders what specs ask for. What costs much is done in processes that all resources share."""
+    """Reads flows and renders templates. `tell` is called with each resource of which a named object has changed.
 
-    def __init__(self) -> None:
+    What costs much to render is done in processes that all resources share.
+    """
+
+    def __init__(self, client: KubeClient, tell: Callable[[Key], None]) -> None:
+        self._named = Named(client, tell)
         self._aside = Aside()
+        self.references = self._named.references
+
+    def forget(self, key: Key) -> None:
+        """Follow nothing for a resource any more."""
+        self.references.drop(key)
+
+    async def plan(self, seen: Observed, spec: SecretSpec) -> tuple[SecretSpec, Documents]:
+        """Return the spec with all that its flows ask for, and what the named objects hold. Raises Failed."""
+        documents = await self._named.read(seen, spec)
+        return await with_flows(spec, documents), documents
 
     async def shape(self, spec: SecretSpec, documents: Documents, composed: Composed) -> Composed:
         """Return what the Secret holds, of what was read. Raises Failed with InvalidTemplate or InvalidSpec."""

@@ -53,7 +53,7 @@ def terms_of(spec: SecretSpec) -> Terms:
         interval=max(spec.refresh_interval, SHORTEST_INTERVAL) if periodic else 0.0,
         max_age=spec.staleness.max_age if spec.staleness is not None else None,
         warn_before=spec.expiry.warn_before,
-        key=(spec.data or spec.data_from)[0].remote.parts().key,
+        key=(spec.data or spec.data_from)[0].pace_key,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.wire import Answer
 
 Document = dict[str, Any]
+
+_QUERY = re.compile("[!-~]+")
 
 
 def document(answer: Answer, *, key: str | None = None) -> Document:
@@ -65,17 +67,21 @@ def check_begun(found: Document, now: datetime, *, key: str) -> None:
         raise Invalid(f"this version of the secret is not valid before {begins:%Y-%m-%dT%H:%M:%SZ} (nbf)", key=key)
 
 
-def page(found: Document) -> tuple[list[str], dict[str, str]]:
+def page(found: Document) -> tuple[list[str], str]:
     """Read a page of a listing: names of secrets that can be read, and the query of the next page, empty at the end.
 
-    Of the link to that, nothing but the query is followed: the token goes to the store's own address.
+    Of the link to that, nothing but the query is followed, as it is written: the token goes to the store's own address.
     """
     items = found.get("value")
     if not isinstance(items, list):
         raise _misshapen()
     names = [_name(item) for item in items if isinstance(item, dict) and _enabled(item)]
     more = found.get("nextLink")
-    return names, dict(parse_qsl(urlsplit(more).query)) if isinstance(more, str) and more else {}
+    if not more:
+        return names, ""
+    if not isinstance(more, str) or _QUERY.fullmatch(query := more.partition("?")[2]) is None:
+        raise _misshapen()
+    return names, query
 
 
 def _name(item: Document) -> str:

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.logins import Logins
     from beemflow_secrets.providers.wire import Answer
 
-_VERSION = "7.4"
+_VERSION = "api-version=7.4"
 """Of the API: of 2022, and so in every cloud. Nothing newer is of use here."""
 
-_PAGE = "25"  # the most that a vault gives at once
+_PAGE = "maxresults=25"  # the most that a vault gives at once
 
 
 class Client:
@@ -40,32 +40,32 @@ class Client:
         method: str,
         path: str,
         *,
-        params: Mapping[str, str] | None = None,
+        query: str = "",
         body: Mapping[str, object] | None = None,
         key: str | None = None,
     ) -> Document:
-        """Call an operation. Raises a SecretsError."""
-        query = {"api-version": _VERSION, **(params or {})}
+        """Call an operation; `query` is quoted already. Raises a SecretsError."""
+        path = f"{path}?{query or _VERSION}"
         token = await self._logins.current()
-        answer = await self._send(method, path, query, body, token)
+        answer = await self._send(method, path, body, token)
         if answer.status == HTTPStatus.UNAUTHORIZED and parsed(answer):
             # Expired, or revoked meanwhile.
             fresh = await self._logins.replace(token)
-            answer = await self._send(method, path, query, body, fresh)
+            answer = await self._send(method, path, body, fresh)
         return document(answer, key=key)
 
     async def listing(self) -> AsyncIterator[list[str]]:
         """List the names of secrets, page by page. Raises a SecretsError."""
-        asked: Mapping[str, str] = {"maxresults": _PAGE}
-        seen: list[Mapping[str, str]] = []
+        asked = f"{_VERSION}&{_PAGE}"
+        seen: set[str] = set()
         while True:
-            names, more = page(await self.ask("GET", "/secrets", params=asked))
+            names, more = page(await self.ask("GET", "/secrets", query=asked))
             yield names
             if not more:
                 return
             if more in seen:
                 raise Unavailable("the listing of the vault has no end: a page leads back to an earlier one")
-            seen.append(more)
+            seen.add(more)
             asked = more
 
     async def close(self) -> None:
@@ -73,11 +73,9 @@ class Client:
         await self._logins.close()
         await self._wire.close()
 
-    async def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, object] | None, token: str
-    ) -> Answer:
+    async def _send(self, method: str, path: str, body: Mapping[str, object] | None, token: str) -> Answer:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         sent = None
         if body is not None:
             headers["Content-Type"], sent = "application/json", orjson.dumps(body)
-        return await self._wire.send(method, path, headers=headers, params=query, body=sent)
+        return await self._wire.send(method, path, headers=headers, body=sent)

@@ -6,6 +6,7 @@ each login has one, and no more.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from http import HTTPStatus
@@ -55,6 +56,8 @@ class Ambient:
         return Grant.lasting(found.token, max(0.0, found.expires_on - time.time()))
 
     def _credential(self) -> TokenCredential:
+        # It logs each refusal with what a service said: that stays in `__cause__`.
+        logging.getLogger("azure").setLevel(logging.CRITICAL)
         from azure.identity import AzureCliCredential, ManagedIdentityCredential  # noqa: PLC0415 - 0.4 s, 30 MiB
 
         if self._kind == "cli":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import cast
 
 import orjson
 from google.auth import crypt, jwt
@@ -46,17 +45,16 @@ def sign(key: str, scope: str, *, field: str) -> Assertion:
         named = f"{kind}" if kind in _OTHERS else "another one"
         raise Invalid(f"{field} must hold a credential of type {_TYPE}, and holds {named}")
     account, project = found.get("client_email"), found.get("project_id")
-    signer = _signer(found)
-    if signer is None or not isinstance(account, str) or not account:
-        raise AuthFailed(f"{field} is no key of a service account: client_email or private_key is missing, or damaged")
     now = int(time.time())
     claims = {"iss": account, "scope": scope, "aud": TOKEN_ENDPOINT, "iat": now, "exp": now + _LIFE}
-    text = str(jwt.encode(signer, claims), "ascii")
+    text = _signed(found, claims) if isinstance(account, str) and account else None
+    if text is None:
+        raise AuthFailed(f"{field} is no key of a service account: client_email or private_key is missing, or damaged")
     return Assertion(text, str(found.get("token_uri", TOKEN_ENDPOINT)), project if isinstance(project, str) else None)
 
 
-def _signer(found: dict[str, object]) -> crypt.Signer | None:
+def _signed(found: dict[str, object], claims: dict[str, object]) -> str | None:
     try:
-        return cast("crypt.Signer", crypt.RSASigner.from_service_account_info(found))
+        return str(jwt.encode(crypt.RSASigner.from_service_account_info(found), claims), "ascii")
     except Exception:  # noqa: BLE001 - whatever its parser says of the key holds pieces of it, or may
         return None

@@ -10,9 +10,6 @@ from beemflow_secrets.providers.errors import Invalid
 LARGEST = 8 * 1024 * 1024
 """Bytes of a file."""
 
-OWN = ("HOME", "PATH", "USER")
-"""What a process has by itself: flows ask for it, and no store need have it."""
-
 
 def parse(raw: bytes, name: str) -> list[object]:
     """Return the documents of a file; what begins as JSON in a file called so is JSON.

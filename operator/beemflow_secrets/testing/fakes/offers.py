@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
+from beemflow_secrets.testing.fakes.azure import FakeAzure
 from beemflow_secrets.testing.fakes.google import PROJECT, GoogleCloud
 from beemflow_secrets.testing.fakes.onepassword import OnePassword
 
@@ -83,7 +84,32 @@ class GoogleOffer:
         self.server.put(name, text.encode())
 
 
-OFFERS: dict[str, Callable[[int], Offer]] = {"1password": OnePasswordOffer, "gcp": GoogleOffer}
+class AzureOffer:
+    """A vault, and an application that may do all there."""
+
+    def __init__(self, port: int) -> None:
+        self.server = FakeAzure(port=port)
+
+    def store(self) -> dict[str, Any]:
+        """Return the spec of a store."""
+        azure = self.server
+        who = {"tenantId": azure.tenant, "clientId": azure.client, "clientSecret": secret_ref("secret")}
+        return {"driver": "azure-kv", "azure": {"vaultUrl": azure.address, "authority": azure.address, **who}}
+
+    def login(self) -> dict[str, str]:
+        """Return the client secret."""
+        return {"secret": self.server.secret}
+
+    def put(self, name: str, text: str) -> None:
+        """Add a version."""
+        self.server.put(name, text)
+
+
+OFFERS: dict[str, Callable[[int], Offer]] = {
+    "1password": OnePasswordOffer,
+    "azure": AzureOffer,
+    "gcp": GoogleOffer,
+}
 
 
 def told(offer: Offer) -> dict[str, Any]:

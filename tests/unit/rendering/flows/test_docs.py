@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from beemflow_secrets.model.secret import SecretSpec
+from beemflow_secrets.model.sources import HAD_BY_ITSELF
 
 TEXT = (Path(__file__).parents[4] / "docs" / "flows.md").read_text()
 FILES: dict[str, str] = dict(re.findall(r"^`([\w.]+)`:\n\n```\w+\n(.*?)```", TEXT, flags=re.DOTALL | re.MULTILINE))
@@ -32,6 +36,13 @@ def run(folder: Path, *command: str) -> str:
 
 def environment() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+def test_the_resource_is_one() -> None:
+    (text,) = (found for found in re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL) if "dataFrom" in found)
+    (source,) = SecretSpec.model_validate(yaml.safe_load(text)["spec"]).data_from
+    assert source.flows is not None
+    assert source.flows.exclude == list(HAD_BY_ITSELF)
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=range(len(SESSIONS)))

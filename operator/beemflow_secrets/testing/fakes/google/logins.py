@@ -118,6 +118,11 @@ class Logins:
         """Let no token of somebody be good any more."""
         self._tokens = {token: one for token, one in self._tokens.items() if one.who != who}
 
+    @property
+    def lent(self) -> list[str]:
+        """The access tokens that are good, or have expired."""
+        return list(self._tokens)
+
     # --- what is asked
 
     def who(self, token: str) -> str | None:
