@@ -12,7 +12,7 @@ LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds manifests image lint unit contract test bench demo demo-down clean
+.PHONY: help setup lock controlplane crds manifests image lint unit contract test bench demo demo-down live clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -70,6 +70,9 @@ demo: setup  ## the main job in under a minute; BACKEND=vault, aws, azure, gcp o
 
 demo-down: setup  ## stop what the demo left running
 	@$(BIN)/python -m e2e.demo down
+
+live: setup  ## the contract suite on a real service with your own login; BACKEND=aws, azure, gcp, vault or 1password
+	@$(BIN)/python -m e2e.live "$(BACKEND)"
 
 clean:  ## remove what was made here; the cache folder stays
 	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

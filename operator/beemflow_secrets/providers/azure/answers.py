@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+_ID = re.compile("https?://.+/secrets/(?P<name>[^/]+)(/(?P<version>[^/]+))?")
 _QUERY = re.compile("[!-~]+")
 
 
@@ -45,17 +46,16 @@ def parsed(answer: Answer) -> Document | None:
 def value(found: Document) -> SecretValue:
     """Read a secret: text, with its version, when that was made and when it ends, and its tags."""
     match found:
-        case {"value": str(text), "id": str(place), "attributes": dict(attributes)}:
-            name, _, version = place.rpartition("/secrets/")[2].partition("/")
+        case {"value": str(text), "id": str(place), "attributes": dict(attributes)} if named := _ID.fullmatch(place):
             tags = _texts(found.get("tags"))
             read = SecretValue(
                 text,
-                version=version or None,
+                version=named["version"],
                 created_at=_time(attributes.get("created")),
                 expires_at=_time(attributes.get("exp")) or rfc3339(tags.get(EXPIRES_AT)),
                 metadata=tags,
             )
-            read.backend_name = name.lower()  # as a vault compares them
+            read.backend_name = named["name"].lower()  # as a vault compares them
             return read
     raise _misshapen()
 
@@ -86,8 +86,8 @@ def page(found: Document) -> tuple[list[str], str]:
 
 def _name(item: Document) -> str:
     match item:
-        case {"id": str(place)} if name := place.rpartition("/secrets/")[2].partition("/")[0]:
-            return name
+        case {"id": str(place)} if named := _ID.fullmatch(place):
+            return named["name"]
     raise _misshapen()
 
 
