@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from beemflow_secrets import open_secrets
 from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.model.store import Retry, StoreSpec
 from beemflow_secrets.providers.endpoints import Endpoints
@@ -413,8 +414,25 @@ async def test_an_item_that_goes_while_it_is_read_is_missing_only_once_the_listi
         missing = json.dumps({"status": 404, "message": "item x not found"}).encode()
         proxy.set(answer(404, missing), when=lambda request: request.path.count("/") == 5)
         assert type(await server.error(driver, "a")) is Unavailable
+        asked(server)
+        assert type(await server.error(driver, "a")) is Unavailable
+        assert asked(server) == ["vault", "items"]  # although the vault's number stands
         await server.delete("a")
         assert type(await server.error(driver, "a")) is NotFound
+
+
+async def test_an_item_that_is_newer_than_its_listing_is_read_once(server: OnePasswordHarness) -> None:
+    put(server, "a", password="old")
+    before = [{**item, "fields": []} for item in server.fake.vaults[server.vault].items.values()]
+    listing = json.dumps(before).encode()
+    put(server, "a", password="new")
+    with FaultProxy(server.upstream, server.upstream_tls) as proxy:
+        driver = opened(server, proxy.address)
+        proxy.set(answer(200, listing), when=lambda request: request.path.count("/") == 4)
+        assert await driver.get_secret("a") == "new"
+        asked(server)
+        assert await driver.get_secret("a") == "new"
+        assert asked(server) == ["vault"]
 
 
 async def test_an_answer_of_another_item_is_never_taken(server: OnePasswordHarness) -> None:
@@ -440,6 +458,45 @@ async def test_answers_of_another_form_are_unavailable(server: OnePasswordHarnes
         error = await server.error(driver, "a")
         # A listing may well be empty.
         assert type(error) is (NotFound if (part, body) == ("items", "[]") else Unavailable)
+
+
+# --- in a configuration file, and in a chain
+
+
+async def test_in_the_library(server: OnePasswordHarness) -> None:
+    server.fake.put(server.vault, "slack", {}, sections={"bot": {"token": server.canary}})
+    block = {
+        "connect_host": server.upstream,
+        "connect_token": server.credentials["token"],
+        "vault": server.named,
+    }
+    config = {"driver": "1password", "onepassword": block, "tls": {"ca_bundle": server.fake.ca}}
+    async with open_secrets(config) as secrets:
+        assert await secrets.get_secret("slack#bot.token") == server.canary
+        assert await secrets.get_secret("slack#token") == server.canary
+        assert await secrets.list_secrets("sl") == ["slack"]
+        await secrets.health_check()
+
+
+async def test_in_a_chain_with_a_cache(server: OnePasswordHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another link stands in when it is away, and the names of its fields survive the cache."""
+    server.fake.put(server.vault, "SLACK", {}, sections={"bot": {"token": server.canary}})
+    monkeypatch.setenv("SLACK", '{"token": "spare"}')
+    block = {"connect_host": server.upstream, "connect_token": server.credentials["token"], "vault": server.named}
+    link = {"driver": "1password", "onepassword": block, "tls": {"ca_bundle": server.fake.ca}, "timeout": "2s"}
+    config = {
+        "driver": "multi",
+        "multi": {"strategy": "failover", "providers": [{**link, "retry": {"attempts": 1}}, {"driver": "env"}]},
+        "cache": {"enabled": True, "ttl": "1h"},
+    }
+    async with open_secrets(config) as secrets:
+        for _ in range(2):
+            assert await secrets.get_secret("SLACK#bot.token") == server.canary
+        assert asked(server) == ["vaults", "items", "item"]
+    server.fake.refuse(503, times=3)
+    async with open_secrets(config) as secrets:
+        assert await secrets.get_secret("SLACK#token") == "spare"
+    server.fake.relent()
 
 
 # --- login, patience, the wire

@@ -1,4 +1,4 @@
-"""BeemFlowSecret: read what it asks for, write the native Secret, say how it stands, come back when it is due."""
+"""BeemFlowSecrets: what the watches tell of them, and who of them is to be synced, and when."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ import structlog
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers.conditions import find
-from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
-from beemflow_secrets.controllers.secret import status
-from beemflow_secrets.controllers.secret.again import digest
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
 from beemflow_secrets.controllers.secret.named import names_objects
-from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
-from beemflow_secrets.controllers.secret.reading import fetch, put_together, wanted_by
+from beemflow_secrets.controllers.secret.provenance import came_from
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
 from beemflow_secrets.controllers.secret.shaping import Shaping
+from beemflow_secrets.controllers.secret.syncing import Syncing
 from beemflow_secrets.controllers.secret.timing import (
     NEVER,
-    UNREADABLE,
-    created,
     due_as_told,
-    terms_of,
 )
-from beemflow_secrets.controllers.secret.tracked import Registry, asks_anew, parse, requests_refresh
+from beemflow_secrets.controllers.secret.tracked import Registry, asks_anew, requests_refresh
 from beemflow_secrets.controllers.secret.writing import Writing
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time
@@ -44,15 +38,10 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.secret.demand import Demand, Wish
-    from beemflow_secrets.controllers.secret.reading import Answers, Reading, Wanted
-    from beemflow_secrets.controllers.secret.timing import Terms
-    from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import Name, Namespace, OwnedSecrets, Seen
-    from beemflow_secrets.model.secret import SecretSpec
 
 log = structlog.get_logger(__name__)
 
@@ -77,12 +66,14 @@ class SecretController:
         self._clock = Clock(now)
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
-        self._finish = finish
         self.registry = Registry()
         self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
         drifted = partial(self._wake, drift=True)
         self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=drifted)
         self._shaping = Shaping(client, partial(self._wake, kept=True))
+        self._syncing = Syncing(
+            stores, self._shaping, self._writing, self._ending, lives=self.registry.holds, finish=finish
+        )
         self.followed = self._writing.merged, self._shaping.references
 
     async def load(self, namespaces: Sequence[str]) -> None:
@@ -218,85 +209,10 @@ class SecretController:
                 metrics.sync_duration_seconds.time(),
                 access(flow=flow, roles=self._stores.tenancy.roles(key.namespace)),
             ):
-                await self._sync(item, item.seen, self._agenda.begin(item))
+                await self._syncing.sync(item, item.seen, self._agenda.begin(item))
 
     async def turn(self, key: Key) -> None:
         """Look at a resource because of the time it is. Reads no backend."""
         item = self.registry.get(key)
         if item is not None and not item.seen.deleting:
             await self._ending.turn(item)
-
-    async def _sync(self, item: Tracked, seen: Observed, demand: Demand) -> None:
-        last, item.last = item.last, None
-        terms = UNREADABLE if last is None else last.terms
-        try:
-            if last is not None:
-                answers = await self._fetch(seen, last.wanted, demand.wish(terms.interval), item.provenance)
-                if digest(answers) == last.heard:
-                    await self._ending.again(item, seen, last)
-                    return
-                spec, documents = await self._shaping.plan(seen, parse(seen))
-                if (wanted := wanted_by(spec, seen.key.namespace)) != last.wanted:  # other flows, not told of yet
-                    answers = await self._fetch(seen, wanted, demand.wish(terms.interval), item.provenance)
-            else:
-                spec = parse(seen)
-                terms = terms_of(spec)
-                if (rest := await self._rest(item, seen, spec)) is not None:
-                    self._shaping.forget(seen.key)
-                    await self._finish(self._ending.paused(item, seen, terms, rest))
-                    return
-                await self._writing.claim(seen, spec)
-                spec, documents = await self._shaping.plan(seen, spec)
-                wanted = wanted_by(spec, seen.key.namespace)
-                former = self._provenance(item, spec)
-                answers = await self._fetch(seen, wanted, demand.wish(terms.interval), former)
-            known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
-            reading = await put_together(spec, seen.key.namespace, answers, known)
-            composed = await self._shaping.shape(spec, documents, reading.composed)
-        except Failed as failure:
-            item.unread = True
-            if failure.held is not None and status.is_current(orjson.loads(item.status), seen.generation):
-                await self._finish(self._ending.held(item, seen, terms, failure, failure.held))
-            else:
-                await self._finish(self._ending.failed(item, seen, terms, failure))
-        else:
-            item.unread = reading.outage is not None
-            await self._finish(self._write(item, seen, spec, terms, reading._replace(composed=composed)))
-
-    async def _fetch(self, seen: Observed, wanted: Wanted, wish: Wish, former: Provenance | None) -> dict[Key, Answers]:
-        return await fetch(self._stores, wanted, seen.key.namespace, wish=wish, former=former or Provenance())
-
-    async def _rest(self, item: Tracked, seen: Observed, spec: SecretSpec) -> Callable[..., Status] | None:
-        """Return what to tell of a resource for which nothing is to be read; None where something is."""
-        if spec.suspend or seen.suspended:
-            return status.suspended
-        standing = self._standing(item)
-        if spec.refresh_policy == "CreatedOnce" and standing is None:
-            standing = await self._writing.repair(item, seen, spec)
-        if created(spec, seen, orjson.loads(item.status), name=standing):
-            return partial(status.kept, target=item.written)
-        return None
-
-    def _provenance(self, item: Tracked, spec: SecretSpec) -> Provenance:
-        if self._writing.lacks(item, spec):
-            return Provenance()
-        return item.provenance or as_told(spec, orjson.loads(item.status), item.seen.key.namespace)
-
-    async def _write(self, item: Tracked, seen: Observed, spec: SecretSpec, terms: Terms, reading: Reading) -> None:
-        # Deleted while it was read, or about to be: its Secret must not come back.
-        if self.registry.get(seen.key) is not item or (
-            self._writing.drifted(item) and await self._writing.leaving(seen)
-        ):
-            return
-        try:
-            outcome = await self._writing.write(item, seen, spec, reading.composed, orjson.loads(item.status))
-        except Failed as failure:
-            await self._ending.failed(item, seen, terms, failure)
-            return
-        item.provenance = reading.provenance
-        await self._ending.synced(item, seen, terms, reading, outcome)
-
-    def _standing(self, item: Tracked) -> str | None:
-        """Return the name of the Secret that stands as it was left."""
-        left = item.left()
-        return left[0] if left is not None and not self._writing.drifted(item) else None

@@ -162,10 +162,10 @@ class Ending:
         except NotFound:
             # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
             # owner, which the garbage collector takes away, which is drift, which ...
-            if self._registry.get(seen.key) is item:
+            if self._registry.holds(item):
                 self._forget(seen.key)
             return False
-        if self._registry.get(seen.key) is item:
+        if self._registry.holds(item):
             show(seen.key, new)
             self._agenda.turn(seen.key, next_turn(new, terms, read_at=self._read_at(item), now=self._clock.now()))
         return True

@@ -100,6 +100,10 @@ class Registry:
             self._leave(item)
         return item
 
+    def holds(self, item: Tracked) -> bool:
+        """Whether this very resource is tracked, not another one of its name."""
+        return self._items.get(item.seen.key) is item
+
     def of_uid(self, uid: str) -> tuple[Key, Tracked] | None:
         """Return the resource with this uid."""
         key = self._by_uid.get(uid)
