@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.live.services import BEGINNING, SERVICES
+from e2e.live.service import BEGINNING
+from e2e.live.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,9 @@ names, by which it is found and removed, whatever became of the run.
 
 from __future__ import annotations
 
-import json
 import os
-from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import hvac
@@ -20,92 +18,18 @@ from hvac.exceptions import InvalidPath
 from onepasswordconnectsdk.client import new_client
 from onepasswordconnectsdk.models import Field, Item, ItemVault
 
-from beemflow_secrets.chain.keys import Keys
-from beemflow_secrets.chain.loader import Loader
-from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.aws import AwsDriver
 from beemflow_secrets.providers.azure import AzureDriver
-from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.providers.gcp import GcpDriver
 from beemflow_secrets.providers.onepassword import OnePasswordDriver
-from beemflow_secrets.providers.surroundings import Surroundings
 from beemflow_secrets.providers.vault import VaultDriver
-from beemflow_secrets.testing import Abilities, Harness
+from beemflow_secrets.testing import Abilities
+from e2e.live.service import Service, by_driver, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
-    from beemflow_secrets.model.store import CredentialRef
-    from beemflow_secrets.providers.base import Driver, SecretsProvider
-
-    Content = Mapping[str, bytes] | bytes
-
-BEGINNING = "beemflow-live"
-
-
-class Service(Harness):
-    """A part of a service: what begins with `prefix`. Its rights, limits and outages are left as they are.
-
-    `variables` have to be set. It is filled by its own driver; what that cannot do, the service's SDK does.
-    """
-
-    variables: ClassVar[tuple[str, ...]]
-    driver: ClassVar[type[Any]]
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
-        self.prefix = prefix
-        self.credentials |= self.login()
-        self._owner: Driver | None = None
-
-    @staticmethod
-    @abstractmethod
-    def login() -> dict[str, str]:
-        """Return the credentials, by the names under which `spec` refers to them."""
-
-    @staticmethod
-    @abstractmethod
-    def spec() -> dict[str, Any]:
-        """Return the spec of a store."""
-
-    @classmethod
-    @abstractmethod
-    async def clean(cls, beginning: str) -> int:
-        """Remove for good all whose name begins so; return how many secrets that were."""
-
-    def make(self, address: str) -> SecretsProvider:
-        del address
-        driver = self.driver(StoreSpec.model_validate(self.spec()), self.surroundings())
-        return Keys(Loader(driver, batch=driver.batch_limit), prefix=self.prefix)
-
-    async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
-        del expires_at
-        if content or self.abilities.empty:  # a service that holds no empty value holds none then
-            fields = content if isinstance(content, bytes) else {name: raw.decode() for name, raw in content.items()}
-            await self._opened().set_secret(self.prefix + key, fields)
-
-    async def delete(self, key: str) -> None:
-        await self._opened().delete_secret(self.prefix + key)
-
-    def _opened(self) -> Driver:
-        if self._owner is None:
-            self._owner = self.own()
-            self.closing.push_async_callback(self._owner.close)
-        return self._owner
-
-    @classmethod
-    def own(cls) -> Driver:
-        """Make a driver with the login as it is."""
-
-        async def lend(ref: CredentialRef) -> str:
-            name = ref.secret_key_ref.key
-            if name not in cls.login():
-                raise AuthFailed(f"no credential {name!r}")
-            return cls.login()[name]
-
-        made: Driver = cls.driver(StoreSpec.model_validate(cls.spec()), Surroundings(credential=lend))
-        return made
+    from e2e.live.service import Content
 
 
 class Aws(Service):
@@ -123,9 +47,9 @@ class Aws(Service):
 
     @classmethod
     def spec(cls) -> dict[str, Any]:
-        block: dict[str, Any] = {"accessKeyId": _ref("id"), "secretAccessKey": _ref("key")}
+        block: dict[str, Any] = {"accessKeyId": ref("id"), "secretAccessKey": ref("key")}
         if "session" in cls.login():
-            block["sessionToken"] = _ref("session")
+            block["sessionToken"] = ref("session")
         if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
             block["endpoint"] = endpoint
         return {"driver": "aws-sm", "region": os.environ["AWS_REGION"], "aws": block}
@@ -160,7 +84,7 @@ class Vault(Service):
 
     @staticmethod
     def spec() -> dict[str, Any]:
-        block = {"address": os.environ["VAULT_ADDR"], "path": "secret", "token": _ref("token")}
+        block = {"address": os.environ["VAULT_ADDR"], "path": "secret", "token": ref("token")}
         if namespace := os.environ.get("VAULT_NAMESPACE"):
             block["namespace"] = namespace
         return {"driver": "vault", "vault": block}
@@ -201,7 +125,7 @@ class Google(Service):
 
     @staticmethod
     def spec() -> dict[str, Any]:
-        block = {"projectId": os.environ["GOOGLE_CLOUD_PROJECT"], "serviceAccountKey": _ref("key")}
+        block = {"projectId": os.environ["GOOGLE_CLOUD_PROJECT"], "serviceAccountKey": ref("key")}
         if endpoint := os.environ.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER"):
             block["endpoint"] = endpoint
         return {"driver": "gcp-sm", "gcp": block}
@@ -214,7 +138,7 @@ class Google(Service):
 
     @classmethod
     async def clean(cls, beginning: str) -> int:
-        return await _by_driver(cls.own(), beginning)
+        return await by_driver(cls.own(), beginning)
 
 
 class Azure(Service):
@@ -234,7 +158,7 @@ class Azure(Service):
             "vaultUrl": os.environ["AZURE_KEYVAULT_URL"],
             "tenantId": os.environ["AZURE_TENANT_ID"],
             "clientId": os.environ["AZURE_CLIENT_ID"],
-            "clientSecret": _ref("secret"),
+            "clientSecret": ref("secret"),
         }
         if authority := os.environ.get("AZURE_AUTHORITY_HOST"):
             block["authority"] = authority
@@ -248,7 +172,7 @@ class Azure(Service):
 
     @classmethod
     async def clean(cls, beginning: str) -> int:
-        await _by_driver(cls.own(), beginning)
+        await by_driver(cls.own(), beginning)
         environment = (os.environ[name] for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"))
         # It takes AZURE_AUTHORITY_HOST by itself. A challenge for another host than Azure's is one of a test.
         client = SecretClient(
@@ -279,7 +203,7 @@ class OnePassword(Service):
         host, vault = os.environ["OP_CONNECT_HOST"], os.environ["OP_VAULT"]
         return {
             "driver": "1password",
-            "onepassword": {"connectHost": host, "connectToken": _ref("token"), "vault": vault},
+            "onepassword": {"connectHost": host, "connectToken": ref("token"), "vault": vault},
         }
 
     async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
@@ -315,18 +239,6 @@ def _connect() -> tuple[Any, str]:
     return client, next(vault.id for vault in client.get_vaults() if wanted in {vault.id, vault.name})
 
 
-async def _by_driver(driver: Driver, beginning: str) -> int:
-    names = await driver.list_secrets(beginning)
-    for name in names:
-        await driver.delete_secret(name)
-    await driver.close()
-    return len(names)
-
-
-def _ref(key: str) -> dict[str, Any]:
-    return {"secretKeyRef": {"name": "login", "key": key}}
-
-
 SERVICES: dict[str, type[Service]] = {
     "aws": Aws,
     "azure": Azure,
@@ -334,15 +246,3 @@ SERVICES: dict[str, type[Service]] = {
     "vault": Vault,
     "1password": OnePassword,
 }
-
-
-def wrong(service: Service) -> None:
-    """Lend logins of the right form that no service takes."""
-    for name, text in service.credentials.items():
-        if text.startswith("{"):
-            document = json.loads(text)
-            service.credentials[name] = json.dumps(
-                {**document, "private_key_id": "0" * 40, "client_email": "no@no.iam"}
-            )
-        else:
-            service.credentials[name] = f"{text[:-4]}none"

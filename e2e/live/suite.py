@@ -10,13 +10,14 @@ import pytest
 
 from beemflow_secrets.providers.errors import AuthFailed
 from beemflow_secrets.testing import ProviderContract
-from e2e.live.services import SERVICES, wrong
+from e2e.live.service import wrong
+from e2e.live.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from beemflow_secrets.testing import Harness
-    from e2e.live.services import Service
+    from e2e.live.service import Service
 
 _NUMBERS = count()
 
