@@ -97,9 +97,16 @@ async def _answer(packed: bytes, *, most: int) -> bytes | None:
     except OSError:
         return b""
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill a process, and let go of it. What it said is read to the end: before that asyncio does not end `wait`."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    while process.stdout is not None and await process.stdout.read(LARGEST_OUTPUT):
+        pass
+    await process.wait()
 
 
 async def _talk(process: asyncio.subprocess.Process, packed: bytes, most: int) -> bytes:

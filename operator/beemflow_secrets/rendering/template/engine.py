@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.rendering.template import filters, syntax, tests  # noqa: F401 - importing offers them
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 KEPT, LONGEST_KEPT = 512, 4096
 """Syntax trees that are kept, and the characters of those texts: what is rendered again and again is parsed once."""
 
-LONGEST_HERE = 16 * 1024
-"""Characters of a template that are parsed where others wait. A longer one is parsed in a process of its own."""
+PARSING = 8
+"""What it costs to parse a character: a long text is parsed in a process of its own."""
+
+_kept: OrderedDict[str, nodes.Template] = OrderedDict()
 
 
 def render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
@@ -35,7 +37,7 @@ def render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
         return bytes_of(text)
     run = Statements(budget)
     try:
-        return run.render(_checked(text), names)
+        return run.render(_checked(text, budget), names)
     except TooMuch:
         raise
     except RecursionError:
@@ -47,17 +49,16 @@ def render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
         raise kind(f"line {error.line or run.line}: {error.message}") from None
 
 
-def _check(text: str) -> nodes.Template:
+def _checked(text: str, budget: Budget) -> nodes.Template:
+    tree = _kept.get(text)
+    if tree is not None:
+        _kept.move_to_end(text)
+        return tree
+    budget.take(PARSING * len(text))
     tree = syntax.parse(text)
-    try:
-        check(tree)
-    except RecursionError:
-        raise TemplateError("it is nested too deep") from None
+    check(tree)
+    if len(text) <= LONGEST_KEPT:
+        _kept[text] = tree
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
     return tree
-
-
-_check_kept = lru_cache(maxsize=KEPT)(_check)
-
-
-def _checked(text: str) -> nodes.Template:
-    return _check_kept(text) if len(text) <= LONGEST_KEPT else _check(text)

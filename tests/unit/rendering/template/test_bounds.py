@@ -178,6 +178,13 @@ async def test_a_process_that_answers_nonsense(monkeypatch: pytest.MonkeyPatch, 
     assert not children()
 
 
+async def test_a_process_that_floods_is_let_go_of_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "_PROGRAM", "while True: print('x' * 65536)")
+    for _ in range(50):
+        assert len(await aside._answer(b"", most=2**21) or b"") > 2**21
+    assert not children()
+
+
 async def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     with pytest.raises(TemplateError, match="none can be started"):
@@ -230,6 +237,15 @@ async def test_others_are_rendered_while_a_bomb_is_taken_care_of() -> None:
     assert {str(bomb.exception()) for bomb in bombs} == {"template 0: it takes too much time or memory"}
     assert longest < 1.0  # a busy machine; the bombs took longer than that together
     assert not children()
+
+
+async def test_a_long_template_is_parsed_in_a_process_too() -> None:
+    text = "{{ 1 }}" * 20_000
+    began = time.process_time()
+    with pytest.raises(TooMuch):
+        rendered(text)
+    assert time.process_time() - began < 0.1  # it takes half a second to parse
+    assert await Aside().render(job_of(text)) == [b"1" * 20_000]
 
 
 async def test_memory_returns() -> None:
