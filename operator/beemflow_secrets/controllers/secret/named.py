@@ -63,7 +63,7 @@ def names_objects(seen: Observed) -> bool:
 
     Without a model: this is asked for every resource of a listing.
     """
-    return b'"templateFrom"' in seen.spec or b'"flows"' in seen.spec
+    return b'"templateFrom":[' in seen.spec or b'"flows":{' in seen.spec
 
 
 async def with_flows(spec: SecretSpec, documents: Documents) -> SecretSpec:

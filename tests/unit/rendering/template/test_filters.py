@@ -72,6 +72,11 @@ def test_yaml_is_read_as_it_was(value: object) -> None:
     assert yaml.safe_load(written) == {"x": value}
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\x85", "\u2028", "\u2029"])
+def test_yaml_keeps_line_ends_of_which_pyyaml_makes_blanks(end: str) -> None:
+    assert yaml.safe_load(rendered("{{ value | yaml }}", value={"x": f"a{end}b{end}"})) == {"x": f"a{end}b{end}"}
+
+
 @pytest.mark.parametrize("form", ["json", "yaml", "dotenv"])
 def test_a_format_of_text_takes_no_binary_value(form: str) -> None:
     assert "is binary" in refusal(f"{{{{ secrets | {form} }}}}")
