@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from beemflow_secrets.testing.fakes.offers import OFFERS, told
 
@@ -36,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=0, help="its port on 127.0.0.1; 0, the default, is a free one")
     options = parser.parse_args(arguments)
     offer = OFFERS[options.backend](options.port)
-    signal.signal(signal.SIGTERM, _end)
     try:
         with offer.server:
             _say(told(offer))
@@ -66,10 +64,6 @@ def _done(offer: Offer, line: str) -> dict[str, object]:
 def _say(what: object) -> None:
     sys.stdout.write(f"{json.dumps(what)}\n")
     sys.stdout.flush()
-
-
-def _end(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
