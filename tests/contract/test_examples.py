@@ -1,4 +1,4 @@
-"""Every configuration in examples/ that needs no other cloud loads as it stands, and opens against local servers."""
+"""Every configuration in examples/ loads as it stands, and opens against local servers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 
 from beemflow_secrets import SecretsConfig, open_secrets
 from beemflow_secrets.testing.fakes.azure import FakeMachine
+from beemflow_secrets.testing.fakes.onepassword import OnePassword
 from tests.support.aws import REGION
 
 if TYPE_CHECKING:
@@ -66,6 +67,17 @@ def prepare(block: dict[str, Any], bao: OpenBao, aws: Aws, monkeypatch: pytest.M
 
 
 @pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch, canary: str) -> Iterator[OnePassword]:
+    """A Connect server as many have it, without TLS, where the environment says that it is."""
+    with OnePassword(tls=False) as running:
+        vault = running.add_vault("Engineering Secrets")
+        running.put(vault, "TOKEN", {"password": canary})
+        monkeypatch.setenv("OP_CONNECT_HOST", running.address)
+        monkeypatch.setenv("OP_CONNECT_TOKEN", running.token(vault))
+        yield running
+
+
+@pytest.fixture
 def machine(azure: FakeAzure) -> Iterator[FakeMachine]:
     azure.reset()
     azure.entra.machine = ["node"]
@@ -80,6 +92,7 @@ async def test_it_loads_as_it_stands_and_opens(
     aws: Aws,
     azure: FakeAzure,
     machine: FakeMachine,
+    connect: OnePassword,  # small-team.json names it
     kubeconfig: Path,
     monkeypatch: pytest.MonkeyPatch,
     canary: str,
@@ -89,10 +102,10 @@ async def test_it_loads_as_it_stands_and_opens(
     SecretsConfig.from_file(path)
     block = section(path)
     prepare(block, bao, aws, monkeypatch, canary)
-    async with open_secrets(local(block, bao, aws, azure)) as secrets:
+    async with open_secrets(path if block["driver"] == "1password" else local(block, bao, aws, azure)) as secrets:
         await secrets.health_check()
         assert await secrets.get_secret("TOKEN") == canary
 
 
 def test_the_chains_of_the_files_are_tried() -> None:
-    assert {section(path)["driver"] for path in FILES} == {"env", "aws-sm", "multi"}
+    assert {section(path)["driver"] for path in FILES} == {"1password", "env", "aws-sm", "multi"}
