@@ -284,8 +284,20 @@ def test_an_unavailable_backend_is_told_as_such() -> None:
     assert job.run_packed(Job([("", "{{ secrets.a }}")], secrets, {}).packed(0), here()) == b'["raise", "a"]'
 
 
-def children() -> list[str]:
-    return [child for task in Path("/proc/self/task").iterdir() for child in (task / "children").read_text().split()]
+OTHERS: set[str] = set()
+"""Processes that were there before the test: servers that other tests of this process have started."""
+
+
+@pytest.fixture(autouse=True)
+def _who_was_there_before() -> None:
+    OTHERS.clear()
+    OTHERS.update(children())
+
+
+def children() -> set[str]:
+    """Return the processes that the test has started and that are still there."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {child for task in tasks for child in (task / "children").read_text().split()} - OTHERS
 
 
 def resident() -> int:
