@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+import structlog
 
 from e2e.clusters.controlplane import ControlPlane
 
@@ -25,6 +26,13 @@ hypothesis.settings.load_profile("busy")
 
 # Says that there is no event loop yet. Without it pytest-asyncio's first look for one makes one, which nobody closes.
 asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def _structlog_as_it_was() -> Iterator[None]:
+    """The library sets structlog up. After all other fixtures: one that captures logs puts back what it found."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

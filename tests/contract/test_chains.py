@@ -8,25 +8,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from beemflow_secrets import Denied, NotFound, SecretsError, open_secrets
 from tests.support import faultproxy as faults
 from tests.support.api import Api, Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.faultproxy import FaultProxy
     from tests.support.openbao import OpenBao
-
-
-@pytest.fixture(autouse=True)
-def _structlog_as_it_was() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()  # the library sets it up
 
 
 def chain(*links: dict[str, Any], strategy: str = "failover", **fields: Any) -> dict[str, Any]:

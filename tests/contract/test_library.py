@@ -7,21 +7,13 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
 from beemflow_secrets import AuthFailed, Invalid, NotFound, SecretsConfig, open_secrets, open_secrets_sync
 from beemflow_secrets.testing.certs import CertificateAuthority
 from tests.support.openbao import OpenBao
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(autouse=True)
-def _structlog_as_it_was() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()  # the library sets it up
 
 
 async def test_a_token_out_of_a_variable(

@@ -38,10 +38,14 @@ class Api:
 
     def get(self, path: str, **params: str) -> Object | None:
         """Return an object, None when it is not there."""
-        answer = self._session.get(self._url + path, params=params, timeout=10)
-        if answer.status_code == 404:
-            return None
-        return self._checked(answer)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self._session.get(self._url + path, params=params, timeout=10)
+            if answer.status_code == 404:
+                return None
+            if answer.status_code != 429 or time.monotonic() > deadline:
+                return self._checked(answer)
+            time.sleep(0.1)  # it has just been started: "storage is (re)initializing"
 
     def ask(self, path: str, headers: dict[str, str]) -> requests.Response:
         """Return the answer to a GET, whatever it is, with these headers: they may tell another name than admin's."""
