@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets as random
 import sys
@@ -16,10 +15,10 @@ import typer
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, fail
 from beemflow_secrets.cli.flows import by_flow, read_flows
-from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, configured, using
+from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, ask
 from beemflow_secrets.model.patterns import Patterns
 from beemflow_secrets.model.sources import HAD_BY_ITSELF
-from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.rendering.dotenv import dumps, variable
 
 if TYPE_CHECKING:
@@ -123,13 +122,7 @@ def _values(
                 wanted = asked.setdefault(name, {})
                 wanted[key] = one.reference.optional and wanted.get(key, True)
     asked.setdefault(flow, {}).update(dict.fromkeys(keys or (), False))
-    settings = configured(config)
-    try:
-        return asyncio.run(using(settings, lambda secrets: _read(secrets, asked, roles or ())))
-    except (NotFound, Denied) as error:
-        fail(str(error), Exit.MISSING)
-    except SecretsError as error:
-        fail(str(error))
+    return ask(config, lambda secrets: _read(secrets, asked, roles or ()))
 
 
 async def _read(

@@ -54,7 +54,7 @@ def get(
     role: RoleFlag = None,
 ) -> None:
     """Print one secret: masked, or with --show its value and nothing else."""
-    value = _ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
+    value = ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
     if output is Output.TABLE:
         sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
         return
@@ -73,7 +73,7 @@ def list_(
     role: RoleFlag = None,
 ) -> None:
     """Print the names of the secrets below the store's prefix."""
-    names = _ask(config, lambda secrets: secrets.list_secrets(prefix), flow, role)
+    names = ask(config, lambda secrets: secrets.list_secrets(prefix), flow, role)
     show(output, names, ("NAME",), [[name] for name in names])
 
 
@@ -111,7 +111,13 @@ def configured(config: Path | None) -> SecretsConfig:
         fail(str(error), Exit.USAGE)
 
 
-def _ask(config: Path | None, work: Callable[[Secrets], Awaitable[T]], flow: str | None, roles: list[str] | None) -> T:
+def ask(
+    config: Path | None,
+    work: Callable[[Secrets], Awaitable[T]],
+    flow: str | None = None,
+    roles: list[str] | None = None,
+) -> T:
+    """Do some work with the store of a configuration. Ends the process where that fails."""
     found = configured(config)
     try:
         return asyncio.run(using(found, work, flow, roles))

@@ -23,6 +23,14 @@ def rfc3339(text: object) -> datetime | None:
         return None
 
 
+def epoch(seconds: object) -> datetime | None:
+    """Read seconds since 1970, as UTC; None where they are none."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
 def as_rfc3339(moment: datetime) -> str:
     """Write a time as RFC 3339 has it, in whole seconds, UTC."""
     # Not strftime, whose years before 1000 have fewer than four digits: Go's zero time is in the year 1.

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import orjson
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -64,6 +65,18 @@ class Answer:
         except (ValueError, OverflowError):
             return None
         return max(0.0, (then - datetime.now(UTC)).total_seconds())
+
+    def json(self) -> object:
+        """Return what the body says, None where it is no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    def document(self) -> dict[str, Any] | None:
+        """Return the JSON object that the body is, None where it is none."""
+        found = self.json()
+        return found if isinstance(found, dict) else None
 
 
 class Wire:

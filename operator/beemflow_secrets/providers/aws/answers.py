@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from beemflow_secrets.providers.awsauth.failures import code_of, error_of
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.times import epoch
 from beemflow_secrets.providers.unanswered import stranger
 from beemflow_secrets.providers.value import SecretValue
 
@@ -36,12 +34,12 @@ def refusal(answer: Answer) -> str:
     """Return the code of an answer that is an error of AWS; empty where it is none."""
     if answer.status == HTTPStatus.OK:
         return ""
-    return code_of((parsed(answer) or {}).get("__type"))
+    return code_of((answer.document() or {}).get("__type"))
 
 
 def document(answer: Answer, *, key: str | None = None) -> Document:
     """Return the answer's JSON. Raises the error that it stands for, Unavailable where it is none of AWS."""
-    found = parsed(answer)
+    found = answer.document()
     if answer.status != HTTPStatus.OK:
         code = code_of((found or {}).get("__type"))
         if not code:
@@ -49,32 +47,22 @@ def document(answer: Answer, *, key: str | None = None) -> Document:
         text = (found or {}).get("message") or (found or {}).get("Message")
         raise error_of(code, text, key=key, answer=answer)
     if found is None:
-        # Outside of the handler: the original holds what was answered.
         raise Unavailable("the server's answer is not the JSON that AWS sends")
     return found
-
-
-def parsed(answer: Answer) -> Document | None:
-    """Return the answer's JSON, None where it is no JSON object."""
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def value(found: Document) -> SecretValue:
     """Read a secret: text, or bytes, with its version and when that was made."""
     match found:
         case {"SecretString": str(text), "VersionId": str(version)}:
-            return SecretValue(text, version=version, created_at=_time(found.get("CreatedDate")))
+            return SecretValue(text, version=version, created_at=epoch(found.get("CreatedDate")))
         case {"SecretBinary": str(text), "VersionId": str(version)}:
             try:
                 content = b64decode(text, validate=True)
             except ValueError:
                 pass
             else:
-                return SecretValue(content, version=version, created_at=_time(found.get("CreatedDate")))
+                return SecretValue(content, version=version, created_at=epoch(found.get("CreatedDate")))
     raise _misshapen()
 
 
@@ -116,13 +104,6 @@ def _objects(found: object) -> Iterable[Document]:
 
 def _tags(found: object) -> dict[str, str]:
     return {str(tag.get("Key")): str(tag.get("Value")) for tag in _objects(found)}
-
-
-def _time(seconds: object) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _misshapen() -> Unavailable:

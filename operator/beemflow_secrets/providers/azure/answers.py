@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from beemflow_secrets.providers.azure.failures import error_of
 from beemflow_secrets.providers.errors import Invalid, Unavailable
-from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
+from beemflow_secrets.providers.times import EXPIRES_AT, epoch, rfc3339
 from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from beemflow_secrets.providers.wire import Answer
 
 Document = dict[str, Any]
@@ -25,22 +24,12 @@ _QUERY = re.compile("[!-~]+")
 
 def document(answer: Answer, *, key: str | None = None) -> Document:
     """Return the answer's JSON. Raises the error that it stands for, Unavailable where it is none of Key Vault."""
-    found = parsed(answer)
+    found = answer.document()
     if answer.status != HTTPStatus.OK:
         raise error_of(answer, found, key=key)
     if found is None:
-        # Outside of the handler: the original holds what was answered.
         raise Unavailable("the server's answer is not the JSON that Key Vault sends")
     return found
-
-
-def parsed(answer: Answer) -> Document | None:
-    """Return the answer's JSON, None where it is no JSON object."""
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def value(found: Document) -> SecretValue:
@@ -51,8 +40,8 @@ def value(found: Document) -> SecretValue:
             read = SecretValue(
                 text,
                 version=named["version"],
-                created_at=_time(attributes.get("created")),
-                expires_at=_time(attributes.get("exp")) or rfc3339(tags.get(EXPIRES_AT)),
+                created_at=epoch(attributes.get("created")),
+                expires_at=epoch(attributes.get("exp")) or rfc3339(tags.get(EXPIRES_AT)),
                 metadata=tags,
             )
             read.backend_name = named["name"].lower()  # as a vault compares them
@@ -62,7 +51,7 @@ def value(found: Document) -> SecretValue:
 
 def check_begun(found: Document, now: datetime, *, key: str) -> None:
     """Raise Invalid for a version that is not to be used yet. A vault gives it, "for test purposes"."""
-    begins = _time(found["attributes"].get("nbf"))
+    begins = epoch(found["attributes"].get("nbf"))
     if begins is not None and now < begins:
         raise Invalid(f"this version of the secret is not valid before {begins:%Y-%m-%dT%H:%M:%SZ} (nbf)", key=key)
 
@@ -98,13 +87,6 @@ def _enabled(item: Document) -> bool:
 
 def _texts(found: object) -> dict[str, str]:
     return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
-
-
-def _time(seconds: object) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _misshapen() -> Unavailable:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from beemflow_secrets.providers.azure.answers import document, page, parsed
+from beemflow_secrets.providers.azure.answers import document, page
 from beemflow_secrets.providers.errors import Unavailable
 from beemflow_secrets.providers.tls import ssl_context
 from beemflow_secrets.providers.wire import Wire
@@ -48,7 +48,7 @@ class Client:
         path = f"{path}?{query or _VERSION}"
         token = await self._logins.current()
         answer = await self._send(method, path, body, token)
-        if answer.status == HTTPStatus.UNAUTHORIZED and parsed(answer):
+        if answer.status == HTTPStatus.UNAUTHORIZED and answer.document():
             # Expired, or revoked meanwhile.
             fresh = await self._logins.replace(token)
             answer = await self._send(method, path, body, fresh)

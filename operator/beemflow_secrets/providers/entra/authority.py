@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
-
-import orjson
 
 from beemflow_secrets.providers.entra.refusals import refusal
 from beemflow_secrets.providers.errors import Unavailable
@@ -61,17 +59,12 @@ class Authority:
 
 
 def _granted(answer: Answer) -> Grant[str]:
-    try:
-        parsed = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        parsed = None
-    found: dict[str, Any] | None = parsed if isinstance(parsed, dict) else None
+    found = answer.document()
     if answer.status != HTTPStatus.OK:
         raise refusal(answer, found)
     match found:
         case {"access_token": str(token), "expires_in": told} if TOKEN.fullmatch(token) and _seconds(told) > 0:
             return Grant.lasting(token, _seconds(told))
-    # Outside of the handler: the original holds what was answered.
     raise Unavailable("login at Entra ID: the answer has not the form of one")
 
 

@@ -6,8 +6,6 @@ from base64 import b64decode
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from beemflow_secrets.providers.errors import Unavailable
 from beemflow_secrets.providers.gcp.crc32c import crc32c
 from beemflow_secrets.providers.gcp.failures import failure
@@ -35,12 +33,8 @@ def document(answer: Answer, *, key: str | None = None) -> Document:
     """Return the answer's JSON. Raises the error that it stands for, Unavailable where it is none of Google."""
     if answer.status != HTTPStatus.OK:
         raise failure(answer, key=key)
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        # Outside of the handler: the original holds what was answered.
+    found = answer.document()
+    if found is None:
         raise Unavailable("the server's answer is not the JSON that Google sends")
     return found
 

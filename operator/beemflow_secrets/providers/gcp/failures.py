@@ -9,8 +9,6 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -126,11 +124,7 @@ def _denied(reason: str, key: str | None) -> SecretsError:
 
 def _parsed(answer: Answer) -> _Error | None:
     """Return the error that an answer holds, None where it is none of Google."""
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    match found:
+    match answer.json():
         case {"error": {"code": int(), "status": str(status), **rest}}:
             details = rest.get("details")
             listed = details if isinstance(details, list) else []

@@ -8,8 +8,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import orjson
-
 from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.logins import Grant
 from beemflow_secrets.providers.unanswered import stranger
@@ -84,7 +82,7 @@ async def _asked(lines: Lines, url: str, fields: Mapping[str, str], *, project: 
         # There are two servers to be away.
         error.message = f"the token endpoint: {error.message}"
         raise
-    found = _parsed(answer)
+    found = answer.document()
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer, found)
     match found:
@@ -104,11 +102,3 @@ def _refusal(answer: Answer, found: Mapping[str, Any] | None) -> SecretsError:
             why = next((why for piece, why in _WRONG if piece in text), "it knows no such key, account or provider")
             return AuthFailed(f"Google refuses the login: {why}")
     return stranger(answer, "Google's token endpoint")
-
-
-def _parsed(answer: Answer) -> Mapping[str, Any] | None:
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    return found if isinstance(found, dict) else None

@@ -7,8 +7,6 @@ from base64 import b64decode
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.kubernetes.writing import Standing
 from beemflow_secrets.providers.times import EXPIRES_AT, rfc3339
@@ -115,21 +113,14 @@ def failure(answer: Answer, *, key: str | None = None) -> SecretsError:
 
 
 def _document(answer: Answer) -> dict[str, Any]:
-    try:
-        found = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
-        # Outside of the handler: the original holds what was answered.
+    found = answer.document()
+    if found is None:
         raise Unavailable(f"the server's answer ({answer.status}) is not the JSON that an API server sends")
     return found
 
 
 def _status(answer: Answer) -> dict[str, Any]:
-    try:
-        found = _document(answer)
-    except Unavailable:
-        return {}
+    found = answer.document() or {}
     return found if found.get("kind") == "Status" else {}
 
 

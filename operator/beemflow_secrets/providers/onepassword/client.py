@@ -6,8 +6,6 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import orjson
-
 from beemflow_secrets.providers.errors import AuthFailed, Unavailable
 from beemflow_secrets.providers.onepassword.failures import failure, is_own
 from beemflow_secrets.providers.tls import ssl_context
@@ -42,12 +40,8 @@ class Client:
             return None
         if answer.status != HTTPStatus.OK:
             raise failure(answer)
-        try:
-            found: object = orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            found = None
+        found = answer.json()
         if not isinstance(found, dict | list):
-            # Outside of the handler: the original holds what was answered.
             raise Unavailable("the server's answer is not the JSON that Connect sends")
         return found
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import orjson
-
 from beemflow_secrets.providers.errors import AuthFailed, Denied, Invalid, SecretsError
 from beemflow_secrets.providers.unanswered import stranger
 
@@ -34,8 +32,4 @@ def failure(answer: Answer) -> SecretsError:
 
 def is_own(answer: Answer) -> bool:
     """Tell whether it was Connect that refused."""
-    try:
-        said = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(said, dict) and isinstance(said.get("message"), str)
+    return isinstance((answer.document() or {}).get("message"), str)
