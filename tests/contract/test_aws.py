@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 import pytest
-import structlog
 
 from beemflow_secrets import open_secrets_sync
 from beemflow_secrets.kube.tokens import AccountToken
@@ -629,16 +628,13 @@ def test_in_library_and_command_line(aws: Aws, canary: str, tmp_path: Path, monk
     path = tmp_path / "flow.config.json"
     path.write_text(json.dumps({"secrets": section}))
     monkeypatch.setenv("AWS_KEY_OF_TEST", aws.secret_key)
-    try:
-        with open_secrets_sync(path) as secrets:
-            assert secrets.get_secret("slack#token") == canary
-            value = secrets.get_secret_with_metadata("slack")
-            assert value.expires_at is not None
-            assert (value.expires_at.year, value.metadata["provider"]) == (2031, "aws-sm")
-            assert secrets.list_secrets() == ["slack"]
-            secrets.health_check()
-    finally:
-        structlog.reset_defaults()  # the library sets it up
+    with open_secrets_sync(path) as secrets:
+        assert secrets.get_secret("slack#token") == canary
+        value = secrets.get_secret_with_metadata("slack")
+        assert value.expires_at is not None
+        assert (value.expires_at.year, value.metadata["provider"]) == (2031, "aws-sm")
+        assert secrets.list_secrets() == ["slack"]
+        secrets.health_check()
     for words, printed in (("list", b"NAME\nslack\n"), ("get slack#token --show", f"{canary}\n".encode())):
         command = [sys.executable, "-m", "beemflow_secrets", *words.split(), "--config", str(path)]
         assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == printed

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from beemflow_secrets import open_secrets_sync
 from beemflow_secrets.model.address import origin_of
@@ -628,15 +627,12 @@ def test_in_library_and_command_line(
     path = tmp_path / "flow.config.json"
     path.write_text(json.dumps({"secrets": section}))
     monkeypatch.setenv("AZURE_SECRET_OF_TEST", azure.secret)
-    try:
-        with open_secrets_sync(path) as secrets:
-            assert secrets.get_secret("slack#token") == canary
-            value = secrets.get_secret_with_metadata("slack")
-            assert value.expires_at == datetime.fromtimestamp(2e9, UTC)
-            assert secrets.list_secrets() == ["slack"]
-            secrets.health_check()
-    finally:
-        structlog.reset_defaults()  # the library sets it up
+    with open_secrets_sync(path) as secrets:
+        assert secrets.get_secret("slack#token") == canary
+        value = secrets.get_secret_with_metadata("slack")
+        assert value.expires_at == datetime.fromtimestamp(2e9, UTC)
+        assert secrets.list_secrets() == ["slack"]
+        secrets.health_check()
     for words, printed in (("list", b"NAME\nslack\n"), ("get slack#token --show", f"{canary}\n".encode())):
         command = [sys.executable, "-m", "beemflow_secrets", *words.split(), "--config", str(path)]
         assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == printed

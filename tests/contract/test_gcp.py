@@ -14,7 +14,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-import structlog
 
 from beemflow_secrets import open_secrets_sync
 from beemflow_secrets.model.address import origin_of
@@ -415,16 +414,13 @@ def test_in_library_and_command_line(
     path = tmp_path / "flow.config.json"
     path.write_text(json.dumps({"secrets": section}))
     monkeypatch.setenv("GCP_KEY_OF_TEST", cloud.logins.key_file(READER, token_uri=f"{cloud.address}/token"))
-    try:
-        with open_secrets_sync(path) as secrets:
-            assert secrets.get_secret("slack#token") == canary
-            found = secrets.get_secret_with_metadata("slack")
-            assert found.expires_at is not None
-            assert (found.expires_at.year, found.metadata["provider"]) == (2031, "gcp-sm")
-            assert secrets.list_secrets() == ["slack"]
-            secrets.health_check()
-    finally:
-        structlog.reset_defaults()  # the library sets it up
+    with open_secrets_sync(path) as secrets:
+        assert secrets.get_secret("slack#token") == canary
+        found = secrets.get_secret_with_metadata("slack")
+        assert found.expires_at is not None
+        assert (found.expires_at.year, found.metadata["provider"]) == (2031, "gcp-sm")
+        assert secrets.list_secrets() == ["slack"]
+        secrets.health_check()
     for words, printed in (("list", b"NAME\nslack\n"), ("get slack#token --show", f"{canary}\n".encode())):
         command = [sys.executable, "-m", "beemflow_secrets", *words.split(), "--config", str(path)]
         assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == printed

@@ -4,7 +4,6 @@ signatures as AWS's does."""
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import ssl
@@ -12,17 +11,13 @@ from base64 import b64decode, b64encode, urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from beemflow_secrets import SecretsConfig, open_secrets_sync
-from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
-from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers import tls
 from beemflow_secrets.providers.awsauth.ambient import Ambient
 from beemflow_secrets.providers.awsauth.api import signed
 from beemflow_secrets.providers.awsauth.keys import Keys
-from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
+from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -32,19 +27,18 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
-from beemflow_secrets.providers.vault import VaultDriver
 from beemflow_secrets.testing.fakes.vaultlogins import AwsMethod, Role, VaultLogins
+from tests.contract.cloudlogins import OpenedByCloud, through_proxy
 from tests.contract.conftest import secret_ref
 from tests.support.aws import REGION, ROLE, Aws
-from tests.support.connectproxy import ConnectProxy
 from tests.support.faultproxy import FaultProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from beemflow_secrets.model.store import ServiceAccountRef
     from tests.contract.conftest import Clock, Stores
+    from tests.support.connectproxy import ConnectProxy
     from tests.support.openbao import OpenBao
 
 USER = "arn:aws:iam::123456789012:user/moto"
@@ -79,61 +73,22 @@ def way(sts: Aws) -> Iterator[FaultProxy]:
 def through(sts: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectProxy]:
     """Our way there: names of AWS lead to the test's own service, whom this machine trusts."""
     assert sts.ca is not None
-    (tmp_path / "ca.pem").write_text(sts.ca.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    tls._of_the_system.cache_clear()
-    with ConnectProxy({f"{host}:443": f"127.0.0.1:{sts.port}" for host in STS}) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+    places = {f"{host}:443": f"127.0.0.1:{sts.port}" for host in STS}
+    with through_proxy(places, sts.ca.pem, tmp_path, monkeypatch) as proxy:
         yield proxy
-    tls._of_the_system.cache_clear()
 
 
-class Opened:
-    """Opens drivers that log in to `server`, as the role that is called as the test's folder."""
+class Opened(OpenedByCloud):
+    cloud = "aws"
 
     def __init__(self, stores: Stores, server: VaultLogins, method: AwsMethod, sts: Aws) -> None:
+        super().__init__(stores, server)
         self.method = method
-        self.stores = stores
-        self.server = server
-        self.audiences: list[list[str] | None] = []
         stores.credentials |= {"id": sts.access_key, "key": sts.secret_key}
 
-    def __call__(
-        self,
-        login: dict[str, Any] | None = None,
-        *,
-        clock: Any = None,
-        endpoints: Endpoints = EVERYWHERE,
-        tls: dict[str, Any] | None = None,
-        **block: Any,
-    ) -> VaultDriver:
-        vault = {
-            "address": self.server.address,
-            "path": f"secret/{self.stores.folder}",
-            "authMethod": "aws",
-            "role": self.stores.folder,
-            **({} if login is None else {"awsLogin": login}),
-            **block,
-        }
-        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault, "tls": tls or {}})
-        surroundings = dataclasses.replace(self.stores.surroundings(endpoints), service_account_token=self._token)
-        driver = VaultDriver(spec, surroundings, **({} if clock is None else {"clock": clock}))
-        self.stores.opened.append(driver)
-        return driver
-
-    async def _token(self, ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
-        assert not own_audience
-        self.audiences.append(ref.audiences)
-        claims = urlsafe_b64encode(json.dumps({"aud": ref.audiences}).encode()).decode().rstrip("=")
-        return AccountToken(f"e30.{claims}.c2lnbmF0dXJl", 600.0, tuple(ref.audiences or ()))
-
-    async def value(self, driver: VaultDriver) -> str:
-        return (await self.stores.value(driver, "a")).value
-
-    async def refused(self, driver: VaultDriver, kind: type[SecretsError] = AuthFailed) -> str:
-        error = await self.stores.error(driver, "a")
-        assert type(error) is kind, repr(error)
-        return error.message
+    def token(self, audiences: Sequence[str] | None) -> str:
+        claims = urlsafe_b64encode(json.dumps({"aud": audiences}).encode()).decode().rstrip("=")
+        return f"e30.{claims}.c2lnbmF0dXJl"
 
 
 @pytest.fixture
@@ -488,11 +443,8 @@ def test_in_the_library_from_a_file(
     section = {"driver": "vault", "vault": {**block, "auth_method": "aws", "aws_login": login}}
     path.write_text(json.dumps({"secrets": section}))
     monkeypatch.setenv("AWS_KEY_OF_TEST", credentials["key"])
-    try:
-        with open_secrets_sync(path) as secrets:
-            assert secrets.get_secret("a") == canary
-    finally:
-        structlog.reset_defaults()  # the library sets it up
+    with open_secrets_sync(path) as secrets:
+        assert secrets.get_secret("a") == canary
     del login["access_key_id"]
     path.write_text(json.dumps({"secrets": section}))
     with pytest.raises(Invalid, match="aws_login: access_key_id and secret_access_key belong together"):

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
-from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers import tls
-from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
-from beemflow_secrets.providers.errors import AuthFailed, EndpointNotAllowed, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.vault import VaultDriver
+from beemflow_secrets.providers.endpoints import Endpoints
+from beemflow_secrets.providers.errors import EndpointNotAllowed, Throttled, Unavailable
 from beemflow_secrets.testing.fakes.azure import FakeAzure, FakeMachine
 from beemflow_secrets.testing.fakes.entra import Federation
 from beemflow_secrets.testing.fakes.tokens import Issuer
 from beemflow_secrets.testing.fakes.vaultlogins import AzureMethod, Role, VaultLogins
+from tests.contract.cloudlogins import OpenedByCloud, through_proxy
 from tests.contract.conftest import secret_ref
-from tests.support.connectproxy import ConnectProxy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from beemflow_secrets.model.store import ServiceAccountRef
     from tests.contract.conftest import Clock, Stores
+    from tests.support.connectproxy import ConnectProxy
     from tests.support.openbao import OpenBao
 
 HOST = "login.microsoftonline.com"
@@ -53,13 +48,9 @@ def azure(service: FakeAzure) -> FakeAzure:
 @pytest.fixture
 def through(azure: FakeAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectProxy]:
     """The way to Entra ID: its name leads to the test's own, whom this machine trusts."""
-    (tmp_path / "ca.pem").write_text(azure.ca)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    tls._of_the_system.cache_clear()
-    with ConnectProxy({f"{HOST}:443": azure.address.removeprefix("https://")}) as proxy:
-        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+    places = {f"{HOST}:443": azure.address.removeprefix("https://")}
+    with through_proxy(places, azure.ca, tmp_path, monkeypatch) as proxy:
         yield proxy
-    tls._of_the_system.cache_clear()
 
 
 @pytest.fixture
@@ -76,54 +67,18 @@ def server(bao: OpenBao, azure: FakeAzure, method: AzureMethod, folder: str, can
         yield running
 
 
-class Opened:
-    """Opens drivers that log in to `server`, as the role that is called as the test's folder."""
+class Opened(OpenedByCloud):
+    cloud = "azure"
 
     def __init__(self, stores: Stores, server: VaultLogins, method: AzureMethod, azure: FakeAzure) -> None:
-        self.stores = stores
-        self.server = server
+        super().__init__(stores, server)
         self.method = method
         self.secret = {"tenantId": azure.tenant, "clientId": azure.client, "clientSecret": secret_ref("client")}
         self.account = {"tenantId": azure.tenant, "clientId": azure.client, "serviceAccountRef": {"name": "flows"}}
-        self.audiences: list[list[str] | None] = []
         stores.credentials["client"] = azure.secret
 
-    def __call__(
-        self,
-        login: dict[str, Any] | None = None,
-        *,
-        clock: Any = None,
-        endpoints: Endpoints = EVERYWHERE,
-        tls: dict[str, Any] | None = None,
-        **block: Any,
-    ) -> VaultDriver:
-        vault = {
-            "address": self.server.address,
-            "path": f"secret/{self.stores.folder}",
-            "authMethod": "azure",
-            "role": self.stores.folder,
-            **({} if login is None else {"azureLogin": login}),
-            **block,
-        }
-        spec = StoreSpec.model_validate({"driver": "vault", "vault": vault, "tls": tls or {}})
-        surroundings = dataclasses.replace(self.stores.surroundings(endpoints), service_account_token=self._token)
-        driver = VaultDriver(spec, surroundings, **({} if clock is None else {"clock": clock}))
-        self.stores.opened.append(driver)
-        return driver
-
-    async def _token(self, ref: ServiceAccountRef, *, own_audience: bool) -> AccountToken:
-        assert not own_audience
-        self.audiences.append(ref.audiences)
-        token = CLUSTER.issue(sub="system:serviceaccount:flows:flows", aud=ref.audiences)
-        return AccountToken(token, 600.0, tuple(ref.audiences or ()))
-
-    async def value(self, driver: VaultDriver) -> str:
-        return (await self.stores.value(driver, "a")).value
-
-    async def refused(self, driver: VaultDriver, kind: type[SecretsError] = AuthFailed) -> str:
-        error = await self.stores.error(driver, "a")
-        assert type(error) is kind, repr(error)
-        return error.message
+    def token(self, audiences: Sequence[str] | None) -> str:
+        return CLUSTER.issue(sub="system:serviceaccount:flows:flows", aud=audiences)
 
 
 @pytest.fixture

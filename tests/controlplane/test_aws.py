@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Namespace
+    from tests.support.api import Namespace
     from tests.support.aws import Aws
     from tests.support.operator import Operator
 
@@ -97,12 +97,10 @@ def test_no_identity_is_lent_to_a_namespaced_store(
 
 
 @pytest.fixture
-def cluster_store(api: Api, ns: Namespace, server: Aws) -> Iterator[str]:
+def cluster_store(ns: Namespace, server: Aws) -> Iterator[str]:
     """A cluster store that logs in as the operator."""
-    body = {"apiVersion": names.API_VERSION, "kind": names.CLUSTER_STORE.name, "metadata": {"name": ns.name}}
-    api.create(paths.resources(names.CLUSTER_STORE.plural), {**body, "spec": store(server)})
-    yield ns.name
-    api.delete(paths.resources(names.CLUSTER_STORE.plural, "", ns.name))
+    with ns.cluster_store(store(server)) as name:
+        yield name
 
 
 def test_a_cluster_store_reads_as_the_operator(

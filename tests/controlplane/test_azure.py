@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Namespace, Object
+    from tests.support.api import Namespace, Object
     from tests.support.operator import Operator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MICROSOFTS = ("company.vault.azure.net", "login.microsoftonline.com")
-CLUSTER_STORES = paths.resources(names.CLUSTER_STORE.plural)
 
 
 @pytest.fixture
@@ -256,7 +255,6 @@ def test_no_identity_is_lent_to_a_namespaced_store(
 @pytest.mark.parametrize("method", AMBIENT)
 def test_a_cluster_store_reads_as_the_operator(
     start_operator: Callable[..., Operator],
-    api: Api,
     ns: Namespace,
     server: FakeAzure,
     planted: dict[str, str],
@@ -267,13 +265,10 @@ def test_a_cluster_store_reads_as_the_operator(
     if method == "msi":  # azure-identity takes the pod's token for the machine's where there is one
         del planted["AZURE_FEDERATED_TOKEN_FILE"]
     start_operator(env=planted)
-    kind = names.CLUSTER_STORE.name
-    body = {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": ns.name}}
-    api.create(CLUSTER_STORES, {**body, "spec": store(server, **AMBIENT[method])})
-    ns.add("a", spec(entry("a", "a"), secretStoreRef={"name": ns.name, "kind": kind}))
-    ns.ready("a")
-    assert ns.data("a") == {"a": canary}
-    api.delete(f"{CLUSTER_STORES}/{ns.name}")
+    with ns.cluster_store(store(server, **AMBIENT[method])) as name:
+        ns.add("a", spec(entry("a", "a"), secretStoreRef={"name": name, "kind": names.CLUSTER_STORE.name}))
+        ns.ready("a")
+        assert ns.data("a") == {"a": canary}
 
 
 def test_the_flag_lends_the_machines_identity_to_a_namespaced_store(

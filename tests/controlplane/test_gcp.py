@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Namespace, Object
+    from tests.support.api import Namespace, Object
     from tests.support.operator import Operator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -191,21 +191,9 @@ def test_no_identity_is_lent_to_a_namespaced_store(
     assert cloud.asked == []
 
 
-CLUSTER_STORES = paths.resources(names.CLUSTER_STORE.plural)
-
-
-def cluster_store(api: Api, name: str, body: Object) -> dict[str, str]:
-    kind = names.CLUSTER_STORE.name
-    api.create(
-        CLUSTER_STORES, {"apiVersion": names.API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": body}
-    )
-    return {"name": name, "kind": kind}
-
-
 @pytest.mark.parametrize("source", ["environment", "gcloud", "machine", "key file"])
 def test_a_cluster_store_reads_as_the_operator(
     start_operator: Callable[..., Operator],
-    api: Api,
     ns: Namespace,
     cloud: GoogleCloud,
     planted: dict[str, str],
@@ -220,11 +208,10 @@ def test_a_cluster_store_reads_as_the_operator(
         (Path(planted["HOME"]) / ".config" / "gcloud" / "application_default_credentials.json").unlink()
     start_operator(env=planted)
     block: dict[str, Any] = {"serviceAccountKeyFile": named} if source == "key file" else {}
-    reference = cluster_store(api, ns.name, store(cloud, **block))
-    ns.add("a", spec(entry("a", "a"), secretStoreRef=reference))
-    ns.ready("a")
-    assert ns.data("a") == {"a": canary}
-    api.delete(f"{CLUSTER_STORES}/{ns.name}")
+    with ns.cluster_store(store(cloud, **block)) as name:
+        ns.add("a", spec(entry("a", "a"), secretStoreRef={"name": name, "kind": names.CLUSTER_STORE.name}))
+        ns.ready("a")
+        assert ns.data("a") == {"a": canary}
 
 
 def test_the_flag_lends_the_machines_login_to_a_namespaced_store(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from tests.controlplane.conftest import entry, spec
 from tests.support.api import condition
@@ -14,7 +13,7 @@ from tests.support.api import condition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.api import Api, Namespace
+    from tests.support.api import Namespace
     from tests.support.operator import Operator
 
 ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/{}"
@@ -87,13 +86,10 @@ def test_a_wrong_audience_is_a_refused_login(operator: Operator, ns: Namespace, 
 
 
 @pytest.fixture
-def cluster_store(api: Api, ns: Namespace) -> Iterator[str]:
+def cluster_store(ns: Namespace) -> Iterator[str]:
     """A cluster store that reads the test's namespace as the operator."""
-    path = paths.resources(names.CLUSTER_STORE.plural)
-    body = {"apiVersion": names.API_VERSION, "kind": names.CLUSTER_STORE.name, "metadata": {"name": ns.name}}
-    api.create(path, {**body, "spec": store(ns)})
-    yield ns.name
-    api.delete(paths.resources(names.CLUSTER_STORE.plural, "", ns.name))
+    with ns.cluster_store(store(ns)) as name:
+        yield name
 
 
 def test_a_cluster_store_reads_as_the_operator(

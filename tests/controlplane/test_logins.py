@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Namespace
+    from tests.support.api import Namespace
     from tests.support.faultproxy import FaultProxy
     from tests.support.operator import Operator
 
@@ -157,7 +157,6 @@ def asking(clients: CertificateAuthority) -> Iterator[OpenBao]:
 
 def test_a_cluster_store_logs_in_by_a_certificate_and_trusts_what_a_config_map_holds(
     operator: Operator,
-    api: Api,
     ns: Namespace,
     asking: OpenBao,
     clients: CertificateAuthority,
@@ -181,16 +180,11 @@ def test_a_cluster_store_logs_in_by_a_certificate_and_trusts_what_a_config_map_h
         "pinnedCertificates": [asking.cert.pin],
         "clientCertificate": shown,
     }
-    body = {"apiVersion": names.API_VERSION, "kind": names.CLUSTER_STORE.name, "metadata": {"name": ns.name}}
-    made = store(asking.address, folder, "cert", role=folder, tls=tls)
-    api.create(paths.resources(names.CLUSTER_STORE.plural), {**body, "spec": made})
-    try:
-        ref = {"name": ns.name, "kind": names.CLUSTER_STORE.name}
+    with ns.cluster_store(store(asking.address, folder, "cert", role=folder, tls=tls)) as name:
+        ref = {"name": name, "kind": names.CLUSTER_STORE.name}
         ns.add("slack", spec(entry("token", "slack#token"), secretStoreRef=ref))
         ns.ready("slack")
         assert ns.data("slack") == {"token": canary}
-    finally:
-        api.delete(paths.resources(names.CLUSTER_STORE.plural, "", ns.name))
     assert mine.key.splitlines()[1] not in operator.log()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
-    from tests.support.api import Api, Namespace
+    from tests.support.api import Namespace
     from tests.support.openbao import OpenBao
     from tests.support.operator import Operator
 
@@ -144,12 +144,10 @@ def test_a_token_for_the_api_server_is_shown_to_nobody(
 
 
 @pytest.fixture
-def cluster_store(api: Api, ns: Namespace, server: VaultLogins, folder: str) -> Iterator[str]:
+def cluster_store(ns: Namespace, server: VaultLogins, folder: str) -> Iterator[str]:
     """A cluster store that logs in as the operator."""
-    body = {"apiVersion": names.API_VERSION, "kind": names.CLUSTER_STORE.name, "metadata": {"name": ns.name}}
-    api.create(paths.resources(names.CLUSTER_STORE.plural), {**body, "spec": store(server, folder)})
-    yield ns.name
-    api.delete(paths.resources(names.CLUSTER_STORE.plural, "", ns.name))
+    with ns.cluster_store(store(server, folder)) as name:
+        yield name
 
 
 def test_the_operators_keys_are_lent_to_a_cluster_store_and_to_no_other(

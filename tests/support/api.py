@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from base64 import b64decode, b64encode
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -12,7 +13,7 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
 
@@ -116,6 +117,16 @@ class Namespace:
             paths.resources(names.STORE.plural, self.name),
             {"apiVersion": names.API_VERSION, "kind": names.STORE.name, "metadata": {"name": name}, "spec": spec},
         )
+
+    @contextmanager
+    def cluster_store(self, spec: Object) -> Iterator[str]:
+        """Make a cluster store that is called as the namespace, for as long as the block runs; return its name."""
+        body = {"apiVersion": names.API_VERSION, "kind": names.CLUSTER_STORE.name, "metadata": {"name": self.name}}
+        self.api.create(paths.resources(names.CLUSTER_STORE.plural), {**body, "spec": spec})
+        try:
+            yield self.name
+        finally:
+            self.api.delete(paths.resources(names.CLUSTER_STORE.plural, "", self.name))
 
     def add(self, name: str, spec: Object, **metadata: Any) -> Object:
         """Create a BeemFlowSecret."""
