@@ -16,6 +16,7 @@ import structlog
 from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
+from beemflow_secrets.controllers.printing import Printer
 from beemflow_secrets.controllers.secret.controller import SecretController
 from beemflow_secrets.controllers.store.controller import StoreController
 from beemflow_secrets.controllers.store.opening import Opener
@@ -128,6 +129,7 @@ class Process:
             self._events,
             stores=self._stores,
             owned=self._owned,
+            printer=Printer(),
             now=time.time,
             finish=self._workers.finish,
         )

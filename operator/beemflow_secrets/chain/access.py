@@ -13,11 +13,12 @@ import structlog
 from beemflow_secrets.chain.audit.records import Origin, records
 from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.providers.errors import Denied, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from beemflow_secrets.chain.audit.records import Answered
     from beemflow_secrets.chain.audit.trail import Trail
@@ -54,12 +55,15 @@ class Access(Layer):
         self._cached = spec.cache.enabled
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
-        """Read. What was not read is the caller's to log: he knows for whom it was."""
+        """Read. What was not read is the caller's to log: he knows for whom it was.
+
+        A read that was judged as the write which it is for, and refused, is written down as that.
+        """
         started = perf_counter()
         answers = await self._inner.fetch(refs)
         duration = round((perf_counter() - started) * 1000, 1)
         for ref, answer in answers.items():
-            if isinstance(answer, SecretValue):
+            if isinstance(answer, SecretValue) and not ref.to_write:
                 self._log.info(
                     "Secret retrieved successfully",
                     provider=answer.provider or self._driver,
@@ -67,8 +71,10 @@ class Access(Layer):
                     cache_hit=answer.kept is not None,
                     duration_ms=duration,
                 )
+        refused = {ref for ref, answer in answers.items() if ref.to_write and isinstance(answer, NotAllowed)}
         try:
-            await self._write("read", [(ref.key, answer) for ref, answer in answers.items()])
+            await self._write("read", [(ref.key, answer) for ref, answer in answers.items() if ref not in refused])
+            await self._write("write", [(ref.key, answers[ref]) for ref in refused])
         except NotRecorded as error:
             # Nor is it told that a key is missing: that could delete a Secret.
             answers = {ref: answer if isinstance(answer, Denied) else error for ref, answer in answers.items()}
@@ -104,8 +110,8 @@ class Access(Layer):
         await self._write(action, [(key, done if isinstance(done, SecretValue) else None)])
         return done
 
-    async def _write(self, action: Action, answers: Iterable[Answered]) -> None:
-        if self._trail is not None:
+    async def _write(self, action: Action, answers: Sequence[Answered]) -> None:
+        if answers and self._trail is not None:
             await self._trail.write(records(action, answers, self._origins, cached=self._cached))
 
 

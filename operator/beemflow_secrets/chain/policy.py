@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.value import Content, Ref, SecretValue
 
 
+_OF_A_READ: tuple[Action, Action] = ("read", "write")
+"""What a read is judged as, by `Ref.to_write`."""
+
+
 class NotAllowed(Denied):
     """No access policy allows it. The backend was not asked, so it says nothing of how that is."""
 
@@ -75,14 +79,15 @@ class Policy(Layer):
         """Read those that may be read; the others are NotAllowed."""
         if self._policies is None:
             return await self._inner.fetch(refs)
-        may_be_read = _granted("read", self._policies)
+        granted = {action: _granted(action, self._policies) for action in _OF_A_READ}
         answers: dict[Ref, SecretValue | SecretsError] = {}
         allowed = []
         for ref in refs:
-            if _any(may_be_read, ref.key):
+            action = _OF_A_READ[ref.to_write]
+            if _any(granted[action], ref.key):
                 allowed.append(ref)
             else:
-                answers[ref] = _refusal("read", self._policies, ref.key)
+                answers[ref] = _refusal(action, self._policies, ref.key)
         if allowed:
             answers.update(await self._inner.fetch(allowed))
         return answers

@@ -66,6 +66,14 @@ ObservedGeneration = Annotated[
     int | None, Field(ge=NOT_OBSERVED, description="The metadata.generation of the spec that this tells about.")
 ]
 
+HandledRefresh = Annotated[
+    str | None,
+    Field(
+        max_length=262144,  # as long as all annotations of an object may be
+        description="The annotation secrets.beemflow.io/refresh-requested-at that was answered last.",
+    ),
+]
+
 
 class Condition(StatusModel):
     """One aspect of how a resource stands, as all of Kubernetes has it."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
-from beemflow_secrets.model.meta import Conditions, ObjectName, ObservedGeneration, StatusModel
+from beemflow_secrets.model.meta import Conditions, HandledRefresh, ObjectName, ObservedGeneration, StatusModel
 from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow, StoreRef
 from beemflow_secrets.model.template import Template
 
@@ -190,11 +190,7 @@ class SecretStatus(StatusModel):
     )
     last_change_time: datetime | None = Field(default=None, description="When the content changed last.")
     expires_at: datetime | None = Field(default=None, description="When the first of the values expires.")
-    last_handled_refresh: str | None = Field(
-        default=None,
-        max_length=262144,  # as long as all annotations of an object may be
-        description="The annotation secrets.beemflow.io/refresh-requested-at that was answered last.",
-    )
+    last_handled_refresh: HandledRefresh = None
     entries: list[Entry] = Field(
         default=[], max_length=MOST_ENTRIES_TOLD, description="Where the Secret's keys came from, the first 100."
     )

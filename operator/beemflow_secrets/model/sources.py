@@ -48,19 +48,22 @@ SecretKey = Annotated[
 """A secret as a whole."""
 
 
+RemoteKey = Annotated[_Key, Matches(f"{DIVIDED}$", _EMPTY_PROPERTY, never=True), AfterValidator(_check_key)]
+"""A secret, or with `#property` one field of it."""
+
+Property = Annotated[
+    str, Field(min_length=1, max_length=1024), Matches(CONTROL, "must hold no control character", never=True)
+]
+
+
 class Extract(Model):
     """A secret of the backend, or one property of it."""
 
-    key: Annotated[_Key, Matches(f"{DIVIDED}$", _EMPTY_PROPERTY, never=True), AfterValidator(_check_key)] = Field(
+    key: RemoteKey = Field(
         description="Name of the secret below the store's prefix, as slack/bot; or name and property, "
         r"as slack/bot#token. A # that belongs to the name is written \#."
     )
-    property: (
-        Annotated[
-            str, Field(min_length=1, max_length=1024), Matches(CONTROL, "must hold no control character", never=True)
-        ]
-        | None
-    ) = Field(
+    property: Property | None = Field(
         default=None,
         description="Field of the secret, or a path into it, as a.b.0. A dot that belongs to a name is written \\. . "
         "Default: the whole secret.",

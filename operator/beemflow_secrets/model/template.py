@@ -19,6 +19,9 @@ LONGEST = 256 * 1024
 """Characters of one template in a resource, which etcd holds up to 1.5 MiB of."""
 
 
+_FROM = "Templates from ConfigMaps, Secrets and literals. What stands later wins, and data over all."
+
+
 class TemplateMetadata(Model):
     """Labels and annotations of the Secret, beside those of the operator."""
 
@@ -48,7 +51,7 @@ def _count(*given: object) -> int:
     return sum(one is not None for one in given)
 
 
-class TemplateFrom(Model):
+class TemplateOrigin(Model):
     """Templates that stand elsewhere, or keys and values in one text."""
 
     config_map: TemplateSource | None = Field(default=None, description="A ConfigMap of the same namespace.")
@@ -56,11 +59,8 @@ class TemplateFrom(Model):
     literal: Annotated[str, Field(min_length=1, max_length=LONGEST)] | None = Field(
         default=None, description="A template that becomes a YAML map, of which each key is one."
     )
-    target: Literal["Data", "Labels", "Annotations"] = Field(
-        default="Data", description="What is made: Data, Labels or Annotations. Default Data."
-    )
 
-    rules: ClassVar[tuple["Rule[TemplateFrom]", ...]] = (
+    rules: ClassVar[tuple["Rule[TemplateOrigin]", ...]] = (
         Rule(
             "[has(self.configMap), has(self.secret), has(self.literal)].filter(given, given).size() == 1",
             lambda origin: _count(origin.config_map, origin.secret, origin.literal) == 1,
@@ -69,24 +69,22 @@ class TemplateFrom(Model):
     )
 
 
-class Template(Model):
-    """How the Secret looks. In templates `secrets.NAME` is a key of this resource's own data."""
+class TemplateFrom(TemplateOrigin):
+    """Templates that stand elsewhere, or keys and values in one text."""
 
-    type: Annotated[
-        str,
-        Field(min_length=1, max_length=253),
-        Matches(
-            f"^({'|'.join(map(re.escape, _TYPES_REFUSED))})$",
-            f"must be none of {' and '.join(_TYPES_REFUSED)}: they give rights to whoever fills them",
-            never=True,
-        ),
-    ] = Field(default="Opaque", description="Type of the Secret. Default Opaque.")
+    target: Literal["Data", "Labels", "Annotations"] = Field(
+        default="Data", description="What is made: Data, Labels or Annotations. Default Data."
+    )
+
+
+class DataTemplate(Model):
+    """What templates make of values."""
+
     merge_policy: Literal["Replace", "Merge"] = Field(
         default="Replace",
-        description="Replace: where there are templates of data, the Secret holds what they make and nothing else. "
-        "Merge: it holds all that was read, and what they make over it. Default Replace.",
+        description="Replace: where there are templates of data, what they make stands alone. "
+        "Merge: it stands over all that was read. Default Replace.",
     )
-    metadata: TemplateMetadata = Field(default=TemplateMetadata(), description="Labels and annotations of the Secret.")
     data: Annotated[
         dict[str, Annotated[str, Field(max_length=LONGEST)]],
         Field(max_length=MOST_TEMPLATES),
@@ -98,8 +96,39 @@ class Template(Model):
         description="Templates of values, by key: Jinja2's language, as token={{ secrets.token }}. "
         "What is undefined is an error.",
     )
-    template_from: list[TemplateFrom] = Field(
-        default=[],
-        max_length=MOST_FROM,
-        description="Templates from ConfigMaps, Secrets and literals. What stands later wins, and data over all.",
-    )
+
+
+class Template(DataTemplate):
+    """How the Secret looks. In templates `secrets.NAME` is a key of this resource's own data."""
+
+    type: Annotated[
+        str,
+        Field(min_length=1, max_length=253),
+        Matches(
+            f"^({'|'.join(map(re.escape, _TYPES_REFUSED))})$",
+            f"must be none of {' and '.join(_TYPES_REFUSED)}: they give rights to whoever fills them",
+            never=True,
+        ),
+    ] = Field(default="Opaque", description="Type of the Secret. Default Opaque.")
+    metadata: TemplateMetadata = Field(default=TemplateMetadata(), description="Labels and annotations of the Secret.")
+    template_from: list[TemplateFrom] = Field(default=[], max_length=MOST_FROM, description=_FROM)
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is no template in it: the Secret then holds what was read."""
+        return not (self.data or self.template_from or self.metadata.labels or self.metadata.annotations)
+
+
+class PushTemplate(DataTemplate):
+    """What is pushed, where it is not what the Secret holds. In templates `secrets.NAME` is a key of the Secret."""
+
+    template_from: list[TemplateOrigin] = Field(default=[], max_length=MOST_FROM, description=_FROM)
+
+    @property
+    def whole(self) -> Template:
+        """The same as a template of a Secret."""
+        origins = [
+            TemplateFrom(config_map=origin.config_map, secret=origin.secret, literal=origin.literal)
+            for origin in self.template_from
+        ]
+        return Template(merge_policy=self.merge_policy, data=self.data, template_from=origins)

@@ -22,7 +22,9 @@ class Ref:
     do; None joins whatever read of the key another caller has under way. `served_by` is the link of a chain that the
     value which the caller has now came from, None where he has none; it takes no part in equality either. Nor does
     `patient`: nobody waits for the value, so that others go first where a store has a budget; nor `max_age`: a value
-    that a cache has kept for so many seconds or longer will not do (0: none will; None: the cache's own ttl decides).
+    that a cache has kept for so many seconds or longer will not do (0: none will; None: the cache's own ttl decides);
+    nor `to_write`: nobody is given the value, it is compared with one that shall be written. Access policies judge that
+    as the write.
     """
 
     key: str
@@ -31,6 +33,7 @@ class Ref:
     served_by: str | None = field(default=None, compare=False)
     patient: bool = field(default=False, compare=False)
     max_age: float | None = field(default=None, compare=False)
+    to_write: bool = field(default=False, compare=False)
 
 
 class SecretValue:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.printing import Printer
     from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -59,6 +60,7 @@ class SecretController:
         *,
         stores: StoreController,
         owned: OwnedSecrets,
+        printer: Printer,
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
     ) -> None:
@@ -70,7 +72,7 @@ class SecretController:
         self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
         drifted = partial(self._wake, drift=True)
         self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=drifted)
-        self._shaping = Shaping(client, partial(self._wake, kept=True))
+        self._shaping = Shaping(client, partial(self._wake, kept=True), printer)
         self._syncing = Syncing(
             stores, self._shaping, self._writing, self._ending, lives=self.registry.holds, finish=finish
         )

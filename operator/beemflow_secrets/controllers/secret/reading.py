@@ -6,22 +6,12 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.chain.audit.trail import NotRecorded
-from beemflow_secrets.chain.policy import NotAllowed
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
-from beemflow_secrets.kube.errors import ApiError
-from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.providers.errors import (
-    AuthFailed,
-    Denied,
-    EndpointNotAllowed,
-    NotFound,
-    SecretsError,
-    Unavailable,
-)
+from beemflow_secrets.controllers.store.using import find_open, tell_standing
+from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, ref_of
 
@@ -125,38 +115,12 @@ async def put_together(
 
 
 async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
-    if not stores.tenancy.covers(key):
-        raise Failed(Reason.STORE_NOT_FOUND, f"{key} is not served: with --namespaces there are no cluster stores")
-    try:
-        store = await stores.find(key)
-    except ApiError as error:
-        raise Failed(Reason.STORE_NOT_READY, f"{key} cannot be read: {error.message}") from error
-    if store is None:
-        raise Failed(Reason.STORE_NOT_FOUND, f"{key} does not exist")
-    if store.opened is None:
-        why = f": {store.verdict.reason}: {store.verdict.message}" if store.verdict else ""
-        raise Failed(Reason.STORE_NOT_READY, f"{key} is not ready{why}")
-    if not stores.tenancy.serves(store.spec, namespace):
-        raise Failed(Reason.ACCESS_DENIED, f"{key} does not serve namespace {namespace}: see its spec.namespaces")
-    opened = store.opened
+    opened = await find_open(stores, key, namespace)
     with opened.use() as chain:
         asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs
         answers = await chain.fetch(asked)
-    heard = [
-        answer for answer in map(_of_the_backend, answers.values()) if not isinstance(answer, NotAllowed | NotRecorded)
-    ]
-    if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in heard):
-        stores.worked(key)
-    elif any(isinstance(answer, Unavailable | AuthFailed | EndpointNotAllowed) for answer in heard):
-        stores.failed(key)
+    tell_standing(stores, key, answers.values())
     return Answers(opened.place, answers)
-
-
-def _of_the_backend(answer: SecretValue | SecretsError) -> SecretValue | SecretsError | None:
-    """Return what the backend itself said, None where it was not asked."""
-    if isinstance(answer, SecretValue) and answer.kept is not None:
-        return answer.outage
-    return answer
 
 
 def _weight(answer: SecretValue | SecretsError) -> int:
