@@ -10,8 +10,9 @@ import orjson
 from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
+from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.aging import is_stale
-from beemflow_secrets.controllers.secret.timing import NEVER, due_after, terms_of
+from beemflow_secrets.controllers.secret.timing import due_after, terms_of
 from beemflow_secrets.controllers.secret.tracked import parse, stores_of
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model import names

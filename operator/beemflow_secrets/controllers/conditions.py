@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from beemflow_secrets.controllers.times import timestamp
+from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model.names import READY
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 Status = dict[str, Any]
+
+HEARTBEAT = 600.0
+"""Seconds between status writes that tell no more than that a sync was made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,13 @@ def merge_patch(old: Status, new: Status) -> Status:
     """Return the merge patch that turns one into the other."""
     changed = {name: value for name, value in new.items() if old.get(name) != value}
     return changed | dict.fromkeys(old.keys() - new.keys())
+
+
+def worth_writing(old: Status, new: Status, now: float) -> bool:
+    """Whether the new status tells more than another lastSyncTime, or the last heartbeat is long ago.
+
+    Or lies in the future: the clock was put back.
+    """
+    if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
+        return True
+    return old != new and abs(now - seconds(old.get("lastSyncTime", ""))) >= HEARTBEAT

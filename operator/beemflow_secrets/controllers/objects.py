@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from beemflow_secrets.model.names import REFRESH_REQUESTED_ANNOTATION, SUSPEND_ANNOTATION
+from beemflow_secrets.model.names import CLUSTER_STORE, REFRESH_REQUESTED_ANNOTATION, STORE, SUSPEND_ANNOTATION
 
 if TYPE_CHECKING:
     from beemflow_secrets.kube.client import Object
@@ -59,3 +59,23 @@ def observe(kind: str, body: Object) -> Observed:
         suspended=annotations.get(SUSPEND_ANNOTATION) == "true",
         deleting="deletionTimestamp" in metadata,
     )
+
+
+def asks_anew(before: Observed, seen: Observed) -> bool:
+    """Whether a new state asks for more than the old one: not the echo of our own status, or somebody's label."""
+    return requests_refresh(before, seen) or (seen.generation, seen.suspended, seen.deleting) != (
+        before.generation,
+        before.suspended,
+        before.deleting,
+    )
+
+
+def requests_refresh(before: Observed, seen: Observed) -> bool:
+    """Whether a new state asks for values from the backend."""
+    return seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
+
+
+def store_named(kind: str | None, name: str | None, namespace: str) -> Key:
+    """Return the store that a resource of a namespace names."""
+    kind = kind or STORE.name
+    return Key(kind, "" if kind == CLUSTER_STORE.name else namespace, name or "")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
+from beemflow_secrets.controllers.conditions import HEARTBEAT
 from beemflow_secrets.controllers.objects import Key, Moment, observe
 from beemflow_secrets.controllers.secret.again import digest, last_of
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.ending import Ending
 from beemflow_secrets.controllers.secret.reading import Answers
 from beemflow_secrets.controllers.secret.reporting import Reporter
-from beemflow_secrets.controllers.secret.status import HEARTBEAT
 from beemflow_secrets.controllers.secret.timing import Terms
 from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.controllers.times import timestamp

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from beemflow_secrets.controllers.objects import Key, Moment, observe
+from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import BURST, LOOK_AGAIN, PACE, Agenda
-from beemflow_secrets.controllers.secret.timing import NEVER, due_after, terms_of
+from beemflow_secrets.controllers.secret.timing import due_after, terms_of
 from beemflow_secrets.controllers.secret.tracked import Registry, Tracked, parse
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.engine.queue import KeyedQueue

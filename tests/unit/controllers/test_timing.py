@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets.controllers.objects import Key, Observed, observe
-from beemflow_secrets.controllers.secret.timing import NEVER, created, due_after, due_as_told, pause_after, terms_of
+from beemflow_secrets.controllers.pacing import NEVER, pause_after
+from beemflow_secrets.controllers.secret.timing import created, due_after, due_as_told, terms_of
 from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.controllers.times import timestamp
 from beemflow_secrets.model import names

@@ -6,8 +6,8 @@ import random
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.objects import Moment
+from beemflow_secrets.controllers.pacing import NEVER, pause_after
 from beemflow_secrets.controllers.secret.demand import Demand
-from beemflow_secrets.controllers.secret.timing import NEVER, pause_after
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
 

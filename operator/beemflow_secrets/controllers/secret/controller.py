@@ -11,7 +11,8 @@ import structlog
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.loader import KEPT
 from beemflow_secrets.controllers.conditions import find
-from beemflow_secrets.controllers.objects import Key, Moment, Observed, observe
+from beemflow_secrets.controllers.objects import Key, Moment, Observed, asks_anew, observe, requests_refresh
+from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
@@ -20,11 +21,8 @@ from beemflow_secrets.controllers.secret.provenance import came_from
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
 from beemflow_secrets.controllers.secret.shaping import Shaping
 from beemflow_secrets.controllers.secret.syncing import Syncing
-from beemflow_secrets.controllers.secret.timing import (
-    NEVER,
-    due_as_told,
-)
-from beemflow_secrets.controllers.secret.tracked import Registry, asks_anew, requests_refresh
+from beemflow_secrets.controllers.secret.timing import due_as_told
+from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.controllers.secret.writing import Writing
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time

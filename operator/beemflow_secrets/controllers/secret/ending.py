@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
+from beemflow_secrets.controllers.conditions import HEARTBEAT
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.pacing import LONGEST_RETRY, NEVER
 from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.again import last_of
 from beemflow_secrets.controllers.secret.aging import aged, next_turn
 from beemflow_secrets.controllers.secret.reporting import show
-from beemflow_secrets.controllers.secret.timing import LONGEST_RETRY, NEVER, Terms, due_after, terms_of
+from beemflow_secrets.controllers.secret.timing import Terms, due_after, terms_of
 from beemflow_secrets.controllers.secret.tracked import is_merged, parse
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import loop_time
@@ -56,7 +58,7 @@ class Ending:
         """End a refresh that found what the last sync found: all that is new is the time."""
         item.read, item.unread = loop_time(), False
         now = self._clock.now()
-        if abs(now - last.told) >= status.HEARTBEAT:
+        if abs(now - last.told) >= HEARTBEAT:
             if not await self._report(item, seen, last.terms, partial(status.refreshed, now=now)):
                 return
             last = last._replace(told=now)

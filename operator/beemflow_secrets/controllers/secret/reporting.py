@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import orjson
 import structlog
 
-from beemflow_secrets.controllers.conditions import find, merge_patch, ready
+from beemflow_secrets.controllers.conditions import find, merge_patch, ready, worth_writing
 from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.times import seconds
@@ -51,7 +51,7 @@ class Reporter:
         async with self._turns.setdefault(seen.key, asyncio.Lock()):
             old = orjson.loads(item.status)
             new = change(old)
-            if status.worth_writing(old, new, self._now()):
+            if worth_writing(old, new, self._now()):
                 path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
                 patch = {"metadata": {"uid": seen.uid}, "status": merge_patch(old, new)}
                 try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
 from beemflow_secrets.controllers.secret.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
-from beemflow_secrets.controllers.times import seconds, timestamp
+from beemflow_secrets.controllers.times import timestamp
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.timing import Terms
     from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.rendering.compose import Composed, Entry
-
-HEARTBEAT = 600.0
-"""Seconds between status writes that tell no more than that a sync was made again."""
 
 
 def synced(
@@ -125,16 +122,6 @@ def is_current(status: Status, generation: int) -> bool:
 def is_suspended(status: Status) -> bool:
     """Whether the status tells of a resource whose writes are stopped."""
     return ready(status).get("reason") == Reason.SUSPENDED
-
-
-def worth_writing(old: Status, new: Status, now: float) -> bool:
-    """Whether the new status tells more than another lastSyncTime, or the last heartbeat is long ago.
-
-    Or lies in the future: the clock was put back.
-    """
-    if {**old, "lastSyncTime": None} != {**new, "lastSyncTime": None}:
-        return True
-    return old != new and abs(now - seconds(old.get("lastSyncTime", ""))) >= HEARTBEAT
 
 
 def _saying(old: Status, sayings: Mapping[str, Saying | None], generation: int, now: float) -> Status:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.pacing import NEVER, SHORTEST_INTERVAL
 from beemflow_secrets.controllers.secret.aging import IN_SYNC, is_stale
 from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.controllers.times import seconds
-from beemflow_secrets.engine.backoff import exponential
 from beemflow_secrets.engine.schedule import next_due
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.model.secret import SecretSpec
-
-FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
-"""Seconds between attempts on a resource that fails, doubling from the first to the longest."""
-
-SHORTEST_INTERVAL = 1.0
-"""Seconds. A shorter refreshInterval is stored as given, and served at this pace."""
-
-NEVER = math.inf
-"""The due time of what time alone does not make due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +50,6 @@ def terms_of(spec: SecretSpec) -> Terms:
 def due_after(moment: float, terms: Terms, store: Key) -> float:
     """Return when values that were read at a moment are to be read again, or NEVER."""
     return next_due(moment, interval=terms.interval, store=str(store), key=terms.key) if terms.interval else NEVER
-
-
-def pause_after(failures: int, *, interval: float, retry_after: float | None) -> float:
-    """Return the seconds to wait after so many failures in a row.
-
-    Not longer than the refreshInterval, `interval` (0: none), and not shorter than the backend asks for.
-    """
-    pause = max(exponential(failures, base=FIRST_RETRY, most=LONGEST_RETRY), retry_after or 0.0)
-    return min(pause, interval) if interval else pause
 
 
 def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> float | None:

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.objects import Key, Observed
-from beemflow_secrets.model import names
+from beemflow_secrets.controllers.objects import Key, Observed, store_named
 from beemflow_secrets.model.explain import explain
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
@@ -154,7 +153,7 @@ def stores_of(seen: Observed) -> tuple[Key, ...]:
     sources = (*(spec.get("dataFrom") or ()), *(spec.get("data") or ()))
     others = (reference["storeRef"] for source in sources if (reference := source.get("sourceRef")))
     refs = (spec.get("secretStoreRef") or {}, *others)
-    return tuple(dict.fromkeys(_key(ref.get("kind"), ref.get("name"), seen.key.namespace) for ref in refs))
+    return tuple(dict.fromkeys(store_named(ref.get("kind"), ref.get("name"), seen.key.namespace) for ref in refs))
 
 
 def is_merged(seen: Observed) -> bool:
@@ -165,23 +164,4 @@ def is_merged(seen: Observed) -> bool:
 def store_key(source: DataEntry | DataFrom, spec: SecretSpec, namespace: str) -> Key:
     """Return the store that a source is read from."""
     ref = source.source_ref.store_ref if source.source_ref is not None else spec.secret_store_ref
-    return _key(ref.kind, ref.name, namespace)
-
-
-def _key(kind: str | None, name: str | None, namespace: str) -> Key:
-    kind = kind or names.STORE.name
-    return Key(kind, "" if kind == names.CLUSTER_STORE.name else namespace, name or "")
-
-
-def asks_anew(before: Observed, seen: Observed) -> bool:
-    """Whether a new state asks for more than the old one: not the echo of our own status, or somebody's label."""
-    return requests_refresh(before, seen) or (seen.generation, seen.suspended, seen.deleting) != (
-        before.generation,
-        before.suspended,
-        before.deleting,
-    )
-
-
-def requests_refresh(before: Observed, seen: Observed) -> bool:
-    """Whether a new state asks for values from the backend."""
-    return seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
+    return store_named(ref.kind, ref.name, namespace)
