@@ -17,6 +17,7 @@ from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
 from beemflow_secrets.controllers.printing import Printer
+from beemflow_secrets.controllers.push.controller import PushController
 from beemflow_secrets.controllers.secret.controller import SecretController
 from beemflow_secrets.controllers.store.controller import StoreController
 from beemflow_secrets.controllers.store.opening import Opener
@@ -123,21 +124,37 @@ class Process:
             tenancy=Tenancy(self._namespaces, scope, settings.namespace_roles),
             now=time.time,
         )
+        printer = Printer()
         self._secrets = SecretController(
             self._client,
             self._queue,
             self._events,
             stores=self._stores,
             owned=self._owned,
-            printer=Printer(),
+            printer=printer,
+            now=time.time,
+            finish=self._workers.finish,
+        )
+        self._pushes = PushController(
+            self._client,
+            self._queue,
+            self._events,
+            stores=self._stores,
+            printer=printer,
+            feeds=self._secrets.feeds,
             now=time.time,
             finish=self._workers.finish,
         )
         self._owned.listen(self._secrets.secret_changed)
-        self._namespaces.listen(self._secrets.namespace_changed)
-        self._stores.listen(self._secrets.store_returned)
+        for users in (self._secrets, self._pushes):
+            self._namespaces.listen(users.namespace_changed)
+            self._stores.listen(users.store_returned)
         self._stores.listen_to_links(self._secrets.link_returned)
-        self._keepers: dict[Kind, Keeper] = {names.SECRET: self._secrets, names.STORE: self._stores}
+        self._keepers: dict[Kind, Keeper] = {
+            names.SECRET: self._secrets,
+            names.PUSH: self._pushes,
+            names.STORE: self._stores,
+        }
         if not scope:
             self._keepers[names.CLUSTER_STORE] = self._stores
         self._sweep = Sweep(self._client, self._keepers, scope or ("",))
@@ -190,6 +207,7 @@ class Process:
             self._sweep.run(),
             self._stores.references.run(),
             *(references.run() for references in self._secrets.followed),
+            self._pushes.references.run(),
             self._secrets.watched(self._sweep.swept),
         )
         self._tasks = [group.create_task(part) for part in parts]
@@ -221,6 +239,7 @@ class Process:
         try:
             await self._stores.load()
             await self._secrets.load(self._scope or ("",))
+            await self._pushes.load(self._scope or ("",))
         except ApiError as error:
             self._waits_for = f"the listing of stores and resources: {error.message}"
             return False
@@ -228,9 +247,9 @@ class Process:
 
     async def _host(self, stopped: asyncio.Task[bool]) -> None:
         observers: dict[Kind, Observe] = {
-            kind: self._secrets.observe if kind is names.SECRET else partial(self._stores.observe, kind.name)
-            for kind in self._keepers
+            kind: partial(self._stores.observe, kind.name) for kind in self._keepers if kind in names.STORES
         }
+        observers |= {names.SECRET: self._secrets.observe, names.PUSH: self._pushes.observe}
         # Each event passes a hundred short-lived objects through Kopf and aiohttp. Left as it is, Python's collector
         # takes a tenth of all CPU to look at them, and at all that was imported, again and again.
         gc.freeze()
@@ -271,6 +290,8 @@ class Process:
                 await self._secrets.turn(key.key)
             elif key.kind == names.SECRET.name:
                 await self._secrets.reconcile(key)
+            elif key.kind == names.PUSH.name:
+                await self._pushes.reconcile(key)
             else:
                 await self._stores.reconcile(key)
         except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service

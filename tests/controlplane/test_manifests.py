@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from beemflow_secrets.model import names
 from e2e.manifests import deployment, install
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def test_a_real_api_server_takes_it(control_plane: ControlPlane) -> None:
     # A dry run: what the worker's own operator may do must not change under its feet.
     said = control_plane.kubectl("apply", "--server-side", "--dry-run=server", "--force-conflicts", "-f", str(INSTALL))
     assert "deployment.apps/beemflow-secrets" in said
-    assert len(said.splitlines()) == 8
+    assert len(said.splitlines()) == len(names.KINDS) + 5  # namespace, account, rights, their binding, deployment
 
 
 def test_the_pod_is_allowed_where_pods_are_restricted(control_plane: ControlPlane) -> None:

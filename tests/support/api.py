@@ -140,6 +140,19 @@ class Namespace:
             },
         )
 
+    def push_path(self, name: str) -> str:
+        """The path of a BeemFlowPushSecret."""
+        return paths.resources(names.PUSH.plural, self.name, name)
+
+    def add_push(self, name: str, spec: Object) -> Object:
+        """Create a BeemFlowPushSecret."""
+        body = {"apiVersion": names.API_VERSION, "kind": names.PUSH.name, "metadata": {"name": name}, "spec": spec}
+        return self.api.create(paths.resources(names.PUSH.plural, self.name), body)
+
+    def push_ready(self, name: str, status: str = "True", *, reason: str | None = None) -> Object:
+        """Wait until a BeemFlowPushSecret's Ready is so for its current generation, and return the resource."""
+        return self.api.wait(self.push_path(name), lambda found: _is(found, status, reason))
+
     def ready(
         self, name: str, status: str = "True", *, reason: str | None = None, patience: float = PATIENCE
     ) -> Object:

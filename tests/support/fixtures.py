@@ -188,7 +188,7 @@ def store(ns: Namespace, bao: OpenBao, proxy: FaultProxy, folder: str) -> str:
 
 
 def _shown_by_cluster(ns: Namespace) -> Iterator[str]:
-    for kind in (names.SECRET, names.STORE):
+    for kind in (names.SECRET, names.PUSH, names.STORE):
         yield repr(ns.api.get(paths.resources(kind.plural, ns.name)))
     yield repr(ns.api.get(paths.events(ns.name)))
     found: Object = ns.api.get(paths.secrets(ns.name)) or {"items": []}

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.cel import Schema, with_rule
 from beemflow_secrets.model.meta import NOT_OBSERVED
-from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, SECRET, STORE, VERSION, Kind
+from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, PUSH, SECRET, STORE, VERSION, Kind
+from beemflow_secrets.model.push import PushSpec, PushStatus
 from beemflow_secrets.model.secret import SecretSpec, SecretStatus
 from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, LEAVE_NAMESPACES_OUT, StoreSpec, StoreStatus
 from beemflow_secrets.model.structural import structural
@@ -48,6 +49,13 @@ def definitions() -> list[Schema]:
             spec=structural(SecretSpec),
             status=structural(SecretStatus),
             columns=_SECRET_COLUMNS,
+        ),
+        _definition(
+            PUSH,
+            "Which native Secret to write to which stores.",
+            spec=structural(PushSpec),
+            status=structural(PushStatus),
+            columns=_PUSH_COLUMNS,
         ),
     ]
 
@@ -129,5 +137,13 @@ _SECRET_COLUMNS = (
     _column("Last Sync", ".status.lastSyncTime", "Time since the last good read.", shown_as="date"),
     # A string: kubectl shows a date as the time since then, and this one lies ahead.
     _column("Expires", ".status.expiresAt", "When the first of the values expires."),
+    _AGE,
+)
+_PUSH_COLUMNS = (
+    _column("Secret", ".spec.selector.secret.name", "The Secret that is pushed."),
+    _column("Store", ".spec.secretStoreRefs[0].name", "The first of the stores that are written to."),
+    _column("Refresh", ".spec.refreshInterval", "How often the stores are looked at; empty means 1h."),
+    *_READY_COLUMNS,
+    _column("Last Sync", ".status.lastSyncTime", "Time since all stores had all of it.", shown_as="date"),
     _AGE,
 )

@@ -28,7 +28,9 @@ class Kind:
 STORE = Kind("BeemFlowSecretStore", "beemflowsecretstores", "bfss")
 CLUSTER_STORE = Kind("BeemFlowClusterSecretStore", "beemflowclustersecretstores", "bfcss", namespaced=False)
 SECRET = Kind("BeemFlowSecret", "beemflowsecrets", "bfs")
-KINDS = (STORE, CLUSTER_STORE, SECRET)
+PUSH = Kind("BeemFlowPushSecret", "beemflowpushsecrets", "bfps")
+STORES = (STORE, CLUSTER_STORE)
+KINDS = (*STORES, SECRET, PUSH)
 
 # On the Secrets that we make. The owner label is what the watch of owned Secrets selects by.
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -43,6 +45,9 @@ ADOPT_ANNOTATION = f"{GROUP}/adopt"
 # On resources, set by people.
 REFRESH_REQUESTED_ANNOTATION = f"{GROUP}/refresh-requested-at"
 SUSPEND_ANNOTATION = f"{GROUP}/suspend"
+
+# On a BeemFlowPushSecret that is to take back what it has pushed when it goes.
+PUSH_FINALIZER = f"{GROUP}/take-back"
 
 # On namespaces, set by who may edit them: the roles that access policies ask for, as a,b.
 ROLES_ANNOTATION = f"{GROUP}/roles"

@@ -183,3 +183,16 @@ async def test_a_malformed_key_stays_invalid_where_all_is_allowed() -> None:
 def test_roles_are_a_list() -> None:
     with pytest.raises(TypeError, match="roles must be a list of names"), access(roles="admin"):
         pass
+
+
+async def test_a_read_for_a_write_is_judged_as_the_write() -> None:
+    backend = Backend({"a": SecretValue("1"), "b": SecretValue("2")})
+    writers = AccessPolicy(flow_patterns=["f"], secret_patterns=["a"], allowed_actions=["write"])
+    readers = AccessPolicy(flow_patterns=["f"], secret_patterns=["b"], allowed_actions=["read"])
+    layer = Policy(backend, [writers, readers])
+    with access(flow="f"):
+        answers = await layer.fetch([Ref(key, to_write=key in "ac") for key in "abc"])
+        assert isinstance((await layer.fetch([Ref("a")]))[Ref("a")], NotAllowed)
+        assert isinstance((await layer.fetch([Ref("b", to_write=True)]))[Ref("b")], NotAllowed)
+    assert [isinstance(answers[Ref(key)], SecretValue) for key in "abc"] == [True, True, False]
+    assert "write" in str(answers[Ref("c")])

@@ -21,6 +21,7 @@ ROLE = "arn:aws:iam::123456789012:role/reader"
 
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
+TWICE = "must write no key twice, unless to properties that differ"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -155,6 +156,16 @@ def secret(*data: Spec, **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
 
 
+def push(*data: Spec, **fields: Any) -> Spec:
+    spec = {"secretStoreRefs": [{"name": "prod"}], "selector": {"secret": {"name": "slack"}}}
+    return {**spec, "data": list(data) or [match("slack/bot")], **fields}
+
+
+def match(key: Any, secret_key: str | None = "token", **fields: Any) -> Spec:
+    what = {} if secret_key is None else {"secretKey": secret_key}
+    return {"match": {**what, "remoteRef": {"remoteKey": key, **fields}}}
+
+
 def entry(key: str, secret_key: str = "token", **fields: Any) -> Spec:
     return {"secretKey": secret_key, "remoteRef": {"key": key, **fields}}
 
@@ -185,6 +196,7 @@ def source(kind: str, *items: Spec, **fields: Any) -> Spec:
 
 
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
+PUSH = "BeemFlowPushSecret"
 
 RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
@@ -342,6 +354,18 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
     (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
+    (PUSH, push()),
+    (PUSH, push(match("slack/bot", None))),
+    (PUSH, push(match("slack/bot", property="token"), match("slack/bot#user", "user"), match("slack", "user"))),
+    (PUSH, push(*[match("slack", property=f"field{number}") for number in range(80)])),
+    (PUSH, push(updatePolicy="IfNotExists", deletionPolicy="Delete", refreshInterval="15m")),
+    (PUSH, push(updatePolicy="Replace", deletionPolicy="None", refreshInterval=0)),
+    (
+        PUSH,
+        push(secretStoreRefs=[{"name": "prod"}, {"name": "prod", "kind": CLUSTER}, {"name": "spare", "kind": STORE}]),
+    ),
+    (PUSH, push(template={"mergePolicy": "Merge", "data": {"token": "x-{{ secrets.token }}"}})),
+    (PUSH, push(template={"templateFrom": [{"configMap": {"name": "texts", "items": [{"key": "token"}]}}]})),
 ]
 
 _LONG = "x" * 3000
@@ -1027,6 +1051,45 @@ WRONG: list[Wrong] = [
     ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
+    Wrong("push of nothing", PUSH, {}, "spec.data: is required", "spec.data: Required value"),
+    Wrong("push of no entry", PUSH, push() | {"data": []}, "spec.data: ", "spec.data"),
+    Wrong("push to nowhere", PUSH, push(secretStoreRefs=[]), "spec.secretStoreRefs: ", "spec.secretStoreRefs"),
+    Wrong(
+        "push twice to a store",
+        PUSH,
+        push(secretStoreRefs=[{"name": "prod"}, {"name": "prod", "kind": STORE}]),
+        "spec.secretStoreRefs: must name no store twice",
+        "must name no store twice",
+    ),
+    Wrong("push twice to a key", PUSH, push(match("a"), match("a", "user")), f"spec.data: {TWICE}", TWICE),
+    Wrong("push twice to a property", PUSH, push(*[match("a", property="b")] * 2), f"spec.data: {TWICE}", TWICE),
+    Wrong("push to all and a part", PUSH, push(match("a"), match("a", property="b")), f"spec.data: {TWICE}", TWICE),
+    Wrong("push twice behind the #", PUSH, push(match("a#b"), match("a", property="b")), f"spec.data: {TWICE}", None),
+    Wrong("push to all and behind the #", PUSH, push(match("a"), match("a#b")), f"spec.data: {TWICE}", None),
+    Wrong(
+        "push to a property named twice",
+        PUSH,
+        push(match("a#b", property="b")),
+        "spec.data[0].match.remoteRef: the property is named twice",
+        "the property is named twice",
+    ),
+    Wrong("push to a malformed key", PUSH, push(match("/a")), "remoteKey: must neither begin", "must neither begin"),
+    Wrong("push to no property", PUSH, push(match("a#")), "remoteKey: must name a property", "must name a property"),
+    Wrong("push by a misspelling", PUSH, push(updatePolicy=CANARY), "spec.updatePolicy: must be", "spec.updatePolicy"),
+    Wrong(
+        "push, and then forget", PUSH, push(deletionPolicy="Retain"), "deletionPolicy: must be", "spec.deletionPolicy"
+    ),
+    Wrong(
+        "push of a labelled Secret",
+        PUSH,
+        push(selector={"secret": {"name": "a", "selector": {}}}),
+        "spec.selector.secret.selector: is not a known field",
+        "selector",
+    ),
+    Wrong(
+        "push of a type", PUSH, push(template={"type": "Opaque"}), "spec.template.type: is not a known field", "type"
+    ),
+    Wrong("push of too much", PUSH, push(*[match(f"k{n}") for n in range(81)]), "spec.data: ", "spec.data"),
 ]
 
 # The kind decides here, so the API server answers and `check_scope` does; the models do not know their kind.

@@ -7,11 +7,13 @@ from pydantic import ValidationError
 
 from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.explain import LONGEST, explain
+from beemflow_secrets.model.push import PushSpec
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import Retry, StoreSpec, check_scope
 from tests.unit.model.cases import (
     CANARY,
     CLUSTER,
+    PUSH,
     RIGHT,
     SECRET,
     STORE,
@@ -24,6 +26,8 @@ from tests.unit.model.cases import (
     chain,
     entry,
     kubernetes_login,
+    match,
+    push,
     secret,
     vault,
 )
@@ -31,7 +35,7 @@ from tests.unit.model.cases import (
 if TYPE_CHECKING:
     from beemflow_secrets.model.base import Model
 
-MODELS: dict[str, type[Model]] = {STORE: StoreSpec, CLUSTER: StoreSpec, SECRET: SecretSpec}
+MODELS: dict[str, type[Model]] = {STORE: StoreSpec, CLUSTER: StoreSpec, SECRET: SecretSpec, PUSH: PushSpec}
 
 
 def answer(model: type[Model], spec: object) -> str:
@@ -107,6 +111,17 @@ def test_defaults_are_the_contracts() -> None:
     assert (spec.target.name, spec.target.creation_policy, spec.target.template.type) == (None, "Owner", "Opaque")
     remote = spec.data[0].remote_ref
     assert (remote.property, remote.version, remote.decoding_strategy, remote.optional) == (None, None, "None", False)
+
+
+def test_defaults_of_a_push_are_the_contracts() -> None:
+    spec = PushSpec.model_validate(push())
+    assert (spec.refresh_interval, spec.update_policy, spec.deletion_policy) == (3600.0, "Replace", "None")
+    assert (spec.secret_store_refs[0].kind, spec.data[0].match.remote_ref.property) == (STORE, None)
+    parts = [
+        entry.match.remote_ref.parts()
+        for entry in PushSpec.model_validate(push(match("a#b"), match("a", property="c"))).data
+    ]
+    assert parts == [("a", "b"), ("a", "c")]
 
 
 def test_the_property_is_found_wherever_it_was_written() -> None:

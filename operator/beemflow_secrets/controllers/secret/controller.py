@@ -16,6 +16,7 @@ from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.ending import Ending
+from beemflow_secrets.controllers.secret.feeding import feeds
 from beemflow_secrets.controllers.secret.named import names_objects
 from beemflow_secrets.controllers.secret.provenance import came_from
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
@@ -159,6 +160,12 @@ class SecretController:
             for key, item in self.registry.users(store):
                 if key.namespace == namespace:
                     self._agenda.wake(item, loop_time())
+
+    def feeds(self, namespace: str, name: str, place: tuple[Key, str, str | None]) -> bool:
+        """Tell whether a Secret is made of what is at a place: a store, a key, and perhaps a property."""
+        return any(
+            feeds(item, name, *place) for key, item in self.registry.users(place[0]) if key.namespace == namespace
+        )
 
     def known(self) -> dict[Key, Observed]:
         """Return what is kept."""

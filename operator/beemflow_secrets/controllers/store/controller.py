@@ -143,6 +143,11 @@ class StoreController:
         store = self.stores.get(key)
         return store.spares if store is not None else ()
 
+    def spelled(self, key: Key, name: str) -> str:
+        """Return how a store's backend spells the name of a secret, as far as is known."""
+        store = self.stores.get(key)
+        return store.opened.spelled(name) if store is not None and store.opened is not None else name
+
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""
         if store := self.stores.get(key):

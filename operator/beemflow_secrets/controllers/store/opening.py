@@ -67,6 +67,10 @@ class OpenStore:
         """What the store can do, whatever its login may."""
         return ("Read", "List", "Write") if self._chain.writes else ("Read", "List")
 
+    def spelled(self, key: str) -> str:
+        """Return how the backend spells a key: it may have one name for several."""
+        return self._chain.spelled(key)
+
     @contextmanager
     def use(self) -> Iterator[SecretsProvider]:
         """Read from the store; it stays open meanwhile."""

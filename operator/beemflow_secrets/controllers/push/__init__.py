@@ -1,0 +1,1 @@
+"""BeemFlowPushSecret: a native Secret, written to stores."""

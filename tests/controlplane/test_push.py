@@ -1,0 +1,414 @@
+"""BeemFlowPushSecret: a native Secret, written to stores; noted before, taken back when asked to, never in the way."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from beemflow_secrets.testing import faultproxy as faults
+from tests.controlplane.conftest import entry, spec, until
+from tests.support.api import condition
+from tests.support.openbao import OpenBaoError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.api import Namespace, Object
+    from tests.support.faultproxy import FaultProxy
+    from tests.support.openbao import OpenBao
+    from tests.support.operator import Operator
+
+FINALIZER = "secrets.beemflow.io/take-back"
+REFRESH = "secrets.beemflow.io/refresh-requested-at"
+
+
+def match(key: str, remote: str, **fields: str) -> Object:
+    """Return one entry of `data`: a key of the Secret ("" for all of them), and where it goes."""
+    what = {"secretKey": key} if key else {}
+    return {"match": {**what, "remoteRef": {"remoteKey": remote, **fields}}}
+
+
+def push(*entries: Object, store: str = "prod", secret: str = "slack", **fields: object) -> Object:
+    """Return a BeemFlowPushSecret's spec."""
+    refs = fields.pop("secretStoreRefs", [{"name": store}])
+    return {"secretStoreRefs": refs, "selector": {"secret": {"name": secret}}, "data": list(entries), **fields}
+
+
+@pytest.fixture
+def writable(ns: Namespace, bao: OpenBao, store: str, folder: str) -> str:
+    """The store `prod`, with the right to write."""
+    every = ["create", "update", "read", "delete"]
+    bao.policy(folder, {f"secret/data/{folder}/*": every, f"secret/metadata/{folder}/*": ["list", "read"]})
+    ns.store_ready(store)
+    return store
+
+
+@pytest.fixture
+def held(bao: OpenBao, folder: str) -> Callable[[str], dict[str, Any] | None]:
+    """Return what OpenBao holds under a key, None for nothing."""
+
+    def read(key: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = bao.call("GET", f"secret/data/{folder}/{key}")["data"]["data"]
+        except OpenBaoError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found
+
+    return read
+
+
+@pytest.fixture
+def versions(bao: OpenBao, folder: str) -> Callable[[str], int]:
+    """Return how many versions of a key OpenBao has made."""
+
+    def count(key: str) -> int:
+        return int(bao.call("GET", f"secret/metadata/{folder}/{key}")["data"]["current_version"])
+
+    return count
+
+
+def change(ns: Namespace, **data: str) -> None:
+    """Change the Secret that is pushed."""
+    ns.api.patch(
+        ns.secret_path("slack"), {"data": {key: b64encode(text.encode()).decode() for key, text in data.items()}}
+    )
+
+
+def refreshed(ns: Namespace, name: str, mark: str) -> Object:
+    """Ask for a refresh, and wait for the answer."""
+    ns.api.patch(ns.push_path(name), {"metadata": {"annotations": {REFRESH: mark}}})
+    return ns.api.wait(ns.push_path(name), lambda found: (found or {})["status"].get("lastHandledRefresh") == mark)
+
+
+def gone(ns: Namespace, name: str, *, patience: float = 20.0) -> None:
+    ns.api.wait(ns.push_path(name), lambda found: found is None, patience=patience)
+
+
+def noted(found: Object) -> list[tuple[str, str, str | None]]:
+    """Return what a status tells was pushed: store, key, property."""
+    told = found["status"].get("pushed", [])
+    return [(item["store"], item["remoteKey"], item.get("property")) for item in told]
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_a_secret_is_pushed_and_pushed_again_when_it_changes_and_no_version_is_made_for_nothing(
+    ns: Namespace,
+    put: Callable[..., int],
+    held: Callable[[str], Any],
+    versions: Callable[[str], int],
+    canary: str,
+) -> None:
+    put("shared", other="stays", token="old")
+    ns.add_secret("slack", {"token": canary, "user": "bot"})
+    entries = [match("token", "shared", property="token"), match("", "all"), match("user", "team/user")]
+    ns.add_push("slack", push(*entries, match("", "shared", property="whole")))
+    found = ns.push_ready("slack", reason="Synced")
+    assert held("shared") == {
+        "other": "stays",
+        "token": canary,
+        "whole": json.dumps({"token": canary, "user": "bot"}, separators=(",", ":")),
+    }
+    assert (held("all"), held("team/user")) == ({"token": canary, "user": "bot"}, {"value": "bot"})
+    assert noted(found) == [
+        ("prod", "all", None),
+        ("prod", "shared", "token"),
+        ("prod", "shared", "whole"),
+        ("prod", "team/user", None),
+    ]
+    assert {"lastSyncTime", "observedGeneration"} <= found["status"].keys()
+    assert "finalizers" not in found["metadata"]  # nothing is to be taken back
+    before = [versions(key) for key in ("shared", "all", "team/user")]
+    version = refreshed(ns, "slack", "one")["metadata"]["resourceVersion"]
+    assert [versions(key) for key in ("shared", "all", "team/user")] == before
+    change(ns, user=f"{canary}-2")
+    until(lambda: held("team/user") == {"value": f"{canary}-2"})
+    ns.api.wait(ns.push_path("slack"), lambda found: found is not None and condition(found)["status"] == "True")
+    assert versions("shared") == before[0] + 1  # the token is as it was
+    refreshed(ns, "slack", "two")
+    assert ns.api.get(ns.push_path("slack"))["metadata"]["resourceVersion"] != version  # type: ignore[index]  # it is there
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack")
+    assert held("team/user") == {"value": f"{canary}-2"}  # deletionPolicy None
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_replace_overwrites_and_if_not_exists_leaves_what_is_there(
+    ns: Namespace, put: Callable[..., int], held: Callable[[str], Any], versions: Callable[[str], int], canary: str
+) -> None:
+    put("there", value="theirs")
+    put("part", user="theirs")
+    ns.add_secret("slack", {"token": canary})
+    entries = [
+        match("token", "there"),
+        match("token", "part#user"),
+        match("token", "part#token"),
+        match("token", "new"),
+    ]
+    ns.add_push("careful", push(*entries, updatePolicy="IfNotExists", deletionPolicy="Delete"))
+    found = ns.push_ready("careful")
+    assert (held("there"), held("part"), held("new")) == (
+        {"value": "theirs"},
+        {"user": "theirs", "token": canary},
+        {"value": canary},
+    )
+    assert noted(found) == [("prod", "new", None), ("prod", "part", "token")]
+    assert "there" in condition(found)["message"]
+    change(ns, token=f"{canary}-2")
+    found = refreshed(ns, "careful", "now")
+    assert (held("new"), versions("new")) == ({"value": canary}, 1)
+    assert noted(found) == [("prod", "new", None), ("prod", "part", "token")]
+    ns.api.delete(ns.push_path("careful"))
+    gone(ns, "careful")
+    assert (held("there"), held("part"), held("new")) == ({"value": "theirs"}, {"user": "theirs"}, None)
+    ns.add_push("bold", push(match("token", "there"), refreshInterval="1s"))
+    ns.push_ready("bold")
+    assert held("there") == {"value": f"{canary}-2"}
+    put("there", value="theirs again")
+    until(lambda: held("there") == {"value": f"{canary}-2"})  # by the refresh
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_what_was_pushed_is_taken_back_with_its_entry_or_the_resource_and_nothing_else(
+    ns: Namespace, put: Callable[..., int], held: Callable[[str], Any], canary: str
+) -> None:
+    put("shared", other="stays")
+    ns.add_secret("slack", {"token": canary, "user": "bot"})
+    entries = [match("token", "shared", property="token"), match("token", "own", property="a"), match("user", "own#b")]
+    ns.add_push("slack", push(*entries, match("", "all"), deletionPolicy="Delete"))
+    found = ns.push_ready("slack")
+    assert found["metadata"]["finalizers"] == [FINALIZER]
+    ns.api.patch(ns.push_path("slack"), {"spec": {"data": [entries[1], match("token", "all", property="token")]}})
+    found = ns.push_ready("slack")
+    assert (held("shared"), held("own")) == ({"other": "stays"}, {"a": canary})
+    assert held("all") == {"token": canary}  # no whole Secret any more, but one field
+    assert noted(found) == [("prod", "all", "token"), ("prod", "own", "a")]
+    # The Secret is gone: that is told, and takes nothing back.
+    ns.api.delete(ns.secret_path("slack"))
+    found = ns.push_ready("slack", "False", reason="InvalidSpec")
+    assert "Secret slack, which the spec names, does not exist" in condition(found)["message"]
+    assert held("own") == {"a": canary}
+    ns.wait_event("slack", "Warning", "InvalidSpec")
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack")
+    assert (held("own"), held("all"), held("shared")) == (None, None, {"other": "stays"})
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_a_push_into_what_its_own_secret_is_made_of_comes_to_rest(
+    ns: Namespace, put: Callable[..., int], held: Callable[[str], Any], versions: Callable[[str], int], canary: str
+) -> None:
+    put("loop", value=canary)
+    put("grows", value=canary)
+    ns.add("slack", spec(entry("token", "loop"), entry("grows", "grows"), refreshInterval="1s"))
+    ns.ready("slack")
+    # The one writes what was read; the other more with each round, were it let.
+    template = {"mergePolicy": "Merge", "data": {"grows": "{{ secrets.grows }}+"}}
+    ns.add_push("slack", push(match("token", "loop"), match("grows", "grows"), template=template, refreshInterval="1s"))
+    ns.push_ready("slack")
+    put("loop", value=f"{canary}-2")
+    ns.wait_data("slack", {"token": f"{canary}-2", "grows": canary})
+    for mark in ("one", "two", "three"):
+        refreshed(ns, "slack", mark)
+    assert (versions("loop"), versions("grows")) == (2, 1)
+    assert held("loop") == {"value": f"{canary}-2"}
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_two_pushes_to_one_key_the_first_keeps_it_also_over_a_restart(
+    ns: Namespace, operator: Operator, held: Callable[[str], Any], versions: Callable[[str], int], canary: str
+) -> None:
+    ns.add_secret("slack", {"token": canary, "user": "second"})
+    ns.add_push("b-first", push(match("token", "one"), match("token", "shared#a")))
+    ns.push_ready("b-first")
+    ns.add_push("a-second", push(match("user", "one"), match("user", "two"), match("user", "shared#b")))
+    found = ns.push_ready("a-second", "False", reason="TargetConflict")
+    assert f"BeemFlowPushSecret {ns.name}/b-first" in condition(found)["message"]
+    assert (held("one"), held("two")) == ({"value": canary}, {"value": "second"})
+    assert held("shared") == {"a": canary, "b": "second"}  # fields of one secret are two places
+    operator.kill()
+    operator.start()
+    found = refreshed(ns, "a-second", "now")
+    assert condition(found)["reason"] == "TargetConflict"
+    assert (held("one"), versions("one")) == ({"value": canary}, 1)
+    ns.api.delete(ns.push_path("b-first"))
+    ns.push_ready("a-second")
+    assert held("one") == {"value": "second"}
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_a_template_makes_what_is_pushed_and_a_missing_key_pushes_nothing(
+    ns: Namespace, held: Callable[[str], Any], canary: str
+) -> None:
+    ns.add_secret("slack", {"token": canary})
+    ns.add_config_map("texts", {"url": "https://{{ secrets.token }}@slack"})
+    items = [{"configMap": {"name": "texts", "items": [{"key": "url"}]}}]
+    template = {"mergePolicy": "Merge", "templateFrom": items, "data": {"b64": "{{ secrets.token | base64encode }}"}}
+    ns.add_push("slack", push(match("url", "url"), match("b64", "b64"), match("token", "plain"), template=template))
+    ns.push_ready("slack")
+    assert held("url") == {"value": f"https://{canary}@slack"}
+    assert (held("b64"), held("plain")) == ({"value": b64encode(canary.encode()).decode()}, {"value": canary})
+    ns.api.patch(f"/api/v1/namespaces/{ns.name}/configmaps/texts", {"data": {"url": "{{ secrets.token }}"}})
+    until(lambda: held("url") == {"value": canary})
+    ns.api.patch(ns.push_path("slack"), {"spec": {"data": [match("missing", "m"), match("token", "n")]}})
+    found = ns.push_ready("slack", "False", reason="InvalidSpec")
+    assert "has no key missing" in condition(found)["message"]
+    assert held("n") is None
+    ns.api.patch(ns.push_path("slack"), {"spec": {"template": {"data": {"b64": "{{ secrets.nobody }}"}}}})
+    assert "nobody" in condition(ns.push_ready("slack", "False", reason="InvalidTemplate"))["message"]
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_policies_judge_a_push_as_write_and_delete_and_the_audit_has_it(
+    ns: Namespace, operator: Operator, held: Callable[[str], Any], canary: str
+) -> None:
+    flows = [f"{ns.name}/*"]
+
+    def allow(*actions: str, keys: str = "*") -> None:
+        policy = {"flowPatterns": flows, "secretPatterns": [keys], "allowedActions": list(actions)}
+        ns.api.patch(ns.store_path("prod"), {"spec": {"accessPolicies": [policy]}})
+        ns.store_ready("prod")
+
+    allow("read", "list", "delete")
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a"), match("token", "b"), deletionPolicy="Delete"))
+    found = ns.push_ready("slack", "False", reason="AccessDenied")
+    assert "write" in condition(found)["message"]
+    assert held("a") is None
+    allow("write")
+    ns.push_ready("slack")
+    ns.api.patch(ns.push_path("slack"), {"spec": {"data": [match("token", "b")]}})
+    found = ns.push_ready("slack", "False", reason="AccessDenied")
+    assert (held("a"), noted(found)) == ({"value": canary}, [("prod", "a", None), ("prod", "b", None)])
+    allow("write", "delete")
+    ns.push_ready("slack")
+    assert held("a") is None
+
+    def records() -> set[tuple[str, str, str]]:
+        lines = [json.loads(line) for line in operator.log().splitlines() if f'"flow_id":"{ns.name}/slack"' in line]
+        return {(line["secret_key"], line["action"], line["decision"]) for line in lines}
+
+    wanted = {
+        ("a", "write", "denied"),
+        ("a", "write", "allowed"),
+        ("a", "delete", "denied"),
+        ("a", "delete", "allowed"),
+    }
+    until(lambda: wanted <= records())
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_a_store_that_cannot_be_written_to_or_is_not_there_is_told_and_the_others_are_written(
+    ns: Namespace, held: Callable[[str], Any], canary: str
+) -> None:
+    ns.add_secret("slack", {"token": canary})
+    link = ns.api.get(ns.store_path("prod"))["spec"]  # type: ignore[index]  # it is there
+    ns.add_store(
+        "chain", {"driver": "multi", "multi": {"strategy": "failover", "providers": [{**link, "name": "one"}]}}
+    )
+    refs = [{"name": "prod"}, {"name": "chain"}]
+    ns.add_push("slack", push(match("token", "a"), secretStoreRefs=refs))
+    found = ns.push_ready("slack", "False", reason="InvalidSpec")
+    assert "chain cannot be written to" in condition(found)["message"]
+    assert (held("a"), noted(found)) == ({"value": canary}, [("prod", "a", None)])
+    ns.api.patch(ns.push_path("slack"), {"spec": {"secretStoreRefs": [{"name": "prod"}, {"name": "later"}]}})
+    ns.push_ready("slack", "False", reason="StoreNotFound")
+    ns.add_store("later", {**link, "prefix": "later/"})
+    ns.push_ready("slack")
+    assert held("later/a") == {"value": canary}
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_suspended_nothing_is_pushed_or_taken_back(ns: Namespace, held: Callable[[str], Any], canary: str) -> None:
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a"), deletionPolicy="Delete"))
+    ns.push_ready("slack")
+    ns.api.patch(ns.push_path("slack"), {"metadata": {"annotations": {"secrets.beemflow.io/suspend": "true"}}})
+    ns.api.wait(ns.push_path("slack"), lambda found: condition(found or {}).get("reason") == "Suspended")
+    change(ns, token=f"{canary}-2")
+    assert refreshed(ns, "slack", "now")["status"]["conditions"][0]["status"] == "True"
+    assert held("a") == {"value": canary}
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack")
+    assert held("a") == {"value": canary}
+
+
+@pytest.mark.usefixtures("operator", "writable")
+def test_a_secret_that_is_pushed_is_read_at_the_next_refresh(ns: Namespace, canary: str) -> None:
+    ns.api.patch(ns.store_path("prod"), {"spec": {"cache": {"enabled": True, "strategy": "write-through"}}})
+    ns.store_ready("prod")
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a")))
+    ns.push_ready("slack")
+    ns.add("reader", spec(entry("token", "a"), refreshInterval="1s"))
+    ns.ready("reader")
+    change(ns, token=f"{canary}-2")
+    ns.wait_data("reader", {"token": f"{canary}-2"})
+
+
+@pytest.mark.usefixtures("operator", "writable")
+@pytest.mark.parametrize("trouble", ["silent", "gone", "denied"])
+def test_the_finalizer_holds_nobody_up(
+    ns: Namespace, bao: OpenBao, proxy: FaultProxy, folder: str, held: Callable[[str], Any], trouble: str, canary: str
+) -> None:
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a"), deletionPolicy="Delete"))
+    ns.push_ready("slack")
+    if trouble == "silent":
+        ns.api.patch(ns.store_path("prod"), {"spec": {"timeout": "30s"}})
+        ns.store_ready("prod")
+        proxy.set(faults.hang)
+        ns.api.patch(ns.push_path("slack"), {"metadata": {"annotations": {REFRESH: "hangs"}}})
+    elif trouble == "gone":
+        ns.api.delete(ns.store_path("prod"))
+    else:
+        bao.policy(folder, {f"secret/data/{folder}/*": ["read"]})
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack", patience=5 if trouble == "gone" else 40)
+    proxy.clear()
+    ns.wait_event(
+        "slack", "Warning", {"silent": "BackendUnavailable", "gone": "StoreNotFound"}.get(trouble, "AccessDenied")
+    )
+    assert held("a") == {"value": canary}
+
+
+@pytest.mark.usefixtures("operator")
+def test_a_namespace_goes_away_with_its_pushes(ns: Namespace, writable: str, canary: str) -> None:
+    del writable
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a"), deletionPolicy="Delete"))
+    ns.push_ready("slack")
+    ns.api.delete(f"/api/v1/namespaces/{ns.name}")
+    gone(ns, "slack", patience=40)
+
+
+def test_what_is_written_is_noted_before_so_that_a_crash_loses_nothing(
+    start_operator: Callable[..., Operator],
+    ns: Namespace,
+    writable: str,
+    proxy: FaultProxy,
+    held: Callable[[str], Any],
+    canary: str,
+) -> None:
+    del writable
+    operator = start_operator()
+    ns.add_secret("slack", {"token": canary})
+    ns.add_push("slack", push(match("token", "a"), deletionPolicy="Delete", refreshInterval=0))
+    ns.push_ready("slack")
+    proxy.set(faults.hang, when=lambda request: request.method == "POST" and "/data/" in request.path)
+    change(ns, token=f"{canary}-2")
+    ns.api.patch(ns.push_path("slack"), {"spec": {"data": [match("token", "a"), match("token", "b")]}})
+    ns.api.wait(ns.push_path("slack"), lambda found: found is not None and ("prod", "b", None) in noted(found))
+    operator.kill()
+    proxy.clear()
+    assert held("b") is None
+    operator.start()
+    ns.push_ready("slack")
+    assert (held("a"), held("b")) == ({"value": f"{canary}-2"}, {"value": f"{canary}-2"})
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack")
+    assert (held("a"), held("b")) == (None, None)
