@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import aiohttp
 import kopf
 
 from beemflow_secrets.kube.client import PAGE, REQUEST_TIMEOUT
+from beemflow_secrets.kube.watch import Echoes, WatchContent
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+    import aiohttp
+
+    from beemflow_secrets.kube.client import Object
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.model.names import Kind
 
@@ -32,12 +34,6 @@ LOGIN_TTL = timedelta(minutes=10)
 
 LOGIN_PAUSE = 5.0
 """Seconds between logins. Kopf asks for another as soon as the API server refuses one (401), however often."""
-
-
-ERROR_PAUSE = 1.0
-"""Seconds until a watch that the API server ended by an error is begun again."""
-
-_ERROR, _GONE = b'{"type":"ERROR"', re.compile(rb'"code":\s*410\b')
 
 
 class _Pauses:
@@ -84,45 +80,27 @@ class _NoProgress(kopf.ProgressStorage):
         return essence
 
 
-class _WatchContent:
-    """The events of one watch. An error among them cuts it, and Kopf begins it again where it was.
-
-    As Kopf would have it, every error but 410 ends the operator: an etcd without a leader for a moment is one.
-    """
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self._content = content
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a StreamReader has
-        return getattr(self._content, name)
-
-    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Yield what comes, up to an error."""
-        async for chunk in self._content.iter_chunked(size):
-            if _ERROR in chunk and not _GONE.search(chunk):
-                await asyncio.sleep(ERROR_PAUSE)
-                raise aiohttp.ClientPayloadError("the API server ended the watch by an error")
-            yield chunk
-
-
 async def host(
     connection: Connection,
     observers: Mapping[Kind, Observe],
     *,
+    known: Mapping[Kind, Callable[[Object], bool]],
     namespaces: Sequence[str],
     stop: asyncio.Event,
     stopping: Callable[[], Awaitable[None]],
 ) -> None:
     """Watch the kinds in `namespaces`, or in all, and hand their events on, until SIGTERM, SIGINT or `stop`.
 
+    Of the kinds that come in thousands `known` tells whether an object is as it was when it was handed on last.
     `stopping` is called before the tasks that still run are cancelled. Kopf takes the process's signals over.
     """
     registry = kopf.OperatorRegistry()
     sessions: list[aiohttp.ClientSession] = []
-    _add_login(registry, connection, sessions)
+    echoes = {kind: Echoes(is_known) for kind, is_known in known.items()}
+    _add_login(registry, connection, sessions, {kind.plural: found for kind, found in echoes.items()})
     _add_cleanup(registry, stopping)
     for kind, observe in observers.items():
-        _add_kind(registry, kind, observe)
+        _add_kind(registry, kind, observe, echoes.get(kind))
     try:
         await kopf.operator(
             registry=registry,
@@ -138,14 +116,20 @@ async def host(
             await session.close()
 
 
-def _add_login(registry: kopf.OperatorRegistry, connection: Connection, sessions: list[aiohttp.ClientSession]) -> None:
+def _add_login(
+    registry: kopf.OperatorRegistry,
+    connection: Connection,
+    sessions: list[aiohttp.ClientSession],
+    echoes: Mapping[str, Echoes],
+) -> None:
     """Have Kopf log in as we do. `sessions` holds those that it was given and has not closed."""
     last = -LOGIN_PAUSE
 
-    async def heed_errors(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def heed_watches(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await send(request)
         if "watch" in request.url.query:
-            response.content = cast("aiohttp.StreamReader", _WatchContent(response.content))
+            watched = WatchContent(response.content, echoes.get(request.url.name))
+            response.content = cast("aiohttp.StreamReader", watched)
         return response
 
     @kopf.on.login(registry=registry)
@@ -153,7 +137,7 @@ def _add_login(registry: kopf.OperatorRegistry, connection: Connection, sessions
         nonlocal last
         await asyncio.sleep(last + LOGIN_PAUSE - asyncio.get_running_loop().time())
         last = asyncio.get_running_loop().time()
-        session = connection.session(heed_errors, connections=0)
+        session = connection.session(heed_watches, connections=0)
         sessions[:] = [*(given for given in sessions if not given.closed), session]
         return kopf.AiohttpSession(
             server=connection.server,
@@ -175,10 +159,12 @@ def _add_cleanup(registry: kopf.OperatorRegistry, stopping: Callable[[], Awaitab
             task.cancel()
 
 
-def _add_kind(registry: kopf.OperatorRegistry, kind: Kind, observe: Observe) -> None:
+def _add_kind(registry: kopf.OperatorRegistry, kind: Kind, observe: Observe, echoes: Echoes | None) -> None:
     @kopf.on.event(names.GROUP, names.VERSION, kind.plural, registry=registry)
     async def on_event(event: Any, **_: object) -> None:  # noqa: ANN401 - Kopf's own type is private
         observe(event["type"], event["object"])
+        if echoes is not None:
+            echoes.arrived(event["type"], event["object"])
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -66,7 +66,7 @@ STUCK_AFTER = 30.0
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
-GC_THRESHOLDS = (10_000, 10, 10)
+GC_THRESHOLDS = (30_000, 10, 10)
 """New objects before the youngest are looked through, and how often that is before the older ones are."""
 
 DEFECT_PAUSE = 60.0
@@ -79,6 +79,11 @@ class Broken(Exception):
 
 async def run(settings: Settings, connection: Connection) -> None:
     """Run until SIGTERM or SIGINT. Raises Broken."""
+    # Each event passes a hundred short-lived objects through Kopf and aiohttp. Left as it is, Python's collector takes
+    # a tenth of all CPU to look at them, and at all that was imported, again and again.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
     try:
         operator = Process(settings, connection)
     except Invalid as error:  # the environment's proxy, which the webhook of the audit would go through
@@ -250,15 +255,12 @@ class Process:
             kind: partial(self._stores.observe, kind.name) for kind in self._keepers if kind in names.STORES
         }
         observers |= {names.SECRET: self._secrets.observe, names.PUSH: self._pushes.observe}
-        # Each event passes a hundred short-lived objects through Kopf and aiohttp. Left as it is, Python's collector
-        # takes a tenth of all CPU to look at them, and at all that was imported, again and again.
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
         log.info("Started", server=self._connection.server)
         hosting = asyncio.create_task(
             host(
                 self._connection,
                 observers,
+                known={names.SECRET: self._secrets.knows},
                 namespaces=self._scope,
                 stop=self._stop,
                 stopping=self._finish_writes,

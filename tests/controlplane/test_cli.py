@@ -70,6 +70,7 @@ def test_status_says_how_all_stand_and_why_one_does_not(
         f"{ns.name}/bad",
         f"  store:    BeemFlowSecretStore {ns.name}/prod: Valid: the store serves [prod (vault) Healthy]",
         "  message:  store prod: key stripe/key: no such key, or no such version of it (for token)",
+        "  cause:    The backend answers, and has no such secret below the store's prefix, or no such version.",
         "  next:     within a minute, and at once when its store is back",
         f"  run next: kubectl edit bfs -n {ns.name} bad",
     ]

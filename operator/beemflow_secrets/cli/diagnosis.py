@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from beemflow_secrets.cli.remedies import CAUSES, CAUSES_OF_STORES, commands, store_of
 from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.timing import due_after, terms_of
-from beemflow_secrets.controllers.secret.tracked import parse, stores_of
+from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.controllers.times import seconds, timestamp
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from beemflow_secrets.controllers.objects import Key
-
     Object = dict[str, Any]
-
-_FORBIDDEN = re.compile(
-    r'User "(?P<user>[^"]+)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" in API group "(?P<group>[^"]*)"'
-    r'(?: in the namespace "(?P<namespace>[^"]+)")?'
-)
-
-
-def store_of(secret: Object) -> Key:
-    """Return the store that a BeemFlowSecret names."""
-    return stores_of(observe(names.SECRET.name, secret))[0]
 
 
 def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str, str]]:
@@ -47,13 +35,15 @@ def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str
     if (soon := find(status, names.EXPIRING)).get("status") == "True":
         lines.append(("expiring", soon["message"]))
     if told["reason"] == Reason.SUSPENDED:
-        return [*lines, ("next", "never, while it is suspended")]
+        return [*lines, ("cause", CAUSES[Reason.SUSPENDED]), ("next", "never, while it is suspended")]
     if is_stale(status):
         told = find(status, names.STALE)  # the cause, whether Ready puts up with it or not
         lines.append(("stale", f"{told['reason']}: {told['message']}"))
     elif told["status"] == "True":
         return [*lines, ("next", _next(secret, now))]
-    return [*lines, ("next", _retry(told["reason"])), *(("run next", line) for line in _commands(secret, told))]
+    if (cause := _cause(told["reason"], store)) is not None:
+        lines.append(("cause", cause))
+    return [*lines, ("next", _retry(told["reason"])), *(("run next", line) for line in commands(secret, told))]
 
 
 def _store(secret: Object, store: Object | None) -> str:
@@ -67,6 +57,14 @@ def _store(secret: Object, store: Object | None) -> str:
     ]
     said = f"{told.get('reason', 'not looked at yet')}: {told['message']}" if told else "not looked at yet"
     return f"{key}: {said}" + (f" [{', '.join(links)}]" if links else "")
+
+
+def _cause(reason: str, store: Object | None) -> str | None:
+    """Say why, in general; of a store that is not ready why that is."""
+    of_store = ready((store or {}).get("status") or {}).get("reason", "")
+    if reason == Reason.STORE_NOT_READY and of_store in CAUSES_OF_STORES:
+        return CAUSES_OF_STORES[of_store]
+    return CAUSES.get(reason)
 
 
 def _next(secret: Object, now: float) -> str:
@@ -87,34 +85,6 @@ def _retry(reason: str) -> str:
     if reason == Reason.THROTTLED:
         return "as soon as the backend allows it"
     return "within a minute, and at once when its store is back"
-
-
-def _commands(secret: Object, told: Object) -> list[str]:
-    if lacking := _FORBIDDEN.search(told.get("message", "")):
-        return [_can_i(lacking)]
-    name, here = secret["metadata"]["name"], f"-n {secret['metadata']['namespace']}"
-    target = ((secret.get("spec") or {}).get("target") or {}).get("name") or name
-    key = store_of(secret)
-    kind = "bfcss" if key.kind == names.CLUSTER_STORE.name else f"bfss {here}"
-    store = [f"kubectl describe {kind} {key.name}"]
-    found = [f"kubectl get secret {here} {target} -o jsonpath='{{.metadata}}'"]
-    by_reason = {
-        Reason.STORE_NOT_FOUND: [f"kubectl get {kind}"],
-        Reason.STORE_NOT_READY: store,
-        Reason.AUTHENTICATION_FAILED: store,
-        Reason.BACKEND_UNAVAILABLE: store,
-        Reason.THROTTLED: store,
-        Reason.ACCESS_DENIED: store,
-        Reason.TARGET_CONFLICT: found,
-        Reason.WRITE_REFUSED: found,
-    }
-    return by_reason.get(told["reason"], [f"kubectl edit bfs {here} {name}"])
-
-
-def _can_i(lacking: re.Match[str]) -> str:
-    resource = f"{lacking['resource']}.{lacking['group']}" if lacking["group"] else lacking["resource"]
-    where = f" -n {lacking['namespace']}" if lacking["namespace"] else ""
-    return f"kubectl auth can-i {lacking['verb']} {resource}{where} --as {lacking['user']}"
 
 
 def _span(length: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import sys
 from contextlib import suppress
@@ -199,6 +200,7 @@ def run(  # noqa: PLR0913 - each is a flag
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
     """Run the operator: in a pod, or against the cluster of KUBECONFIG."""
+    gc.disable()  # until the process has been imported, and sets it up
     try:
         import uvloop  # noqa: PLC0415 - what only this verb needs is loaded only here
 

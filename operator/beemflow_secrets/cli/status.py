@@ -19,7 +19,8 @@ from beemflow_secrets.cli.cluster import (
     cluster,
 )
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, print_table, show
-from beemflow_secrets.cli.diagnosis import age, as_json, diagnose, store_of
+from beemflow_secrets.cli.diagnosis import age, as_json, diagnose
+from beemflow_secrets.cli.remedies import store_of
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Forbidden, NotFound

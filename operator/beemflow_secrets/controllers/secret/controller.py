@@ -115,6 +115,12 @@ class SecretController:
             item.failures = 0
             self._agenda.wake(item, loop_time(), kept=not requests_refresh(former, seen))
 
+    def knows(self, body: Object) -> bool:
+        """Tell whether an object is, but for its status, as it was when it was observed last."""
+        seen = observe(KIND.name, body)
+        item = self.registry.get(seen.key)
+        return item is not None and item.seen == seen
+
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
         self._agenda.forget(key)
