@@ -37,6 +37,11 @@ def events(namespace: str) -> str:
     return core("events", namespace)
 
 
+def workloads(plural: str, namespace: str, name: str) -> str:
+    """Return the path of a Deployment, a StatefulSet or a DaemonSet."""
+    return _path("/apis/apps/v1", plural, namespace, name)
+
+
 def resources(plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """Return the path of our own kinds."""
     path = _path(GROUP_VERSION, plural, namespace, name)
