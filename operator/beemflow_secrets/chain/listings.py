@@ -46,9 +46,7 @@ class Listings:
 
     def forget(self) -> None:
         """Share no more what was listed, or begun, before a write."""
-        self._listings = {
-            search: listing for search, listing in self._listings.items() if listing.call.started is None
-        }
+        self._listings = {search: listing for search, listing in self._listings.items() if listing.call.started is None}
 
     async def close(self) -> None:
         """End what is under way."""

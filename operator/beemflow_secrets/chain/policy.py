@@ -100,9 +100,7 @@ class Policy(Layer):
         if not may_be_listed:
             raise _refusal("list", self._policies)
         found = await self._inner.find(search)
-        return {
-            name: tags for name, tags in found.items() if _any(may_be_listed, name) and _any(may_be_read, name)
-        }
+        return {name: tags for name, tags in found.items() if _any(may_be_listed, name) and _any(may_be_read, name)}
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write what may be written."""

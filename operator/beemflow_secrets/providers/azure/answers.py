@@ -67,7 +67,9 @@ def page(found: Document) -> tuple[list[tuple[str, Mapping[str, str]]], str]:
     items = found.get("value")
     if not isinstance(items, list):
         raise _misshapen()
-    listed = [(_name(item), _texts(item.get("tags"))) for item in items if isinstance(item, dict) and _enabled(item)]
+    listed: list[tuple[str, Mapping[str, str]]] = [
+        (_name(item), _texts(item.get("tags"))) for item in items if isinstance(item, dict) and _enabled(item)
+    ]
     more = found.get("nextLink")
     if not more:
         return listed, ""

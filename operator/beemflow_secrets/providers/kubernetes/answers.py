@@ -71,7 +71,7 @@ def standing(answer: Answer) -> Standing:
 
 
 def page(answer: Answer) -> tuple[list[tuple[str, dict[str, str]]], str]:
-    """Read a page of a listing of metadata: each by name and labels, and the token of the next, empty after the last."""
+    """Read a page of a listing of metadata: names and labels, and the token of the next page, empty after the last."""
     match _document(answer):
         case {"kind": "PartialObjectMetadataList", "metadata": dict(metadata), "items": items}:
             try:
