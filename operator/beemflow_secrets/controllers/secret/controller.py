@@ -169,8 +169,12 @@ class SecretController:
 
     def feeds(self, namespace: str, name: str, place: tuple[Key, str, str | None]) -> bool:
         """Tell whether a Secret is made of what is at a place: a store, a key, and perhaps a property."""
+        store, key_there, part = place
         return any(
-            feeds(item, name, *place) for key, item in self.registry.users(place[0]) if key.namespace == namespace
+            feeds(item, name, other, key_there, part)
+            for other in self._stores.alike(store)
+            for key, item in self.registry.users(other)
+            if key.namespace == namespace
         )
 
     def known(self) -> dict[Key, Observed]:

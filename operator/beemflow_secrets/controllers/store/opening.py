@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.marks import place_of
+from beemflow_secrets.controllers.marks import backends_of, place_of
 from beemflow_secrets.controllers.store.credentials import (
     Authorities,
     CredentialNotFound,
@@ -57,6 +57,7 @@ class OpenStore:
         self.links = tuple(link.name for link in multi.links) if multi is not None else ()
         self.down_since: dict[str, float] = {}
         self.place = place_of(spec)
+        self.backends = backends_of(spec)
         self._chain = opened.reader
         self._users = 0
         self._retired = False
