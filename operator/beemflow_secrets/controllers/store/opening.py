@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.chain.factory import Opened
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
-    from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.kube.reader import Reader
     from beemflow_secrets.model.settings import Settings
     from beemflow_secrets.providers.base import SecretsProvider
 
@@ -109,7 +109,7 @@ class Opener:
     """Opens stores, for what the operator's `settings` let each kind of store touch. `trail` takes their records."""
 
     def __init__(
-        self, client: KubeClient, cluster: Connection, settings: Settings, *, trail: Trail | None, in_pod: bool
+        self, client: Reader, cluster: Connection | None, settings: Settings, *, trail: Trail | None, in_pod: bool
     ) -> None:
         self._client = client
         self._cluster = cluster

@@ -84,6 +84,14 @@ def take(found: Object, owner: Owner, lives: Lives) -> str | None:
     )
 
 
+def is_ours(found: Object, owner: Owner, lives: Lives) -> bool:
+    """Whether a Secret is all this resource's."""
+    try:
+        return take(found, owner, lives) is None
+    except NotOurs:
+        return False
+
+
 def keeper_of(found: Object, owner: Owner, lives: Lives) -> str | None:
     """Return the name of another resource whose Secret this is: what is not its own in `data`, it takes away."""
     metadata = found["metadata"]

@@ -87,6 +87,11 @@ def pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
+def name_in(path: str) -> str:
+    """Return the name that a JSON Pointer ends with."""
+    return path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
 def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[Object]:
     present: dict[str, str] = found["metadata"].get(field) or {}
     path = f"/metadata/{field}"

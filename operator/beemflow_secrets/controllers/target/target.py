@@ -134,6 +134,10 @@ def manifest(desired: Desired, last: Written | None) -> Object:
     return {**made, "immutable": True} if desired.immutable else made
 
 
+SEALED = "is immutable and holds something else: delete it, and it is made again at once; or set target.immutable"
+"""What is said of a Secret that cannot become what it shall be."""
+
+
 def is_sealed(found: Object) -> bool:
     """Whether a Secret is immutable: data and type stay as they are until it is deleted."""
     return found.get("immutable") is True

@@ -152,8 +152,7 @@ class Writer:
             if current["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
                 raise Conflict(error.message) from error
             if target.is_sealed(found) and found.get("data") != desired.encoded():
-                told = "is immutable and holds something else: delete it, and it is made again at once"
-                raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {told}; or set target.immutable") from error
+                raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {target.SEALED}") from error
             raise
         return target.written(patched, desired, *notes)
 
