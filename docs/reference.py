@@ -1,4 +1,4 @@
-"""docs/reference/: tables of every field, metric and value of the chart, made from the code. `make crds` writes them anew."""
+"""docs/reference/: tables of fields, metrics and values of the chart. `make crds` writes them anew from the code."""
 
 from __future__ import annotations
 
