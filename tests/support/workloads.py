@@ -18,9 +18,13 @@ MANIFEST = Path(__file__).parents[2] / "manifests" / "rollout-restart.yaml"
 
 
 def may_restart(plane: ControlPlane, ns: Namespace) -> None:
-    """Let the operator restart pods in this namespace: by the role that is shipped, bound here alone."""
-    role, binding = yaml.safe_load_all(MANIFEST.read_text())
-    binding |= {"kind": "RoleBinding", "metadata": {"name": "restarts", "namespace": ns.name}}
+    """Let the operator restart pods in this namespace: by the rule that is shipped, bound here alone."""
+    shipped = {one["kind"]: one for one in yaml.safe_load_all(MANIFEST.read_text())}
+    metadata = {"name": "restarts", "namespace": ns.name}
+    rules = [rule for rule in shipped["ClusterRole"]["rules"] if rule["apiGroups"] == ["apps"]]
+    binding = shipped["ClusterRoleBinding"] | {"kind": "RoleBinding", "metadata": metadata}
+    binding["roleRef"] |= {"kind": "Role", "name": "restarts"}
+    role = {**shipped["ClusterRole"], "kind": "Role", "metadata": metadata, "rules": rules}
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all([role, binding]))
 
 

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 RESTARTED, FAILED = "RolloutRestarted", "RolloutRestartFailed"
 """Reasons of Events."""
 
-REMEDY = "grant it, by rbac.rolloutRestart of the chart or by manifests/rollout-restart.yaml"
+REMEDY = "grant it (rbac.rolloutRestart in the chart, else manifests/rollout-restart.yaml)"
 
 
 class Restarting:
