@@ -7,11 +7,12 @@ may stop, kill and start the shared operator: the next one that asks for it find
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support.fixtures import entry, spec
+from tests.support.openbao import OpenBaoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +86,41 @@ def login(ns: Namespace, bao: OpenBao, folder: str, store_spec: Object) -> str:
     del store_spec  # it makes the role
     ns.add_secret("login", {"secretId": bao.secret_id(folder)})
     return "login"
+
+
+@pytest.fixture
+def writable(ns: Namespace, bao: OpenBao, store: str, folder: str) -> str:
+    """The store `prod`, with the right to write."""
+    every = ["create", "update", "read", "delete"]
+    bao.policy(folder, {f"secret/data/{folder}/*": every, f"secret/metadata/{folder}/*": ["list", "read"]})
+    ns.store_ready(store)
+    return store
+
+
+@pytest.fixture
+def held(bao: OpenBao, folder: str) -> Callable[[str], dict[str, Any] | None]:
+    """Return what OpenBao holds under a key, None for nothing."""
+
+    def read(key: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = bao.call("GET", f"secret/data/{folder}/{key}")["data"]["data"]
+        except OpenBaoError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found
+
+    return read
+
+
+@pytest.fixture
+def versions(bao: OpenBao, folder: str) -> Callable[[str], int]:
+    """Return how many versions of a key OpenBao has made."""
+
+    def count(key: str) -> int:
+        return int(bao.call("GET", f"secret/metadata/{folder}/{key}")["data"]["current_version"])
+
+    return count
 
 
 def until(met: Callable[[], bool], *, patience: float = 20.0) -> None:

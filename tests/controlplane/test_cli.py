@@ -10,16 +10,17 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
+from e2e.clusters.build import binaries
 from tests.controlplane.conftest import entry, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace
@@ -215,4 +216,22 @@ def test_what_cannot_be_done_is_one_clear_answer(
     assert ran.returncode == code
     assert ran.stdout == ""
     assert said in ran.stderr
-    assert "Traceback" not in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_kubectl_finds_it_as_a_plugin(ns: Namespace, control_plane: ControlPlane, tmp_path: Path) -> None:
+    ns.add("slack", spec(TOKEN))
+    on_path = tmp_path / "kubectl-beemflow"
+    on_path.symlink_to(Path(sys.executable).with_name("kubectl-beemflow"))
+
+    def kubectl(*arguments: str) -> Ran:
+        environment = {"KUBECONFIG": str(control_plane.kubeconfig), "PATH": f"{tmp_path}{os.pathsep}/usr/bin:/bin"}
+        command = [str(binaries() / "kubectl"), "beemflow", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+    ran = kubectl("status", "slack", "-n", ns.name, "-o", "json")
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["name"] == "slack"
+    wrong = kubectl("status", "--nothing")
+    assert wrong.returncode == 2
+    assert wrong.stderr == "No such option: --nothing; kubectl beemflow status --help says what there is\n"

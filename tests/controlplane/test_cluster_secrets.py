@@ -1,4 +1,4 @@
-"""BeemFlowClusterSecret: a BeemFlowSecret in each selected namespace; what is not ours stays, nothing goes by mistake."""
+"""BeemFlowClusterSecret: a BeemFlowSecret in each selected namespace; what is not ours stays, nothing goes by error."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets.kube import paths
+from beemflow_secrets.model.crd import definitions
 from tests.controlplane.conftest import entry, spec, until
 from tests.support.api import condition
 
@@ -226,8 +227,9 @@ def test_every_spec_field_is_explained(control_plane: ControlPlane, ns: Namespac
             found += unexplained(field, f"{path}.{name}")
         return found
 
-    kinds = [name for name, schema in schemas.items() if "spec" in schema.get("properties", {}) and "v1.Beem" in name]
-    assert len(kinds) == 3
-    assert [path for kind in kinds for path in unexplained(schemas[kind]["properties"]["spec"], kind)] == []
-    for short in ("bfs", "bfss", "bfcss"):
+    for definition in definitions():
+        name = definition["spec"]["names"]
+        kind = f"io.beemflow.secrets.v1.{name['kind']}"
+        assert unexplained(schemas[kind]["properties"]["spec"], kind) == []
+        [short] = name["shortNames"]
         assert "DESCRIPTION" in control_plane.kubectl("explain", f"{short}.spec")

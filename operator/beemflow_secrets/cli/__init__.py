@@ -1,4 +1,4 @@
-"""The command line: `beemflow-secrets`, `python -m beemflow_secrets`."""
+"""The command line: `beemflow-secrets`, `python -m beemflow_secrets`, `kubectl beemflow`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def main() -> None:
     gc.disable()  # what is imported stays: to look through it again and again takes a tenth of the start
     try:
         from beemflow_secrets.cli.app import app  # noqa: PLC0415 - the extra may be missing
+        from beemflow_secrets.cli.program import MISUSE, advice, program  # noqa: PLC0415 - beside it
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed: pip install 'beemflow-secrets[cli]'\n")
         sys.exit(1)
@@ -20,8 +21,12 @@ def main() -> None:
     # A verb that fails says so in one line of its own; `run` sets up logs that are to be read.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        app()
+        code = app(prog_name=program(), standalone_mode=False)
+    except MISUSE as misuse:
+        sys.stderr.write(f"{advice(misuse)}\n")
+        sys.exit(2)
     except BrokenPipeError:
         # Who read us has seen enough. What is still buffered has nowhere to go, and must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    sys.exit(code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from beemflow_secrets.cli.console import Exit, fail
+from beemflow_secrets.cli.program import program
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import Connection, NoCluster, connect
 from beemflow_secrets.kube.errors import ApiError, NotFound
@@ -47,6 +48,7 @@ def ask(connection: Connection, work: Callable[[KubeClient], Awaitable[T]]) -> T
     try:
         return asyncio.run(run())
     except NotFound as error:
-        fail(f"{error.message}; where the kinds are missing: beemflow-secrets crds | kubectl apply --server-side -f -")
+        advice = f"where the kinds are missing: {program()} crds | kubectl apply --server-side -f -"
+        fail(f"{error.message}; {advice}")
     except ApiError as error:
         fail(error.message)

@@ -12,7 +12,8 @@ import typer
 
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
-from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, using
+from beemflow_secrets.cli.progress import progress
+from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, read_all, using
 from beemflow_secrets.model.patterns import Patterns
 from beemflow_secrets.model.sources import HAD_BY_ITSELF
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
@@ -21,6 +22,8 @@ from beemflow_secrets.rendering.flows.places import Place
 from beemflow_secrets.rendering.flows.references import Reference, references
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from beemflow_secrets.library.secrets import Secrets
 
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FLOW…", help="Files of flows, YAML or JSON.")]
@@ -77,7 +80,8 @@ def validate(
     _tell_computed(computed)
     settings = configured(config)
     try:
-        failures = asyncio.run(using(settings, lambda secrets: _judge(secrets, wanted, flow, role or [])))
+        with progress("reading secrets", len(wanted)) as step:
+            failures = asyncio.run(using(settings, lambda secrets: _judge(secrets, wanted, flow, role or [], step)))
     except SecretsError as error:
         fail(str(error))
     if output is not Output.TABLE:
@@ -89,12 +93,16 @@ def validate(
         raise typer.Exit(Exit.MISSING)
 
 
-async def _judge(secrets: Secrets, wanted: list[Found], flow: str | None, roles: list[str]) -> list[tuple[Found, str]]:
+async def _judge(
+    secrets: Secrets, wanted: list[Found], flow: str | None, roles: list[str], step: Callable[[int], None]
+) -> list[tuple[Found, str]]:
     """Return what is missing or denied, and why. A backend that does not answer is raised."""
     failures: dict[Found, str] = {}
     for asking, asked in by_flow(wanted, flow).items():
         with access(flow=asking, roles=roles):
-            answers = await secrets.read(list(dict.fromkeys(one.reference.key for one in asked)))
+            keys = dict.fromkeys(one.reference.key for one in asked)
+            step(len(asked) - len(keys))
+            answers = await read_all(secrets, keys, step)
         for one in asked:
             match answers[one.reference.key]:
                 case NotFound() as error if not one.reference.optional:
@@ -118,16 +126,18 @@ def read_flows(files: list[Path]) -> tuple[list[Found], list[Found]]:
     """Return the references of all files, and the computed ones. Ends the process for a file that is no flow."""
     found: list[Found] = []
     computed: list[Found] = []
-    for file in files:
-        try:
-            for document in parse(file.read_bytes(), file.name):
-                held = references(document)
-                found += [Found(file, one) for one in held]
-                computed += [Found(file, one) for one in held.computed]
-        except OSError as error:
-            fail(f"{file}: {error.strerror}", Exit.USAGE)
-        except Invalid as error:
-            fail(f"{file}: {error.message}", Exit.USAGE)
+    with progress("reading flows", len(files)) as step:
+        for file in files:
+            try:
+                for document in parse(file.read_bytes(), file.name):
+                    held = references(document)
+                    found += [Found(file, one) for one in held]
+                    computed += [Found(file, one) for one in held.computed]
+            except OSError as error:
+                fail(f"{file}: {error.strerror}", Exit.USAGE)
+            except Invalid as error:
+                fail(f"{file}: {error.message}", Exit.USAGE)
+            step(1)
     return found, computed
 
 

@@ -15,14 +15,15 @@ import typer
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, fail
 from beemflow_secrets.cli.flows import by_flow, read_flows
-from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, ask
+from beemflow_secrets.cli.progress import progress
+from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, ask, read_all
 from beemflow_secrets.model.patterns import Patterns
 from beemflow_secrets.model.sources import HAD_BY_ITSELF
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
 from beemflow_secrets.rendering.dotenv import dumps, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from beemflow_secrets.library.secrets import Secrets
     from beemflow_secrets.providers.value import SecretValue
@@ -122,11 +123,15 @@ def _values(
                 wanted = asked.setdefault(name, {})
                 wanted[key] = one.reference.optional and wanted.get(key, True)
     asked.setdefault(flow, {}).update(dict.fromkeys(keys or (), False))
-    return ask(config, lambda secrets: _read(secrets, asked, roles or ()))
+    with progress("reading secrets", sum(map(len, asked.values()))) as step:
+        return ask(config, lambda secrets: _read(secrets, asked, roles or (), step))
 
 
 async def _read(
-    secrets: Secrets, asked: Mapping[str | None, Mapping[str, bool]], roles: Sequence[str]
+    secrets: Secrets,
+    asked: Mapping[str | None, Mapping[str, bool]],
+    roles: Sequence[str],
+    step: Callable[[int], None],
 ) -> dict[str, str]:
     """Read keys, of which some are optional, by who asks for them.
 
@@ -137,7 +142,7 @@ async def _read(
     missing: list[str] = []
     for flow, wanted in asked.items():
         with access(flow=flow, roles=roles):
-            answers = await secrets.read(list(wanted))
+            answers = await read_all(secrets, wanted, step)
         for key, optional in wanted.items():
             answer = answers[key]
             if isinstance(answer, NotFound):

@@ -12,13 +12,14 @@ import typer
 
 from beemflow_secrets.chain.asking import Asking
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
+from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.opening import opened
 from beemflow_secrets.library.schema import file_schema
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from datetime import datetime
 
     from beemflow_secrets.library.secrets import Secrets
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MASKED = "***"
+
+PART = 100
+"""Keys that are read together and counted as done: few enough that who waits sees it go on."""
 
 ConfigFlag = Annotated[
     Path | None,
@@ -45,7 +49,7 @@ RoleFlag = Annotated[list[str] | None, typer.Option("--role", metavar="NAME", he
 
 
 def get(
-    key: Annotated[str, typer.Argument(help="A key, or key#property.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A key, or key#property.")],
     *,
     reveal: ShowFlag = False,
     output: OutputFlag = Output.TABLE,
@@ -54,7 +58,8 @@ def get(
     role: RoleFlag = None,
 ) -> None:
     """Print one secret: masked, or with --show its value and nothing else."""
-    value = ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
+    with progress(f"reading {key}"):
+        value = ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
     if output is Output.TABLE:
         sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
         return
@@ -65,7 +70,7 @@ def get(
 
 
 def list_(
-    prefix: Annotated[str, typer.Argument(help="Only names that begin so.")] = "",
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Only names that begin so.")] = "",
     *,
     output: OutputFlag = Output.TABLE,
     config: ConfigFlag = None,
@@ -73,7 +78,8 @@ def list_(
     role: RoleFlag = None,
 ) -> None:
     """Print the names of the secrets below the store's prefix."""
-    names = ask(config, lambda secrets: secrets.list_secrets(prefix), flow, role)
+    with progress("listing"):
+        names = ask(config, lambda secrets: secrets.list_secrets(prefix), flow, role)
     show(output, names, ("NAME",), [[name] for name in names])
 
 
@@ -90,7 +96,8 @@ def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> N
             return error
         return None
 
-    error = asyncio.run(using(found, check))
+    with progress("asking the store"):
+        error = asyncio.run(using(found, check))
     state = "Healthy" if error is None else "Down"
     data = {"driver": found.driver, "state": state, "error": None if error is None else error.message}
     show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, state, "" if error is None else error.message]])
@@ -137,6 +144,21 @@ async def using(
     # What goes to stdout is the answer alone.
     async with opened(config, Asking.of(flow, roles or (), None), stdout=sys.stderr.fileno()) as secrets:
         return await work(secrets)
+
+
+async def read_all(
+    secrets: Secrets, keys: Iterable[str], step: Callable[[int], None]
+) -> dict[str, SecretValue | SecretsError]:
+    """Return {key as asked: value or error}, and tell `step` how many more are there: many keys come in parts."""
+    wanted = list(keys)
+
+    async def read(part: list[str]) -> dict[str, SecretValue | SecretsError]:
+        found = await secrets.read(part)
+        step(len(part))
+        return found
+
+    parts = [read(wanted[start : start + PART]) for start in range(0, len(wanted), PART)]
+    return {key: answer for part in await asyncio.gather(*parts) for key, answer in part.items()}
 
 
 def _as_data(key: str, value: SecretValue, *, reveal: bool) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from beemflow_secrets.cli.cluster import (
 )
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, print_table, show
 from beemflow_secrets.cli.diagnosis import age, as_json, diagnose
+from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.cli.remedies import store_of
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.kube import paths
@@ -38,7 +39,7 @@ POLL = 0.2
 
 
 def status(
-    name: Annotated[str | None, typer.Argument(help="One BeemFlowSecret; without it, all.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One BeemFlowSecret; without it, all.")] = None,
     *,
     namespace: NamespaceFlag = None,
     all_namespaces: AllNamespacesFlag = False,
@@ -75,7 +76,7 @@ def status(
 
 
 def refresh(
-    name: Annotated[list[str], typer.Argument(help="The BeemFlowSecrets to sync now.")],
+    name: Annotated[list[str], typer.Argument(metavar="NAME…", help="The BeemFlowSecrets to sync now.")],
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the answer.")] = False,
     timeout: Annotated[str, typer.Option("--timeout", help="How long to wait, such as 45s.")] = "45s",
@@ -101,7 +102,9 @@ def refresh(
         deadline = time.monotonic() + patience
         return [await _answered(client, where, one, asked, deadline) for one in name]
 
-    failed = [item for item in ask(connection, request) if not _in_sync(item, asked)]
+    with progress("waiting for the answer"):
+        answers = ask(connection, request)
+    failed = [item for item in answers if not _in_sync(item, asked)]
     for item in failed:
         told = ready(item.get("status") or {})
         answered = (item.get("status") or {}).get("lastHandledRefresh") == asked

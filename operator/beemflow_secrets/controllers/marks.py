@@ -28,6 +28,15 @@ _NO_PLACE = {
 }
 """Fields of a store that say how it is read, or by whom, and not from where."""
 
+_BACKEND = {
+    "vault": {"address", "path", "namespace"},
+    "azure": {"vault_url"},
+    "gcp": {"project_id", "location", "endpoint"},
+    "kubernetes": {"server", "namespace"},
+    "file": {"path"},
+}
+"""Fields of a driver's block that say where the backend is, and not who logs in there."""
+
 _BYTES = 6
 
 
@@ -35,6 +44,22 @@ def place_of(store: StoreSpec) -> str:
     """Return what a store says of where it reads: with another backend, path or prefix it is another place."""
     # Without what is left to defaults: a field that a later release adds makes no other place of the same store.
     return store.model_dump_json(exclude=_NO_PLACE, exclude_defaults=True)
+
+
+def backends_of(store: StoreSpec) -> frozenset[str]:
+    """Return by what the backends of a store are known again in another store, whoever logs in there.
+
+    With AWS, and Google without a project, the login says which one it is: there it counts too.
+    """
+    outer = store.prefix if store.multi is not None else ""
+    return frozenset(f"{outer}{backend.prefix}\0{_backend_of(backend)}" for _, _, backend in store.backends)
+
+
+def _backend_of(backend: StoreSpec) -> str:
+    known = {name: fields for name, fields in _BACKEND.items() if getattr(backend, name) is not None}
+    if not known or (backend.gcp is not None and backend.gcp.project_id is None):
+        return place_of(backend)
+    return backend.model_dump_json(include={"driver": True, **known})
 
 
 def mark_of(store: Key, place: str, ref: Ref) -> str:

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.kube.client import KubeClient, Object
+    from beemflow_secrets.kube.client import Object
+    from beemflow_secrets.kube.reader import Reader
     from beemflow_secrets.rendering.shape import Documents
 
 
 class Named:
     """Reads them, and calls `tell` with each resource that names one which has changed since."""
 
-    def __init__(self, client: KubeClient, tell: Callable[[Key], None]) -> None:
+    def __init__(self, client: Reader, tell: Callable[[Key], None]) -> None:
         self._client = client
         self.references = References(client, tell)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.reader import Reader
 
 Versions = dict[str, str | None]
 """Paths of objects and their resourceVersions as they were read, None for one that is missing."""
@@ -34,7 +34,7 @@ class References:
     Each object is looked at once in `every` seconds.
     """
 
-    def __init__(self, client: KubeClient, tell: Callable[[Key], None], *, every: int = ROUND) -> None:
+    def __init__(self, client: Reader, tell: Callable[[Key], None], *, every: int = ROUND) -> None:
         self._client = client
         self._tell = tell
         self._every = every

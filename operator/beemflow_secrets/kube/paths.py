@@ -9,12 +9,17 @@ GROUP_VERSION = f"/apis/{GROUP}/{VERSION}"
 
 def secrets(namespace: str = "", name: str = "") -> str:
     """Return the path of one Secret, of a namespace's Secrets, or of all."""
-    return _path("/api/v1", "secrets", namespace, name)
+    return core("secrets", namespace, name)
 
 
 def config_maps(namespace: str, name: str) -> str:
     """Return the path of one ConfigMap."""
-    return _path("/api/v1", "configmaps", namespace, name)
+    return core("configmaps", namespace, name)
+
+
+def core(plural: str, namespace: str = "", name: str = "") -> str:
+    """Return the path of an object of the core group."""
+    return _path("/api/v1", plural, namespace, name)
 
 
 def namespaces() -> str:
@@ -24,12 +29,12 @@ def namespaces() -> str:
 
 def service_account_token(namespace: str, name: str) -> str:
     """Return the path to which a TokenRequest for a ServiceAccount is posted."""
-    return _path("/api/v1", "serviceaccounts", namespace, name) + "/token"
+    return core("serviceaccounts", namespace, name) + "/token"
 
 
 def events(namespace: str) -> str:
     """Return the path of a namespace's Events."""
-    return _path("/api/v1", "events", namespace, "")
+    return core("events", namespace)
 
 
 def resources(plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:

@@ -170,10 +170,11 @@ class OwnedSecrets(MetadataReflector[Seen]):
 
 def namespaces(client: KubeClient) -> MetadataReflector[Namespace]:
     """Follow all namespaces."""
-    return MetadataReflector(client, lambda _: paths.namespaces(), _namespace)
+    return MetadataReflector(client, lambda _: paths.namespaces(), namespace_of)
 
 
-def _namespace(metadata: Object) -> Namespace:
+def namespace_of(metadata: Object) -> Namespace:
+    """Return what is kept of a namespace."""
     roles = (metadata.get("annotations") or {}).get(ROLES_ANNOTATION, "")
     return Namespace(metadata.get("labels") or {}, roles_in(roles), "deletionTimestamp" in metadata)
 

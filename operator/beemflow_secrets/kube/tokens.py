@@ -11,7 +11,7 @@ from beemflow_secrets.kube.errors import ApiUnavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.reader import Reader
 
 LIFE = 600
 """Seconds that are asked for: the least that the API server grants (MinTokenAgeSec)."""
@@ -26,7 +26,7 @@ class AccountToken:
     audiences: tuple[str, ...]
 
 
-async def request_token(client: KubeClient, namespace: str, name: str, audiences: Sequence[str] = ()) -> AccountToken:
+async def request_token(client: Reader, namespace: str, name: str, audiences: Sequence[str] = ()) -> AccountToken:
     """Ask for a token of a ServiceAccount; without `audiences` it is the API server's own. Raises an ApiError.
 
     Each call makes another. It is good until it ends, or the ServiceAccount is deleted.

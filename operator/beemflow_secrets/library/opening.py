@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, WrappedLogger
 
+    from beemflow_secrets.chain.factory import Opened
     from beemflow_secrets.model.credentials import CredentialRef
 
     Given = str | os.PathLike[str] | Mapping[str, object] | SecretsConfig | None
@@ -52,16 +53,20 @@ async def open_secrets(
 @asynccontextmanager
 async def opened(config: SecretsConfig, asking: Asking, *, stdout: int = STDOUT) -> AsyncIterator[Secrets]:
     """Open a store and its audit, which writes what goes to stdout to the file of that number."""
-    _log_through_the_application()
-    # This process is its user's own: it reads what he may read.
-    surroundings = Surroundings(credential=_lend, env_prefixes=None, file_roots=None, dotenv=DOTENV)
     async with AsyncExitStack() as stack:
-        if (trail := open_trail(config.audit, stdout=stdout)) is not None:
-            stack.push_async_callback(trail.close)
-        chain = (await open_chain(config, surroundings, Audited(trail))).reader
-        secrets = Secrets(chain, config.driver, asking)
+        secrets = Secrets((await chained(config, stack, stdout=stdout)).reader, config.driver, asking)
         stack.push_async_callback(secrets.close)
         yield secrets
+
+
+async def chained(config: SecretsConfig, stack: AsyncExitStack, *, stdout: int = STDOUT) -> Opened:
+    """Open a store, which the caller closes, and its audit, which the stack closes. Raises Invalid."""
+    log_through_the_application()
+    # This process is its user's own: it reads what he may read.
+    surroundings = Surroundings(credential=_lend, env_prefixes=None, file_roots=None, dotenv=DOTENV)
+    if (trail := open_trail(config.audit, stdout=stdout)) is not None:
+        stack.push_async_callback(trail.close)
+    return await open_chain(config, surroundings, Audited(trail))
 
 
 async def _lend(credential: CredentialRef) -> str:
@@ -70,7 +75,7 @@ async def _lend(credential: CredentialRef) -> str:
     raise AuthFailed("a reference to a Secret leads nowhere outside a cluster")
 
 
-def _log_through_the_application() -> None:
+def log_through_the_application() -> None:
     """Send logs through the standard library, unless the application has set up structlog: its default prints."""
     if not structlog.is_configured():
         structlog.configure(

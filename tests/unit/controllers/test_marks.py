@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers.marks import mark_of, place_of
+from beemflow_secrets.controllers.marks import backends_of, mark_of, place_of
 from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.value import Ref
@@ -61,3 +61,33 @@ def test_how_it_is_read_makes_no_difference(how: dict[str, Any]) -> None:
 
 def test_it_is_short_and_the_same_for_every_process() -> None:
     assert mark_of(STORE, "{}", Ref("slack")) == "XP-lMI4_"
+
+
+def alike(one: StoreSpec, other: StoreSpec) -> bool:
+    return not backends_of(one).isdisjoint(backends_of(other))
+
+
+def test_a_backend_is_known_again_whoever_logs_in_there() -> None:
+    other = {"secretKeyRef": {"name": "another", "key": "token"}}
+    written = {"driver": "vault", "vault": {"address": "https://vault", "path": "secret", "token": other}}
+    assert alike(store(), StoreSpec.model_validate({**written, "timeout": "3s"}))
+    assert not alike(store(), StoreSpec.model_validate({**written, "prefix": "a/"}))
+    assert not alike(store(), store(path="secrets"))
+
+
+def test_a_chain_is_known_by_its_links() -> None:
+    links = [store().model_dump(mode="json", by_alias=True, include={"driver", "vault"}, exclude_defaults=True)]
+    multi = {"strategy": "merge", "providers": links}
+    chain = StoreSpec.model_validate({"driver": "multi", "prefix": "a/", "multi": multi})
+    assert alike(chain, store(prefix="a/"))
+    assert not alike(chain, store())
+
+
+def test_where_the_login_tells_the_account_it_counts() -> None:
+    def aws(key: str) -> StoreSpec:
+        login = {"secretKeyRef": {"name": key, "key": "id"}}
+        block = {"accessKeyId": login, "secretAccessKey": login}
+        return StoreSpec.model_validate({"driver": "aws-sm", "region": "eu-west-1", "aws": block})
+
+    assert alike(aws("a"), aws("a"))
+    assert not alike(aws("a"), aws("b"))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.controllers.store.opening import OpenStore
     from beemflow_secrets.model.push import PushSpec
 
 
@@ -40,9 +41,16 @@ def places_of(spec: PushSpec, namespace: str) -> list[Place]:
     return [Place(store, *part) for store in stores for part in parts]
 
 
-def mark_at(place: Place, backend: str) -> str:
-    """Return the mark of a place in the backend that its store leads to (`OpenStore.place`)."""
-    return mark_of(place.store, backend, Ref(place.key))
+def mark_at(place: Place, opened: OpenStore) -> str:
+    """Return the mark of a place in the backend that its store leads to, whoever logs in there."""
+    return mark_of(place.store, "\n".join(sorted(opened.backends)), Ref(place.key))
+
+
+def is_secret(opened: OpenStore, key: str, namespace: str, name: str) -> bool:
+    """Tell whether a key of a store is the Secret `name` of this cluster."""
+    block = opened.spec.kubernetes
+    here = block is not None and block.server is None and block.namespace == namespace
+    return here and opened.spelled(f"{opened.spec.prefix}{key}") == name
 
 
 def told_pushed(told: Status, namespace: str) -> list[Pushed]:

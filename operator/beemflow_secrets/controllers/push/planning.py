@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,7 +65,8 @@ def _content(answer: SecretValue | SecretsError, wanted: Wanted) -> bool | None:
     if isinstance(answer, Invalid):
         return False  # something that is no secret; the write says what is wrong with it
     if isinstance(answer, SecretsError):
-        raise answer.with_traceback(None)
+        # A copy: others were given the same error, and its traceback would grow.
+        raise copy(answer) from answer.__cause__
     part, content = wanted.place.property, wanted.content
     try:
         if isinstance(content, str | bytes):

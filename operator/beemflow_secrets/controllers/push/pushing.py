@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed, from_read
-from beemflow_secrets.controllers.push.places import Pushed, mark_at, with_pushed
+from beemflow_secrets.controllers.push.places import Pushed, is_secret, mark_at, with_pushed
 from beemflow_secrets.controllers.push.planning import plan
 from beemflow_secrets.controllers.push.writing import look, take_back, writable, write
 from beemflow_secrets.kube.errors import ApiError
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 class Share:
     """What one store is to have of one resource.
 
-    `wanted` is all of it that can be pushed; `named` are all places that the spec names, `before` those that were
-    written until now; of these, the ones that are not named any more are taken back if `takes_back`.
+    `secret` is the name of what is pushed, `wanted` all of it that can be; `named` are all places that the spec names,
+    `before` those that were written until now, of which what is not named any more is taken back if `takes_back`.
     """
 
     store: Key
+    secret: str
     wanted: Sequence[Wanted]
     named: frozenset[Place]
     before: Sequence[Pushed]
@@ -102,6 +103,9 @@ class Pushing:
         ended: Ended,
     ) -> None:
         named_keys = {place.key for place in share.named}
+        for key in sorted(named_keys):
+            if is_secret(opened, key, seen.key.namespace, share.secret):
+                raise Failed(Reason.INVALID_SPEC, f"{share.store}: key {key} is the very Secret that is pushed")
         gone = [one for one in share.before if one.place not in share.named]
         # A secret that was written as a whole goes before fields of it are written; a field that the whole has
         # overwritten is not to be taken out of it.
@@ -110,7 +114,7 @@ class Pushing:
         last = [one for one in gone if one not in first and one.place.key not in wholes]
         made = await self._plan(item, share, opened, chain, {one.place.key for one in first if share.takes_back})
         ended.left = made.left
-        ours = [Pushed(place, mark_at(place, opened.place)) for place in made.ours]
+        ours = [Pushed(place, mark_at(place, opened)) for place in made.ours]
         asked = {wanted.place for wanted in share.wanted}
         others = [one for one in share.before if one.place in share.named - asked]
         ended.pushed = [*ours, *others, *gone]
@@ -132,7 +136,7 @@ class Pushing:
     ) -> Plan:
         """Decide what to write. `cleared` are the keys that are taken back before."""
         keys = [wanted.place.key for wanted in share.wanted]
-        noted = {one.place for one in share.before if one.mark == mark_at(one.place, opened.place)}
+        noted = {one.place for one in share.before if one.mark == mark_at(one.place, opened)}
         try:
             async with item.until_it_leaves():
                 answers = await look(self._stores, share.store, chain, keys, patient=share.patient) if keys else {}

@@ -89,7 +89,8 @@ class Syncing:
             for number, place in enumerate(places)
             if place not in refused
         ]
-        shares = _shares(item, places, wanted, takes_back=takes_back(seen), patient=patient)
+        secret = spec.selector.secret.name
+        shares = _shares(item, secret, places, wanted, takes_back=takes_back(seen), patient=patient)
         ended = await _all(self._pushing.push(item, seen, share) for share in shares)
         pushed = [one for end in ended for one in end.pushed]
         if self._claims.keep(seen.key, {*places, *(one.place for one in pushed)} - refused.keys()):
@@ -118,13 +119,14 @@ class Syncing:
 
 
 def _shares(
-    item: Tracked, places: Sequence[Place], wanted: Sequence[Wanted], *, takes_back: bool, patient: bool
+    item: Tracked, secret: str, places: Sequence[Place], wanted: Sequence[Wanted], *, takes_back: bool, patient: bool
 ) -> list[Share]:
     """Return what each store is to have, of the spec or of what was written before."""
     before = item.pushed
     return [
         Share(
             store,
+            secret,
             [one for one in wanted if one.place.store == store],
             frozenset(place for place in places if place.store == store),
             [one for one in before if one.place.store == store],

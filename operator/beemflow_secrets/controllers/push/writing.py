@@ -63,7 +63,7 @@ async def take_back(opened: OpenStore, chain: SecretsProvider, pushed: Sequence[
 
     Raises Failed for the first that fails.
     """
-    known = [item for item in pushed if mark_at(item.place, opened.place) == item.mark]
+    known = [item for item in pushed if mark_at(item.place, opened) == item.mark]
     places = [item.place for item in known]
     await _each_key(places, lambda number: chain.delete_secret(places[number].key, property=places[number].property))
     return [item for item in pushed if item not in known]

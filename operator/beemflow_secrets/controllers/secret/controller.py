@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from beemflow_secrets.chain.asking import access
-from beemflow_secrets.chain.loader import KEPT
+from beemflow_secrets.chain.batch import KEPT
 from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, asks_anew, observe, requests_refresh
 from beemflow_secrets.controllers.pacing import NEVER
@@ -208,8 +208,12 @@ class SecretController:
 
     def feeds(self, namespace: str, name: str, place: tuple[Key, str, str | None]) -> bool:
         """Tell whether a Secret is made of what is at a place: a store, a key, and perhaps a property."""
+        store, key_there, part = place
         return any(
-            feeds(item, name, *place) for key, item in self.registry.users(place[0]) if key.namespace == namespace
+            feeds(item, name, other, key_there, part)
+            for other in self._stores.alike(store)
+            for key, item in self.registry.users(other)
+            if key.namespace == namespace
         )
 
     def known(self) -> dict[Key, Observed]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.secret.demand import Wish
-    from beemflow_secrets.controllers.store.controller import StoreController
+    from beemflow_secrets.controllers.store.using import Stores
     from beemflow_secrets.model.secret import SecretSpec
 
 
@@ -65,7 +65,7 @@ def wanted_by(spec: SecretSpec, namespace: str) -> Wanted:
 
 
 async def fetch(
-    stores: StoreController, wanted: Wanted, namespace: str, *, wish: Wish, former: Provenance
+    stores: Stores, wanted: Wanted, namespace: str, *, wish: Wish, former: Provenance
 ) -> dict[Key, Answers]:
     """Read what is wanted; `wish` makes a Ref of key and version. Raises Failed.
 
@@ -114,7 +114,7 @@ async def put_together(
     return Reading(answers, composed, Provenance(served), age, next(outages, None))
 
 
-async def _fetch(stores: StoreController, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
+async def _fetch(stores: Stores, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
     opened = await find_open(stores, key, namespace)
     with opened.use() as chain:
         asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.controllers.printing import Printer
-    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.reader import Reader
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.rendering.compose import Composed
     from beemflow_secrets.rendering.shape import Documents
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Shaping:
     """Reads flows and renders templates. `tell` is called with each resource of which a named object has changed."""
 
-    def __init__(self, client: KubeClient, tell: Callable[[Key], None], printer: Printer) -> None:
+    def __init__(self, client: Reader, tell: Callable[[Key], None], printer: Printer) -> None:
         self._named = Named(client, tell)
         self._printer = printer
         self.references = self._named.references

@@ -122,7 +122,7 @@ class Writing:
             self.forget(seen.key)
             return outcome.written(spec, None, composed)
         if spec.target.creation_policy == "Merge":
-            left = _left(old, wanted, current=old.get("observedGeneration") == seen.generation)
+            left = left_as_told(old, wanted, current=old.get("observedGeneration") == seen.generation)
             written = await self._merger.ensure(seen.key.namespace, wanted, item.written, left)
         else:
             written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
@@ -174,7 +174,7 @@ class Writing:
         return named | {name for place, name in owned if place == namespace}
 
 
-def _left(old: Status, wanted: Desired, *, current: bool) -> Left | None:
+def left_as_told(old: Status, wanted: Desired, *, current: bool) -> Left | None:
     """Return the Secret that keys were written into, as the status tells of it.
 
     A template's keys stand in no status: where that tells of the `current` spec, they are those that are wanted.

@@ -143,6 +143,18 @@ class StoreController:
         store = self.stores.get(key)
         return store.spares if store is not None else ()
 
+    def alike(self, key: Key) -> list[Key]:
+        """Return the stores that read from a backend of this one's, as far as is known; itself too."""
+        store = self.stores.get(key)
+        if store is None or store.opened is None:
+            return [key]
+        backends = store.opened.backends
+        return [
+            other
+            for other, found in self.stores.items()
+            if found.opened is not None and not backends.isdisjoint(found.opened.backends)
+        ]
+
     def spelled(self, key: Key, name: str) -> str:
         """Return how a store's backend spells the name of a secret, as far as is known."""
         store = self.stores.get(key)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from beemflow_secrets.controllers.references import Versions
-    from beemflow_secrets.kube.client import KubeClient, Object
+    from beemflow_secrets.kube.client import Object
+    from beemflow_secrets.kube.reader import Reader
     from beemflow_secrets.kube.tokens import AccountToken
     from beemflow_secrets.model.store import CaRef, CredentialRef, ServiceAccountRef
 
@@ -29,7 +30,7 @@ class Credentials:
     `versions` holds what was read: the Secrets' paths and resourceVersions, None for one that is missing.
     """
 
-    def __init__(self, client: KubeClient, namespace: str) -> None:
+    def __init__(self, client: Reader, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self.versions: Versions = {}
@@ -51,9 +52,7 @@ class Credentials:
             raise CredentialNotFound(f"{secret} key {ref.key!r} is no text") from None
 
 
-async def _read(
-    client: KubeClient, path: str, versions: Versions, *, title: str, missing: type[SecretsError]
-) -> Object:
+async def _read(client: Reader, path: str, versions: Versions, *, title: str, missing: type[SecretsError]) -> Object:
     """Read an object that a store refers to, and note its version: None until it can be read.
 
     Raises `missing`, or Unavailable with the API server.
@@ -74,7 +73,7 @@ async def _read(
 class Authorities:
     """Reads the authorities that one store trusts. `namespace` and `versions` are as in `Credentials`."""
 
-    def __init__(self, client: KubeClient, namespace: str, versions: Versions) -> None:
+    def __init__(self, client: Reader, namespace: str, versions: Versions) -> None:
         self._client = client
         self._namespace = namespace
         self._versions = versions
@@ -97,7 +96,7 @@ class Authorities:
 class ServiceAccountTokens:
     """Makes tokens for one store. `namespace` is the store's own, empty for a cluster store, which names it."""
 
-    def __init__(self, client: KubeClient, namespace: str) -> None:
+    def __init__(self, client: Reader, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self._own: frozenset[str] | None = None

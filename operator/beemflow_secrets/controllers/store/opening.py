@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.marks import place_of
+from beemflow_secrets.controllers.marks import backends_of, place_of
 from beemflow_secrets.controllers.store.credentials import (
     Authorities,
     CredentialNotFound,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.chain.factory import Opened
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.references import Versions
-    from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.connection import Connection
+    from beemflow_secrets.kube.reader import Reader
     from beemflow_secrets.model.settings import Settings
     from beemflow_secrets.providers.base import SecretsProvider
 
@@ -57,6 +57,7 @@ class OpenStore:
         self.links = tuple(link.name for link in multi.links) if multi is not None else ()
         self.down_since: dict[str, float] = {}
         self.place = place_of(spec)
+        self.backends = backends_of(spec)
         self._chain = opened.reader
         self._users = 0
         self._retired = False
@@ -108,7 +109,7 @@ class Opener:
     """Opens stores, for what the operator's `settings` let each kind of store touch. `trail` takes their records."""
 
     def __init__(
-        self, client: KubeClient, cluster: Connection, settings: Settings, *, trail: Trail | None, in_pod: bool
+        self, client: Reader, cluster: Connection | None, settings: Settings, *, trail: Trail | None, in_pod: bool
     ) -> None:
         self._client = client
         self._cluster = cluster

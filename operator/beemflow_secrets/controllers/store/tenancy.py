@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beemflow_secrets.model.names import CLUSTER_STORE
 
@@ -10,8 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.kube.reflector import MetadataReflector, Namespace
+    from beemflow_secrets.kube.reflector import Name, Namespace
     from beemflow_secrets.model.store import StoreSpec
+
+
+class Namespaces(Protocol):
+    """Knows the namespaces, as the reflector of them does."""
+
+    def seen(self, name: Name) -> Namespace | None:
+        """Return a namespace, None where it is not known."""
 
 
 class Tenancy:
@@ -22,7 +29,7 @@ class Tenancy:
 
     def __init__(
         self,
-        namespaces: MetadataReflector[Namespace],
+        namespaces: Namespaces,
         scope: tuple[str, ...] = (),
         roles: Mapping[str, frozenset[str]] | None = None,
     ) -> None:

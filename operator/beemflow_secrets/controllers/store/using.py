@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from beemflow_secrets.chain.audit.trail import NotRecorded
 from beemflow_secrets.chain.policy import NotAllowed
@@ -16,12 +16,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from beemflow_secrets.controllers.objects import Key
-    from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.controllers.store.opening import OpenStore
+    from beemflow_secrets.controllers.store.standing import Store
+    from beemflow_secrets.controllers.store.tenancy import Tenancy
     from beemflow_secrets.providers.errors import SecretsError
 
 
-async def find_open(stores: StoreController, key: Key, namespace: str) -> OpenStore:
+class Stores(Protocol):
+    """The stores, as those see them who read from them."""
+
+    @property
+    def tenancy(self) -> Tenancy:
+        """Which namespaces a store serves."""
+
+    async def find(self, key: Key) -> Store | None:
+        """Return a store, opened if it can be. Raises an ApiError."""
+
+    def worked(self, key: Key) -> None:
+        """Hear that a read was answered."""
+
+    def failed(self, key: Key) -> None:
+        """Hear that a read found the backend away or the login refused."""
+
+
+async def find_open(stores: Stores, key: Key, namespace: str) -> OpenStore:
     """Return a store as the resources of a namespace use it. Raises Failed."""
     if not stores.tenancy.covers(key):
         raise Failed(Reason.STORE_NOT_FOUND, f"{key} is not served: with --namespaces there are no cluster stores")
@@ -39,7 +57,7 @@ async def find_open(stores: StoreController, key: Key, namespace: str) -> OpenSt
     return store.opened
 
 
-def tell_standing(stores: StoreController, key: Key, answers: Iterable[SecretValue | SecretsError]) -> None:
+def tell_standing(stores: Stores, key: Key, answers: Iterable[SecretValue | SecretsError]) -> None:
     """Tell what a store answered: one that works needs no probe, one that does not is probed at once."""
     heard = [answer for answer in map(_of_the_backend, answers) if not isinstance(answer, NotAllowed | NotRecorded)]
     if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in heard):

@@ -19,7 +19,7 @@ from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from beemflow_secrets.controllers.target.ownership import Lives, Owner
     from beemflow_secrets.controllers.target.target import Desired, Left, Written
@@ -47,8 +47,7 @@ class Merger:
                     if race == RACES:
                         raise
         except NotFound:
-            told = "does not exist, and creationPolicy Merge makes none: create it, or choose creationPolicy Owner"
-            raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}") from None
+            raise missing(desired) from None
         except ApiError as error:
             raise await refusal(self._client, namespace, desired.name, error, desired.data.values()) from error
         raise AssertionError  # pragma: no cover - the last round returns or raises
@@ -82,11 +81,10 @@ class Merger:
         owner, known = desired.owner, last is not None and last.name == desired.name
         # Values are looked at once after a start, to see whether they are those that the status tells of.
         found = await self._client.get(path) if not known else await self._client.get(path, metadata=True)
-        if _is_all_ours(found, owner, self._lives):
+        if ownership.is_ours(found, owner, self._lives):
             found = await self._patch(path, found, managed.handed_over(found, owner))
-        if (keeper := ownership.keeper_of(found, owner, self._lives)) is not None:
-            told = f"belongs to {names.SECRET.name} {keeper}, which lets no other key stay: read the keys there"
-            raise Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}, or choose another target.name")
+        if (failure := refused(found, desired, self._lives)) is not None:
+            raise failure
         held = managed.keys_of(found, owner.manager) == desired.data.keys()
         if known and last is not None:
             stands = held and last.uid == found["metadata"]["uid"] and last.content == desired.content()
@@ -106,17 +104,14 @@ class Merger:
         data = desired.encoded()
         try:
             return await self._apply(path, found, desired.owner, data)
-        except Conflict as conflict:
-            taken = [field.removeprefix(".data.") for field in conflict.fields if field.startswith(".data.")]
+        except Conflict as error:
+            taken = [field.removeprefix(".data.") for field in error.fields if field.startswith(".data.")]
             if not taken:
                 raise
             uid = found["metadata"]["uid"]
             ours = {key for one in (last, left) if one is not None and one.uid == uid for key in one.keys}
-            adopted = (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name
-            for key in taken:
-                others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
-                if not (adopted or (key in ours and _by_hand(others))):
-                    raise Failed(Reason.TARGET_CONFLICT, _held(desired, key, others)) from None
+            if (failure := conflict(found, desired, taken, ours)) is not None:
+                raise failure from None
             return await self._apply(path, found, desired.owner, data, force=True)
 
     async def _free(self, path: str, found: Object, owner: Owner) -> Object:
@@ -144,12 +139,29 @@ class Merger:
             raise Conflict(error.message) from error  # most likely the `test`: somebody else wrote
 
 
-def _is_all_ours(found: Object, owner: Owner, lives: Lives) -> bool:
-    """Whether the resource wrote the whole Secret, before its creationPolicy became Merge."""
-    try:
-        return ownership.take(found, owner, lives) is None
-    except ownership.NotOurs:
-        return False
+def missing(desired: Desired) -> Failed:
+    """Return the failure that it is where there is no Secret to write keys into."""
+    told = "does not exist, and creationPolicy Merge makes none: create it, or choose creationPolicy Owner"
+    return Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}")
+
+
+def refused(found: Object, desired: Desired, lives: Lives) -> Failed | None:
+    """Return why no key may be written into a Secret, None where they may."""
+    if (keeper := ownership.keeper_of(found, desired.owner, lives)) is None:
+        return None
+    told = f"belongs to {names.SECRET.name} {keeper}, which lets no other key stay: read the keys there"
+    return Failed(Reason.TARGET_CONFLICT, f"Secret {desired.name} {told}, or choose another target.name")
+
+
+def conflict(found: Object, desired: Desired, taken: Iterable[str], ours: Collection[str]) -> Failed | None:
+    """Return why keys that have another value may not be set, None where they may. `ours` are those that we wrote."""
+    if (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name:
+        return None
+    for key in taken:
+        others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
+        if not (key in ours and _by_hand(others)):
+            return Failed(Reason.TARGET_CONFLICT, _held(desired, key, others))
+    return None
 
 
 def _by_hand(others: Collection[tuple[str, str]]) -> bool:

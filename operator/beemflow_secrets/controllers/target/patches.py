@@ -89,6 +89,11 @@ def pointer(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
+def name_in(path: str) -> str:
+    """Return the name that a JSON Pointer ends with."""
+    return path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
+
+
 def map_operations(found: Object, field: str, wanted: Mapping[str, str]) -> list[Object]:
     """Return what sets our labels or annotations on an object, and takes off those of ours that are not wanted."""
     present: dict[str, str] = found["metadata"].get(field) or {}

@@ -17,7 +17,7 @@ def parse(raw: bytes, name: str) -> list[object]:
     Raises Invalid that says where the mistake is and quotes nothing.
     """
     if len(raw) > LARGEST:
-        raise Invalid(f"it is {len(raw) / 1024 / 1024:.0f} MiB large, and a flow may be {LARGEST // 1024 // 1024}")
+        raise Invalid(f"it is {len(raw) / 1024 / 1024:.0f} MiB large, and may be {LARGEST // 1024 // 1024}")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:

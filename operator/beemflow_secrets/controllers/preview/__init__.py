@@ -1,0 +1,1 @@
+"""What syncs would write, worked out as the operator does it and written nowhere."""

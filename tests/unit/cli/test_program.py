@@ -1,0 +1,82 @@
+"""The program calls itself as it was called."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from beemflow_secrets import cli
+from beemflow_secrets.cli.program import program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("called", "named"),
+    [
+        ("/usr/local/bin/beemflow-secrets", "beemflow-secrets"),
+        ("/usr/local/bin/kubectl-beemflow", "kubectl beemflow"),
+        ("/lib/beemflow_secrets/__main__.py", "beemflow-secrets"),
+    ],
+)
+def test_usage_and_errors_begin_with_what_was_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], called: str, named: str
+) -> None:
+    monkeypatch.setattr("sys.argv", [called, "get"])
+    assert program() == named
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"Missing argument 'KEY'; {named} get --help says what there is\n"
+
+
+def typed(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program after some code: in a process of its own, since what is imported stays."""
+    program = f"import sys\n{code}\nfrom beemflow_secrets.cli import main\nmain()"
+    command = [sys.executable, "-W", "error", "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("module", ["typer", "rich"])
+def test_an_extra_that_is_missing_is_named(module: str) -> None:
+    ran = typed(f"sys.modules[{module!r}] = None", "crds")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.endswith("is not installed: pip install 'beemflow-secrets[cli]'\n")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_drivers_extra_that_is_missing_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "flow.config.json"
+    section = {"driver": "aws-sm", "aws": {"region": "us-east-1"}, "retry": {"attempts": 1}}
+    config.write_text(json.dumps({"secrets": section}))
+    ran = typed("sys.modules['boto3'] = sys.modules['botocore'] = None", "get", "x", "--config", str(config))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "pip install 'beemflow-secrets[aws]'" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing",), "No such command 'nothing'; beemflow-secrets --help says what there is"),
+        (("get", "x", "--output", "xml"), "beemflow-secrets get --help says what there is"),
+        (("run", "--http-address", "x"), "must be HOST:PORT"),
+    ],
+)
+def test_misuse_is_one_line(arguments: tuple[str, ...], said: str) -> None:
+    ran = typed("", *arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert said in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_nothing_typed_is_answered_with_what_there_is() -> None:
+    ran = typed("")
+    assert (ran.returncode, ran.stderr) == (2, "")
+    for verb in ("get", "render", "diff", "status", "run"):
+        assert f" {verb} " in ran.stdout
