@@ -11,17 +11,8 @@ watch Secrets may read them.
     - beemflowclustersecretstores
     {{- end }}
     - beemflowsecrets
-    {{- if $everywhere }}
-    - beemflowclustersecrets
-    {{- end }}
     - beemflowpushsecrets
   verbs: [get, list, watch]
-{{- if $everywhere }}
-# What a BeemFlowClusterSecret stamps into namespaces.
-- apiGroups: [secrets.beemflow.io]
-  resources: [beemflowsecrets]
-  verbs: [create, patch, delete]
-{{- end }}
 # The finalizer, which a push has that is to be taken back.
 - apiGroups: [secrets.beemflow.io]
   resources: [beemflowpushsecrets]
@@ -33,13 +24,10 @@ watch Secrets may read them.
     - beemflowclustersecretstores/status
     {{- end }}
     - beemflowsecrets/status
-    {{- if $everywhere }}
-    - beemflowclustersecrets/status
-    {{- end }}
     - beemflowpushsecrets/status
   verbs: [patch]
 {{- if $everywhere }}
-# Whom a cluster store serves, and where BeemFlowSecrets are stamped.
+# Whom a cluster store serves.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [list, watch]

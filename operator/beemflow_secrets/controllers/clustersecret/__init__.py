@@ -1,1 +1,0 @@
-"""BeemFlowClusterSecrets: BeemFlowSecrets stamped into namespaces."""
