@@ -18,7 +18,7 @@ def deployment(image: str) -> dict[str, Any]:
     container = {
         "name": "operator",
         "image": image,
-        "args": ["run"],
+        "args": ["run", "--leader-elect"],
         "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
         "ports": [{"name": "http", "containerPort": 8080}],
         "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10, "failureThreshold": 6},
@@ -35,9 +35,8 @@ def deployment(image: str) -> dict[str, Any]:
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
         "spec": {
-            # Two at once would write against each other: there is no leader election yet.
+            # During a rollout there are two, and the Lease says which works; a second replica stands by all the time.
             "replicas": 1,
-            "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": LABELS},
             "template": {
                 "metadata": {"labels": LABELS},
