@@ -38,11 +38,11 @@ lock: setup  ## requirements/ anew from pyproject.toml
 controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
 	@$(BIN)/python e2e/clusters/build.py > /dev/null
 
-crds: setup  ## crds/ anew from the models
-	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds")'
+crds: setup  ## crds/, and the chart's copy of it, anew from the models
+	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds"); write("charts/beemflow-secrets/files/crds")'
 
-manifests: crds  ## manifests/install.yaml anew: everything in one file; IMAGE=… is what it runs
-	@$(BIN)/python -m e2e.manifests $(IMAGE) > manifests/install.yaml
+manifests: crds  ## manifests/ anew from the chart: everything in one file, and the rights alone; IMAGE=… is what it runs
+	@$(BIN)/python -m e2e.manifests $(IMAGE)
 
 image:  ## the operator's image, by Docker, or by buildah where Docker is not; IMAGE=… names it
 	@e2e/image.sh $(IMAGE)

@@ -107,7 +107,7 @@ def play(candidates: list[Candidate], starts: list[float]) -> None:
                 continue
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), number=st.integers(2, 4))
 def test_two_never_lead_at_once_whatever_takes_long_or_gets_lost(data: st.DataObject, number: int) -> None:
     server = Server()
