@@ -42,6 +42,11 @@ def workloads(plural: str, namespace: str, name: str) -> str:
     return _path("/apis/apps/v1", plural, namespace, name)
 
 
+def leases(namespace: str, name: str = "") -> str:
+    """Return the path of one Lease, or of a namespace's Leases."""
+    return _path("/apis/coordination.k8s.io/v1", "leases", namespace, name)
+
+
 def resources(plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """Return the path of our own kinds."""
     path = _path(GROUP_VERSION, plural, namespace, name)

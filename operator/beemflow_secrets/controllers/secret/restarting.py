@@ -17,7 +17,7 @@ from beemflow_secrets.controllers.pacing import pause_after
 from beemflow_secrets.controllers.secret.restarts import owed, tried
 from beemflow_secrets.controllers.secret.tracked import parse
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Forbidden, NotFound
+from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Forbidden, NotFound, NotLeading
 from beemflow_secrets.model.names import RESTARTED_FOR_ANNOTATION
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Restarting:
             if name in asked:
                 try:
                     outcomes[name] = await self._stamp(key.namespace, name, version)
-                except ApiUnavailable as error:
+                except (ApiUnavailable, NotLeading) as error:
                     retry_after = max(retry_after, error.retry_after or 0.0)
         try:
             told = await self._reporter.report(item, item.seen, partial(tried, version=version, outcomes=outcomes))
@@ -99,7 +99,7 @@ class Restarting:
             self._agenda.restart(key, pause_after(failures, interval=0.0, retry_after=retry_after))
 
     async def _stamp(self, namespace: str, name: Name, version: str) -> str | None:
-        """Change the template of a workload. Return why that cannot be done. Raises ApiUnavailable."""
+        """Change the template of a workload. Return why that cannot be done. Raises ApiUnavailable, NotLeading."""
         kind, called = name
         plural = f"{kind.lower()}s"
         stamp = {"template": {"metadata": {"annotations": {RESTARTED_FOR_ANNOTATION: version}}}}
@@ -107,7 +107,7 @@ class Restarting:
             await self._client.merge_patch(paths.workloads(plural, namespace, called), {"spec": stamp})
         except NotFound:
             return f"{kind} {called} does not exist in namespace {namespace}"
-        except ApiUnavailable:
+        except (ApiUnavailable, NotLeading):
             raise
         except Forbidden as error:
             # The API server's own sentence. What an admission step says may quote the workload, and so a value.
