@@ -20,10 +20,11 @@ OWN_NAMESPACE = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE
 def manifests(image: str) -> dict[str, str]:
     """Return the content of manifests/ by file name."""
     repository, _, tag = image.rpartition(":")
-    rendered = render({"image": {"repository": repository, "tag": tag}, "leaderElect": True})
+    values = {"image": {"repository": repository, "tag": tag}, "leaderElect": True}
+    rendered = render(values)
     return {
         "rbac.yaml": _rights(rendered),
-        "rollout-restart.yaml": _rights(render({"rbac": {"rolloutRestart": True}})),
+        "rollout-restart.yaml": _rights(render(values | {"rbac": {"rolloutRestart": True}})),
         "install.yaml": HEADER + OWN_NAMESPACE + objects(rendered),
     }
 

@@ -19,7 +19,9 @@ MANIFEST = Path(__file__).parents[2] / "manifests" / "rollout-restart.yaml"
 
 def may_restart(plane: ControlPlane, ns: Namespace) -> None:
     """Let the operator restart pods in this namespace: by the rule that is shipped, bound here alone."""
-    shipped = {one["kind"]: one for one in yaml.safe_load_all(MANIFEST.read_text())}
+    shipped = {
+        one["kind"]: one for one in yaml.safe_load_all(MANIFEST.read_text()) if one["kind"].startswith("Cluster")
+    }
     metadata = {"name": "restarts", "namespace": ns.name}
     rules = [rule for rule in shipped["ClusterRole"]["rules"] if rule["apiGroups"] == ["apps"]]
     binding = shipped["ClusterRoleBinding"] | {"kind": "RoleBinding", "metadata": metadata}
