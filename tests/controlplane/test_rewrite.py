@@ -68,7 +68,11 @@ def test_keys_are_called_as_a_rewrite_says(ns: Namespace, put: Callable[..., int
             "key team: rewrite[0].transform of 'slack/bot': secrets.token is undefined",
         ),
         (
-            {"transform": {"template": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"}},
+            {
+                "transform": {
+                    "template": "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+                }
+            },
             "InvalidTemplate",
             "key team: rewrite of 'slack/bot' or one behind it: it takes too much time or memory",
         ),
