@@ -35,6 +35,7 @@ class AzureHarness(Harness):
         stops=True,
         wire=True,
         writes=True,
+        tags=True,
         largest=25_000,
     )
     meeting = ("a/b", "a--b")
@@ -62,6 +63,9 @@ class AzureHarness(Harness):
         assert isinstance(content, bytes)
         exp = None if expires_at is None else int(expires_at.timestamp())
         self.azure.put(self.listed(key), content.decode(), exp=exp)
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        self.azure.vault.update(self.listed(key), "", {"tags": dict(tags)})
 
     async def delete(self, key: str) -> None:
         self.azure.vault.delete(self.listed(key))

@@ -44,6 +44,7 @@ class GcpHarness(Harness):
         stops=True,
         wire=True,
         writes=True,
+        tags=True,
     )
     meeting = ("a/b", "a--b")
 
@@ -70,6 +71,9 @@ class GcpHarness(Harness):
             fields = {"expireTime": expires_at.isoformat()}
             self._later += 600  # until secrets are listed again
         self.cloud.put(self.listed(key), content, **fields)
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        self.cloud.project().update(self.listed(key), {"labels": dict(tags)}, "labels")
 
     async def delete(self, key: str) -> None:
         self.cloud.project().delete(self.listed(key), None)

@@ -33,6 +33,7 @@ class OnePasswordHarness(Harness):
         throttles=True,
         stops=True,
         wire=True,
+        tags=True,
         largest=1024 * 1024,
     )
 
@@ -56,6 +57,11 @@ class OnePasswordHarness(Harness):
         assert not isinstance(content, bytes)
         tags = [f"expires-at:{expires_at.isoformat()}"] if expires_at else []
         self.fake.put(self.vault, key, {name: raw.decode() for name, raw in content.items()}, tags=tags)
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        uuid = self.fake.id_of(self.vault, key)
+        item = self.fake.vaults[self.vault].items[uuid]
+        self.fake.write(self.vault, {**item, "tags": [f"{name}:{text}" for name, text in tags.items()]}, over=uuid)
 
     async def delete(self, key: str) -> None:
         self.fake.remove(self.vault, self.fake.id_of(self.vault, key))

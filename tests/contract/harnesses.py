@@ -221,8 +221,12 @@ class Kv2Harness(VaultHarness):
         stops=True,
         wire=True,
         writes=True,
+        tags=True,
         largest=400_000,
     )
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        self.bao.call("POST", f"{self.mount}/metadata/{key}", {"custom_metadata": dict(tags)})
 
     async def put(self, key: str, content: Content, *, expires_at: datetime | None = None) -> None:
         tags = {"expires-at": expires_at.isoformat()} if expires_at else None
@@ -304,6 +308,7 @@ class AwsHarness(Harness):
         stops=True,
         wire=True,
         writes=True,
+        tags=True,
     )
 
     def __init__(self, aws: Aws) -> None:
@@ -328,6 +333,9 @@ class AwsHarness(Harness):
             tags = {"expires-at": expires_at.isoformat()}
             self._later += 600  # until tags are listed again
         self.aws.put(key, content, tags=tags)
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        self.aws.tag(key, tags)
 
     async def delete(self, key: str) -> None:
         self.aws.delete(key)
@@ -374,6 +382,7 @@ class ClusterHarness(Harness):
         stops=True,
         wire=True,
         writes=True,
+        tags=True,
         largest=700_000,
     )
     meeting = ("a_b", "a-b")
@@ -420,6 +429,9 @@ class ClusterHarness(Harness):
         else:
             self.api.create(paths.secrets(self.namespace), body)
         self._names.add(name)
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        self.api.patch(paths.secrets(self.namespace, secret_name(key)), {"metadata": {"labels": dict(tags)}})
 
     async def delete(self, key: str) -> None:
         self.api.delete(paths.secrets(self.namespace, secret_name(key)))

@@ -112,7 +112,7 @@ async def test_a_link_to_another_server_is_not_followed_there(
         return {**page({}), "nextLink": link}
 
     monkeypatch.setattr(azure.vault, "page", elsewhere)
-    assert await opened().list_secrets() == ["a", "a"]
+    assert await opened().list_secrets() == ["a"]
     assert told[1]["$skiptoken"] == "x+y="  # as it was written
 
 

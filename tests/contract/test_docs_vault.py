@@ -14,8 +14,8 @@ import yaml
 
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.model.vault import VaultSpec
-from beemflow_secrets.providers.errors import Denied
-from beemflow_secrets.providers.value import Ref
+from beemflow_secrets.providers.errors import Denied, NoTags
+from beemflow_secrets.providers.value import Ref, Search
 from tests.contract.conftest import secret_ref
 from tests.support.faultproxy import answer
 from tests.support.rabbitmq import RabbitMq
@@ -105,7 +105,7 @@ def engine(request: pytest.FixtureRequest, bao: OpenBao, canary: str) -> Engine:
 
 def test_the_table_has_what_is_tried_here() -> None:
     told = re.findall(r"^\| `[a-z`, ]+` on `([^`]+)`", TEXT, flags=re.MULTILINE)
-    assert told == ["sys/leases/renew", ENGINES[0].lists, "auth/token/renew-self", ENGINES[0].secrets]
+    assert told == ["sys/leases/renew", *[ENGINES[0].lists] * 2, "auth/token/renew-self", ENGINES[0].secrets]
     assert all(f"(KV1: `{ENGINES[1].lists}`)" in line for line in TEXT.splitlines() if line.startswith("| `list`"))
 
 
@@ -135,6 +135,23 @@ async def test_a_listing_takes_the_right_to_list_and_a_call_for_each_folder(
     before = proxy.count("GET", f"/v1/{engine.lists.rstrip('*/')}")
     assert {"a", "b", "deep/c"} <= set(await driver.list_secrets())
     assert proxy.count("GET", f"/v1/{engine.lists.rstrip('*/')}") - before == 2
+
+
+async def test_tags_take_the_right_to_read_metadata_and_a_call_for_each_secret(
+    rights: Rights, proxy: FaultProxy, engine: Engine
+) -> None:
+    driver = rights.open(f"{engine.mount}/beemflow", engine.policy, rule(engine.lists, "list"))
+    if engine.mount != "secret":
+        with pytest.raises(NoTags, match="this backend has no tags: find by path or name"):
+            await driver.find(Search(tagged=True))
+        return
+    with pytest.raises(Denied):
+        await driver.find(Search(tagged=True))
+    driver = rights.open(f"{engine.mount}/beemflow", engine.policy, rule(engine.lists, "list", "read"))
+    rights.bao.call("POST", "secret/metadata/beemflow/deep/c", {"custom_metadata": {"team": "flows"}})
+    before = proxy.count("GET", "/v1/secret/metadata/beemflow/deep/c")
+    assert await driver.find(Search("deep/", tagged=True)) == {"deep/c": {"team": "flows"}}
+    assert proxy.count("GET", "/v1/secret/metadata/beemflow/deep/c") - before == 1
 
 
 CHANGES = ("create", "update", "delete")

@@ -54,6 +54,21 @@ def test_a_first_sync_is_no_event(ns: Namespace, put: Callable[..., int], canary
     assert ns.events("slack") == [("Warning", "KeyNotFound")]
 
 
+def test_a_rotation_names_keys_and_versions_and_never_a_value(
+    ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    template = {"data": {"config.ini": "{{ secrets.token }}:{{ secrets.user }}", "token": "{{ secrets.token }}"}}
+    old = put("slack", token=canary, user="bot")
+    target = {"template": template | {"mergePolicy": "Merge"}}
+    ns.add("slack", spec(TOKEN, entry("user", "slack#user"), refreshInterval="1s", target=target))
+    ns.ready("slack")
+    new = put("slack", token=f"{canary}-2", user="bot")
+    ns.wait_event("slack", "Normal", "SecretRotated")
+    [event] = (ns.api.get(paths.events(ns.name), fieldSelector="involvedObject.name=slack") or {})["items"]
+    # `user` has a new version too, and still the same value.
+    assert event["message"] == f"Secret slack has new content: config.ini, token (version {old} to {new})"
+
+
 def test_an_event_names_resource_key_and_store(ns: Namespace, canary: str) -> None:
     del canary
     made = ns.add("slack", spec(TOKEN))

@@ -127,6 +127,10 @@ class Aws:
         self._held[name] = {"Name": name, **fields}
         return str(self._write("CreateSecret", self._held[name]).get("VersionId"))
 
+    def tag(self, name: str, tags: Mapping[str, str]) -> None:
+        """Give a secret tags."""
+        self._write("TagResource", {"SecretId": name, "Tags": [{"Key": key, "Value": tags[key]} for key in tags]})
+
     def delete(self, name: str) -> None:
         """Schedule a secret for deletion, as its owner would."""
         self._held.pop(name)

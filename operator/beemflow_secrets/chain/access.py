@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.policy import Action
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.base import SecretsProvider
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 T = TypeVar("T")
 
@@ -80,30 +80,25 @@ class Access(Layer):
             answers = {ref: answer if isinstance(answer, Denied) else error for ref, answer in answers.items()}
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List."""
-        try:
-            names = await self._inner.list_secrets(prefix)
-        except SecretsError as error:
-            await self._write("list", [(prefix, error)])
-            raise
-        await self._write("list", [(prefix, None)])
-        return names
+        return await self._noted("list", search.prefix, self._inner.find(search))
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write."""
-        written = await self._changed("write", key, self._inner.set_secret(key, value, property=property))
+        written = await self._noted("write", key, self._inner.set_secret(key, value, property=property))
         self._log.info("Secret written", provider=self._driver, key=key, version=written.version)
         return written
 
     async def delete_secret(self, key: str, *, property: str | None = None) -> None:
         """Delete."""
-        await self._changed("delete", key, self._inner.delete_secret(key, property=property))
+        await self._noted("delete", key, self._inner.delete_secret(key, property=property))
         self._log.info("Secret deleted", provider=self._driver, key=key, property=property)
 
-    async def _changed(self, action: Action, key: str, change: Awaitable[T]) -> T:
+    async def _noted(self, action: Action, key: str, access: Awaitable[T]) -> T:
+        """Write down one access, allowed or not."""
         try:
-            done = await change
+            done = await access
         except SecretsError as error:
             await self._write(action, [(key, error)])
             raise

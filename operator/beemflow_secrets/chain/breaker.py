@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Found, Search
 
 log = structlog.get_logger(__name__)
 
@@ -88,11 +89,11 @@ class Breaker(Layer):
             await self._judge(answers.values(), asked.started)
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List, or raise at once why the link is passed over."""
         started = loop_time()
         try:
-            names = await self._while_up(lambda: self._inner.list_secrets(prefix))
+            found = await self._while_up(lambda: self._inner.find(search))
         except _PassedOver as down:
             raise down.error from None
         except OverBudget:
@@ -101,7 +102,7 @@ class Breaker(Layer):
             await self._judge([error], started)
             raise
         self._works()
-        return names
+        return found
 
     async def health_check(self) -> None:
         """Ask the link how it is, unless it is down: then that is being done. Raises why it is down."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
-from beemflow_secrets.chain.batch import Batch
+from beemflow_secrets.chain.batch import Batch, call_of
 from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.chain.turns import Turns
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.chain.budget import Budget
     from beemflow_secrets.model.store import Retry
     from beemflow_secrets.providers.base import Driver
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 T = TypeVar("T")
 
@@ -87,9 +87,9 @@ class Call(Layer):
             asked = [ref for ref in asked if isinstance(answers[ref], Throttled | Unavailable)]
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List, trying again while throttled or unavailable."""
-        return await self._persist("list", lambda: self._inner.list_secrets(prefix))
+        return await self._persist("list", lambda: self._inner.find(search), call_of(search))
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write, trying again as for a read: what an attempt has written that got no answer is not written twice."""
@@ -105,15 +105,19 @@ class Call(Layer):
             budget.charge()
         await self._attempt("health", self._inner.health_check, loop_time() + self._timeout)
 
-    async def _persist(self, operation: str, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(self, operation: str, ask: Callable[[], Awaitable[T]], call: Batch | None = None) -> T:
         """Do what may be done again, until it is answered by neither of the two."""
+        call = Batch(()) if call is None else call
+        call.waits()
         deadline = loop_time() + self._within
         attempt = 0
         failed: list[Throttled | Unavailable] = []
         while True:
             attempt += 1
             try:
-                await self._take(Batch(()), deadline)
+                await self._take(call, deadline)
+                if attempt == 1:
+                    call.starts()
                 return await self._attempt(operation, ask, deadline)
             except OverBudget as refusal:
                 raise (failed[0] if failed else refusal) from None

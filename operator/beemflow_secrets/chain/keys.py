@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from beemflow_secrets.providers.base import SecretsProvider
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 
 class Keys(Layer):
@@ -40,11 +40,11 @@ class Keys(Layer):
             answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer
         return without_meetings(answers)
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List below the store's prefix."""
-        names = await self._inner.list_secrets(self._prefix + prefix)
+        found = await self._inner.find(replace(search, prefix=self._prefix + search.prefix))
         beginning = self._inner.spelled(self._prefix)
-        return [name.removeprefix(beginning) for name in names]
+        return {name.removeprefix(beginning): tags for name, tags in found.items()}
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write below the store's prefix."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from beemflow_secrets.providers.errors import SecretsError
-    from beemflow_secrets.providers.value import Content, Ref, SecretValue
+    from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
 
 
 class Layer(FetchingProvider):
@@ -23,9 +23,9 @@ class Layer(FetchingProvider):
         """Pass on."""
         return await self._inner.fetch(refs)
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """Pass on."""
-        return await self._inner.list_secrets(prefix)
+        return await self._inner.find(search)
 
     def spelled(self, key: str) -> str:
         """Pass on."""

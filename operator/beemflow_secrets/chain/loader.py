@@ -1,4 +1,4 @@
-"""Equal keys are read once, and keys gather into batches while few calls are in flight."""
+"""Equal keys are read once, equal searches made once, and keys gather into batches while few calls are in flight."""
 
 from __future__ import annotations
 
@@ -8,31 +8,20 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-import structlog
-
-from beemflow_secrets.chain.batch import Batch
+from beemflow_secrets.chain.batch import KEPT, Batch
+from beemflow_secrets.chain.defects import defect
 from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.chain.listings import Listings
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from beemflow_secrets.providers.base import SecretsProvider
-    from beemflow_secrets.providers.value import Content
-
-log = structlog.get_logger(__name__)
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 Answer = SecretValue | SecretsError
-
-KEPT = 5.0
-"""Seconds for which an answer is kept for those who asked before it was read, and come for it only now.
-
-A thousand resources that fall due together leave the queue over some hundred milliseconds. Each says since when a
-value is new enough for it, so that nobody is given one from before his question.
-"""
-
 
 FEW = 4
 """Calls in flight up to which keys leave soon although their batch is not full."""
@@ -55,9 +44,7 @@ class _Read:
 
     def serves(self, since: float | None) -> bool:
         """Whether who asked at `since` may have this read's answer."""
-        if self.batch.started is None or since is None:
-            return not self.answer.done()
-        return self.batch.started >= since
+        return self.batch.serves(since, answered=self.answer.done())
 
 
 class _Gathered(Batch):
@@ -89,6 +76,7 @@ class Loader(Layer):
     def __init__(self, inner: SecretsProvider, *, batch: int) -> None:
         super().__init__(inner)
         self._batch = batch
+        self._listings = Listings(inner)
         self._reads: dict[Ref, _Read] = {}
         self._open: _Gathered | None = None
         self._unsent: _Gathered | None = None
@@ -109,6 +97,10 @@ class Loader(Layer):
             await asyncio.wait(pending)
         return {ref: read.answer.result() for ref, read in reads.items()}
 
+    async def find(self, search: Search) -> Found:
+        """List; an equal search that another caller is having made is made once for both."""
+        return await self._listings.find(search)
+
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write, one after the other where several write one key."""
         async with self._writing(key):
@@ -127,6 +119,7 @@ class Loader(Layer):
             try:
                 yield
             finally:  # also when it failed: an answer that got lost may be of a write that was done
+                self._listings.forget()
                 for ref in [
                     ref for ref, read in self._reads.items() if ref.key == key and read.batch.started is not None
                 ]:
@@ -141,6 +134,7 @@ class Loader(Layer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listings.close()
         for handle in (self._sweep, self._turn, self._linger):
             if handle is not None:
                 handle.cancel()
@@ -196,8 +190,7 @@ class Loader(Layer):
             self._refuse(batch)
             raise
         except Exception as error:  # noqa: BLE001 - a driver's defect, or an SDK error that it did not map
-            log.error("Driver failed unexpectedly", error=type(error).__name__, at=where(error))  # noqa: TRY400 - no text of an SDK in logs
-            answers = dict.fromkeys(batch, Unavailable(f"the driver failed unexpectedly ({type(error).__name__})"))
+            answers = dict.fromkeys(batch, defect(error))
         finally:
             self._open = None if self._open is batch else self._open
         until = loop.time() + KEPT

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from beemflow_secrets.chain.multi import Answers, Link
+    from beemflow_secrets.providers.value import Found, Search
 
 Policy = Literal["First", "Last", "Error"]
 
@@ -47,9 +48,9 @@ class Merge(Multi):
             for ref in asked
         }
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List what any link has."""
-        return await self._union(prefix)
+        return await self._union(search)
 
     def _joined(self, ref: Ref, found: list[tuple[Link, SecretValue | SecretsError]]) -> SecretValue | SecretsError:
         for link, answer in found:

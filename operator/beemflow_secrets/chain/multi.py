@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import FetchingProvider
-from beemflow_secrets.providers.errors import Denied, Held, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Denied, Held, NoTags, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.chain.breaker import Breaker
     from beemflow_secrets.providers.base import SecretsProvider
+    from beemflow_secrets.providers.value import Found, Search
 
 Answers = dict[Ref, SecretValue | SecretsError]
 
@@ -70,19 +71,20 @@ class Multi(FetchingProvider):
         """Close all links."""
         await asyncio.gather(*(link.reader.close() for link in self.links))
 
-    async def _union(self, prefix: str) -> list[str]:
-        """List what any link has. Raises where one cannot be asked: fewer names would be taken for all."""
-        listings = await asyncio.gather(
-            *(link.reader.list_secrets(prefix) for link in self.links), return_exceptions=True
-        )
-        names: set[str] = set()
+    async def _union(self, search: Search) -> Found:
+        """List what any link has; of two that have a name, the earlier's tags are told.
+
+        Raises where one cannot be asked: fewer names would be taken for all.
+        """
+        listings = await asyncio.gather(*(link.reader.find(search) for link in self.links), return_exceptions=True)
+        union: Found = {}
         for link, listing in zip(self.links, listings, strict=True):
             if isinstance(listing, SecretsError):
                 raise named(link, listing)
             if isinstance(listing, BaseException):
                 raise listing
-            names.update(listing)
-        return sorted(names)
+            union = listing | union
+        return dict(sorted(union.items()))
 
 
 class Failover(Multi):
@@ -126,16 +128,18 @@ class Failover(Multi):
             left = passed
         return answers | {ref: told(said[ref]) for ref in left}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List what the first link has that can be asked; with `priority` what any link has."""
         if self._priority:
-            return await self._union(prefix)
+            return await self._union(search)
         said: list[Said] = []
         for link in self.links:
             try:
-                return await link.reader.list_secrets(prefix)
+                return await link.reader.find(search)
             except SecretsError as error:
-                if not (isinstance(error, FAILING) or _tells_of_link(error, link)):
+                # A spare without tags cannot stand in, which is no fault of the search.
+                passing = (*FAILING, NoTags) if said else FAILING
+                if not (isinstance(error, passing) or _tells_of_link(error, link)):
                     raise named(link, error) from None
                 said.append(Said(link, error, down=True))
         raise told(said)

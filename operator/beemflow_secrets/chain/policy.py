@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.policy import AccessPolicy, Action
     from beemflow_secrets.providers.base import SecretsProvider
-    from beemflow_secrets.providers.value import Content, Ref, SecretValue
+    from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
 
 
 _OF_A_READ: tuple[Action, Action] = ("read", "write")
@@ -92,15 +92,15 @@ class Policy(Layer):
             answers.update(await self._inner.fetch(allowed))
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """List what may be listed and read. Raises NotAllowed where no policy allows to list anything."""
         if self._policies is None:
-            return await self._inner.list_secrets(prefix)
+            return await self._inner.find(search)
         may_be_listed, may_be_read = (_granted(action, self._policies) for action in ("list", "read"))
         if not may_be_listed:
             raise _refusal("list", self._policies)
-        names = await self._inner.list_secrets(prefix)
-        return [name for name in names if _any(may_be_listed, name) and _any(may_be_read, name)]
+        found = await self._inner.find(search)
+        return {name: tags for name, tags in found.items() if _any(may_be_listed, name) and _any(may_be_read, name)}
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write what may be written."""

@@ -10,7 +10,7 @@ from beemflow_secrets.providers.errors import AuthFailed, SecretsError, Unavaila
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beemflow_secrets.providers.value import Ref, SecretValue
+    from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 
 class Unresolved(Driver):
@@ -25,9 +25,9 @@ class Unresolved(Driver):
         """Say what is missing."""
         return dict.fromkeys(refs, self._error)
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         """Say what is missing."""
-        del prefix
+        del search
         raise self._again()
 
     async def health_check(self) -> None:

@@ -10,13 +10,13 @@ from beemflow_secrets.chain.asking import NOBODY, Asking, current, standing
 from beemflow_secrets.model.keys import KeyParts, split_key
 from beemflow_secrets.providers.base import SecretsProvider
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Ref, Search, SecretValue
 from beemflow_secrets.rendering.property import origin_of, pick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found
 
 
 class Secrets(SecretsProvider):
@@ -66,8 +66,12 @@ class Secrets(SecretsProvider):
 
     async def list_secrets(self, prefix: str = "") -> list[str]:
         """Return the names below the store's prefix that begin with `prefix`, over all levels, sorted."""
+        return list(await self.find(Search(prefix)))
+
+    async def find(self, search: Search) -> Found:
+        """Return the names that begin with `search.prefix`, as `list_secrets` does, with their tags if asked for."""
         with self._as_named():
-            return await self._opened().list_secrets(prefix)
+            return await self._opened().find(search)
 
     @property
     def writes(self) -> bool:

@@ -12,7 +12,7 @@ from beemflow_secrets.providers.value import Ref, SecretValue
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 _BATCH = 50
 
@@ -39,9 +39,9 @@ class AddedDriver(Driver):
             answers |= await self.fetch([ref])
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """Pass on."""
-        return await self._provider.list_secrets(prefix)
+    async def find(self, search: Search) -> Found:
+        """Pass on; names in the order that is promised, whatever theirs is."""
+        return dict(sorted((await self._provider.find(search)).items()))
 
     def spelled(self, key: str) -> str:
         """Pass on."""

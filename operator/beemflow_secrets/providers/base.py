@@ -1,4 +1,4 @@
-"""What a provider is: the six operations that users call, and `fetch`, the primitive that carries all reading.
+"""What a provider is: the six operations that users call, and the two that carry all reading: `fetch` and `find`.
 
 A layer of chain/ is a provider around a provider, a driver is a provider around a backend. Both work on whole
 secrets; picking a field of one and decoding it belong to rendering/.
@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
-from beemflow_secrets.providers.value import Content, Ref, SecretValue
+from beemflow_secrets.providers.errors import Invalid, NoTags, NotFound, SecretsError
+from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class SecretsProvider(ABC):
     """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`.
 
+    One whose backend has tags overrides `find`.
     One that can write has `set_secret` and `delete_secret` too. Both may be called again after an answer that got lost.
 
     A driver by entry point is made with the `options` of its configuration, and checks them: it raises Invalid for
@@ -94,6 +95,15 @@ class SecretsProvider(ABC):
         """
         return {ref: await self._fetch_one(ref) for ref in refs}
 
+    async def find(self, search: Search) -> Found:
+        """Return the names that begin with `search.prefix`, over all levels, sorted, with their tags if asked for.
+
+        This default lists. Raises a SecretsError, NoTags where the backend has none.
+        """
+        if search.tagged:
+            raise no_tags()
+        return {name: {} for name in await self.list_secrets(search.prefix)}
+
     async def _fetch_one(self, ref: Ref) -> SecretValue | SecretsError:
         try:
             value = await self.get_secret_with_metadata(ref.key)
@@ -105,11 +115,22 @@ class SecretsProvider(ABC):
 
 
 class FetchingProvider(SecretsProvider):
-    """A provider that is written around `fetch`: the reading operations follow from it."""
+    """A provider that is written around `fetch` and `find`: the reading operations follow from them."""
 
     @abstractmethod
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read many secrets at once; each is answered by its value or by the error that concerns it alone."""
+
+    @abstractmethod
+    async def find(self, search: Search) -> Found:
+        """Return the names that begin with `search.prefix`, over all levels, sorted, with their tags if asked for.
+
+        Raises a SecretsError, NoTags where the backend has none.
+        """
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        """Return the names that begin with `prefix`, over all levels, sorted."""
+        return list(await self.find(Search(prefix)))
 
     async def get_secret(self, key: str) -> str:
         """Return the text of one secret. Raises a SecretsError."""
@@ -152,6 +173,11 @@ class Driver(FetchingProvider):
 def read_only(key: str) -> Invalid:
     """Return the answer to a write of a backend that cannot be written to."""
     return Invalid("this backend is read only", key=key)
+
+
+def no_tags() -> NoTags:
+    """Return the answer of a backend without tags to a search that asks for them."""
+    return NoTags("this backend has no tags: find by path or name")
 
 
 def no_history(ref: Ref) -> NotFound:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers import datafile, dotenvtext, files
-from beemflow_secrets.providers.base import Driver, no_history
+from beemflow_secrets.providers.base import Driver, no_history, no_tags
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable
+from beemflow_secrets.providers.finding import found
 from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Found, Search
 
     Variables = Mapping[bytes, bytes]
 
@@ -55,15 +57,16 @@ class EnvDriver(Driver):
         mapped = key.translate(_MAPPED)
         return mapped.upper() if mapped != key else key
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """Return the names of the variables that may be read and begin with `prefix`."""
+    async def find(self, search: Search) -> Found:
+        """Return the names of the variables that may be read and begin with the prefix."""
+        if search.tagged:
+            raise no_tags()
         if self._prefixes == ():
             raise Denied(_NOT_ALLOWED)
         variables, trouble = await self._variables()
         if trouble is not None:
             raise trouble
-        prefix = self.spelled(prefix)
-        return sorted(name for name in _names(variables) if name.startswith(prefix) and self._may_read(name))
+        return found(search, ((name, {}) for name in _names(variables) if self._may_read(name)), self.spelled)
 
     async def health_check(self) -> None:
         """Do nothing: the environment is always there."""

@@ -9,7 +9,8 @@
     ├── Unavailable     no usable answer: refused, cut off, timed out, sealed, a failed TLS handshake
     │   └── Held        a later link of a chain has an answer, which may not replace the former link's yet
     └── Invalid         the request or the value cannot be right: a malformed key, a value that is no text
-        └── EndpointNotAllowed  the store may not connect to the address that it names
+        ├── EndpointNotAllowed  the store may not connect to the address that it names
+        └── NoTags      the backend has no tags that secrets could be found by
 
 A message names a field or a version, never a value; the key stands beside it in `key`. What an SDK or a server said
 is in `__cause__` and stays there: such texts hold paths, account names and sometimes values, so they never reach a
@@ -99,6 +100,10 @@ class Invalid(SecretsError):
 
 class EndpointNotAllowed(Invalid):
     """The address is none that the store may connect to, by its text or by what its name resolves to."""
+
+
+class NoTags(Invalid):
+    """The backend has no tags, so that nothing can be found by them."""
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers import datafile, files, jsontext
-from beemflow_secrets.providers.base import Driver, no_history
+from beemflow_secrets.providers.base import Driver, no_history, no_tags
 from beemflow_secrets.providers.datafilewriting import DataFile
 from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable, naming
+from beemflow_secrets.providers.finding import found
 from beemflow_secrets.providers.folder import Folder
 from beemflow_secrets.providers.value import Ref, SecretValue
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.files import Stamp
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 
 class FileDriver(Driver):
@@ -47,9 +48,11 @@ class FileDriver(Driver):
         """Read the refs, all of one content of the file."""
         return await asyncio.to_thread(self._fetch, list(refs))
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """Return the names in the file, or below the folder, that begin with `prefix`."""
-        return await asyncio.to_thread(self._list, prefix)
+    async def find(self, search: Search) -> Found:
+        """Return the names in the file, or below the folder, that begin with the prefix."""
+        if search.tagged:
+            raise no_tags()
+        return found(search, ((name, {}) for name in await asyncio.to_thread(self._names)))
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write into the file, of which all else stays as it is, or write the key's own file."""
@@ -62,7 +65,7 @@ class FileDriver(Driver):
 
     async def health_check(self) -> None:
         """Read the file, or look into the folder."""
-        await asyncio.to_thread(self._list, "")
+        await asyncio.to_thread(self._names)
 
     async def close(self) -> None:
         """Forget what was read: nothing is open."""
@@ -81,9 +84,9 @@ class FileDriver(Driver):
             found = files.resolve(self._path, self._roots)
             change(Folder(self._path, self._roots) if found.is_dir() else DataFile(found, self._path.name, self._roots))
 
-    def _list(self, prefix: str) -> list[str]:
+    def _names(self) -> list[str]:
         with _present():
-            return sorted(name for name in self._source().names() if name.startswith(prefix))
+            return list(self._source().names())
 
     def _source(self) -> Folder | _Held:
         """Return what the path leads to now. Raises a SecretsError, FileNotFoundError or IsADirectoryError."""

@@ -1,4 +1,4 @@
-"""What is asked of a provider, and what it answers: a key, and the secret under it, which never prints."""
+"""What is asked of a provider, and what it answers: a key and the secret under it, which never prints; and names."""
 
 from __future__ import annotations
 
@@ -34,6 +34,22 @@ class Ref:
     patient: bool = field(default=False, compare=False)
     max_age: float | None = field(default=None, compare=False)
     to_write: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Secrets to find by the beginning of their names, which the store's prefix is no part of.
+
+    `tagged`: their tags are wanted too, which costs some backends more calls, and which some have not. `since` is for
+    sharing only and takes no part in equality: a listing that was made at or after this moment (seconds of the event
+    loop's clock) will do; None joins whatever equal one another caller has under way. Nor does `patient` take part:
+    nobody waits for the listing, so that others go first where a store has a budget.
+    """
+
+    prefix: str = ""
+    tagged: bool = False
+    since: float | None = field(default=None, compare=False)
+    patient: bool = field(default=False, compare=False)
 
 
 class SecretValue:
@@ -147,6 +163,9 @@ class SecretValue:
     def __reduce__(self) -> tuple[type[SecretValue], tuple[str, str | None]]:
         return (SecretValue, ("***", self.version))
 
+
+Found = dict[str, Mapping[str, str]]
+"""What a search finds: names, sorted, each with its tags. They are empty where none were asked for."""
 
 Content = str | bytes | Mapping[str, str | bytes]
 """What can be written: text, bytes, or a map of fields."""

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from beemflow_secrets.providers.errors import AuthFailed, Denied, NotFound, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.value import Ref
+from beemflow_secrets.providers.value import Ref, Search
 from beemflow_secrets.testing import faultproxy as faults
 from beemflow_secrets.testing.cases import in_chain, needs
 
@@ -194,9 +194,9 @@ class Errors:
 
 
 async def _fails(harness: Harness, driver: Driver, key: str, kind: type[SecretsError]) -> list[SecretsError]:
-    """Read, list and ask for the health; return the errors, which must all be of this kind."""
+    """Read, find and ask for the health; return the errors, which must all be of this kind."""
     errors = [await harness.error(driver, key)]
-    for ask in (driver.list_secrets, driver.health_check):
+    for ask in (lambda: driver.find(Search(tagged=harness.abilities.tags)), driver.health_check):
         with pytest.raises(SecretsError) as caught:
             await ask()
         harness.shows(caught.value)

@@ -42,6 +42,7 @@ class Abilities:
     stops       it can be stopped and comes back
     wire        it is reached by HTTP, so that a proxy can stand before it
     writes      it can be written to: the login that is lent may
+    tags        secrets have tags, or labels, by which they can be found
     largest     bytes of the largest value that is tried
     """
 
@@ -58,6 +59,7 @@ class Abilities:
     stops: bool = False
     wire: bool = False
     writes: bool = False
+    tags: bool = False
     largest: int = 65536
 
 
@@ -123,6 +125,10 @@ class Harness(ABC):
 
     async def restore(self) -> None:
         """Make the login good again, by what `credentials` holds or otherwise (login)."""
+        raise NotImplementedError
+
+    async def tag(self, key: str, tags: Mapping[str, str]) -> None:
+        """Give a secret that is there these tags, as its owner would (tags)."""
         raise NotImplementedError
 
     async def deny(self, key: str) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.providers.errors import Invalid, NotFound
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.errors import Invalid, NoTags, NotFound
+from beemflow_secrets.providers.value import Ref, Search, SecretValue
 from beemflow_secrets.testing.cases import in_chain, needs
 
 if TYPE_CHECKING:
@@ -36,6 +38,43 @@ class Listing:
         driver = harness.open()
         assert await driver.list_secrets() == []
         assert await driver.list_secrets(harness.listed("a")) == []
+
+    async def test_find(self, harness: Harness) -> None:
+        """A search is a listing, without tags where none are asked for; others may ask for the same meanwhile."""
+        for key in ("team/a", "team/b", "other"):
+            await harness.put_text(key)
+        chain = in_chain(harness.open())
+        searches = [Search(harness.listed(beginning)) for beginning in ("", "team/", "te", "none", "")]
+        found = await asyncio.gather(*map(chain.find, searches))
+        for search, names in zip(searches, found, strict=True):
+            assert list(names) == await chain.list_secrets(search.prefix)
+            assert set(map(len, names.values())) <= {0}
+        assert [len(names) for names in found] == [3, 2, 2, 0, 3]
+
+    @needs("tags")
+    async def test_find_by_tags(self, harness: Harness) -> None:
+        """Each name comes with all its tags, if they are asked for: which of them are wanted is not said here."""
+        driver = harness.open()
+        if not harness.abilities.tags:
+            await harness.put_text("token")
+            with suppress(NoTags):  # a backend that has some which the harness cannot give tells the names
+                assert list(await driver.find(Search(tagged=True))) == [harness.listed("token")]
+            return
+        tags = {"team/a": {"team": "flows", "stage": "live"}, "team/b": {"team": "other"}, "team/c": {}, "d": {}}
+        for key, own in tags.items():
+            await harness.put_text(key)
+            if own:
+                await harness.tag(key, own)
+        for prefix in ("", "team/", "none"):
+            fitting = {harness.listed(key): own for key, own in tags.items() if key.startswith(prefix)}
+            assert await driver.find(Search(harness.listed(prefix), tagged=True)) == fitting
+        await harness.tag("d", {"team": "flows"})
+        assert (await driver.find(Search(tagged=True)))[harness.listed("d")] == {"team": "flows"}
+        chain = in_chain(driver, prefix=harness.listed("team/"))
+        beginning = harness.listed("team/")
+        assert await chain.find(Search(tagged=True)) == {
+            harness.listed(key).removeprefix(beginning): own for key, own in tags.items() if key != "d"
+        }
 
     async def test_listed_names_can_be_read(self, harness: Harness) -> None:
         keys = ["one", "two/three", "four-five"]

@@ -9,12 +9,13 @@ from beemflow_secrets.chain.factory import link
 from beemflow_secrets.model.store import Retry, StoreSpec
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import NotFound, SecretsError
+from beemflow_secrets.providers.finding import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from beemflow_secrets.chain.multi import Link
-    from beemflow_secrets.providers.value import Ref, SecretValue
+    from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 TIMEOUT = 10.0
 
@@ -41,9 +42,9 @@ class Backend(Driver):
             return dict.fromkeys(asked, error)
         return {ref: self.secrets.get(ref.key, NotFound("no such key", key=ref.key)) for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         await self._answer()
-        return sorted(name for name in self.secrets if name.startswith(prefix))
+        return found(search, ((name, {}) for name in self.secrets))
 
     async def health_check(self) -> None:
         self.probes += 1

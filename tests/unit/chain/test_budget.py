@@ -17,7 +17,7 @@ from beemflow_secrets.model.backend import RequestBudget, Retry
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Driver, SecretsProvider
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,9 +42,9 @@ class Timed(Driver):
         self.calls.append((now(), [ref.key for ref in asked]))
         return {ref: self.fault or SecretValue("v") for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        self.calls.append((now(), [f"list {prefix}"]))
-        return []
+    async def find(self, search: Search) -> Found:
+        self.calls.append((now(), [f"list {search.prefix}"]))
+        return {}
 
     async def health_check(self) -> None:
         self.calls.append((now(), ["health"]))

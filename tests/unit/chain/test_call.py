@@ -11,7 +11,7 @@ from beemflow_secrets.chain.call import Call
 from beemflow_secrets.model.store import Retry
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Scripted(Driver):
         await asyncio.sleep(self._takes)
         return {ref: self._answer(ref.key, sum(ref.key in call for call in self.calls)) for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        await self.fetch([Ref(prefix)])
-        answer = self._answer(prefix, len(self.calls))
+    async def find(self, search: Search) -> Found:
+        await self.fetch([Ref(search.prefix)])
+        answer = self._answer(search.prefix, len(self.calls))
         if isinstance(answer, SecretsError):
             raise answer
-        return [prefix]
+        return {search.prefix: {}}
 
     async def health_check(self) -> None:
         await self.list_secrets("health")

@@ -9,7 +9,7 @@ import pytest
 from beemflow_secrets.chain.critical import Critical, CriticalKeyMissing
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Gone, NotFound, SecretsError, Throttled, Unavailable
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Scripted(Driver):
         self.asked.append([ref.key for ref in wanted])
         return {ref: self.answers.get(ref.key) or SecretValue("x") for ref in wanted}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         raise NotImplementedError
 
     async def health_check(self) -> None:

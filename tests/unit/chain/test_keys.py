@@ -9,7 +9,7 @@ import pytest
 from beemflow_secrets.chain.keys import Keys
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,8 @@ class Echo(Driver):
             for ref in self.asked
         }
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        return [f"{prefix}one", f"{prefix}two"]
+    async def find(self, search: Search) -> Found:
+        return {f"{search.prefix}one": {}, f"{search.prefix}two": {}}
 
     async def health_check(self) -> None:
         pass

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.chain.loader import BRIEFLY, FEW, KEPT, LINGER, Loader
+from beemflow_secrets.chain.batch import KEPT
+from beemflow_secrets.chain.loader import BRIEFLY, FEW, LINGER, Loader
 from beemflow_secrets.engine.schedule import next_due
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +39,7 @@ class Counting(Driver):
             raise self.fails
         return {ref: SecretValue(f"{ref.key} of call {number}") for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
+    async def find(self, search: Search) -> Found:
         raise NotImplementedError
 
     async def health_check(self) -> None:

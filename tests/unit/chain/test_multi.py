@@ -9,6 +9,7 @@ import pytest
 
 from beemflow_secrets.chain.breaker import FAILING
 from beemflow_secrets.chain.multi import Failover
+from beemflow_secrets.providers.base import no_tags
 from beemflow_secrets.providers.errors import (
     AuthFailed,
     Denied,
@@ -16,12 +17,13 @@ from beemflow_secrets.providers.errors import (
     Gone,
     Held,
     Invalid,
+    NoTags,
     NotFound,
     SecretsError,
     Throttled,
     Unavailable,
 )
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Ref, Search, SecretValue
 from tests.unit.chain.scripted import TIMEOUT, Backend, as_link, now
 
 if TYPE_CHECKING:
@@ -236,6 +238,15 @@ async def test_failover_lists_what_the_first_that_serves_has(failover: Pair) -> 
     failover.spare.fault = Unavailable("away too")
     with pytest.raises(Unavailable, match="vault: away; env: away too"):
         await failover.chain.list_secrets()
+
+
+async def test_a_spare_without_tags_cannot_stand_in_for_a_link_that_is_down(failover: Pair) -> None:
+    failover.first.fault = failover.spare.fault = no_tags()
+    with pytest.raises(NoTags, match="vault: this backend has no tags"):
+        await failover.chain.find(Search(tagged=True))
+    failover.first.fault = Unavailable("away")
+    with pytest.raises(Unavailable, match="vault: away; env: this backend has no tags"):
+        await failover.chain.find(Search(tagged=True))
 
 
 async def test_a_link_that_is_down_whatever_the_reason_is_passed_over_in_listings_too(failover: Pair) -> None:

@@ -21,12 +21,13 @@ from beemflow_secrets import (
 )
 from beemflow_secrets.library.secrets import Secrets
 from beemflow_secrets.providers.base import FetchingProvider
+from beemflow_secrets.providers.finding import found
 from beemflow_secrets.rendering.template import aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from beemflow_secrets.providers.value import Ref
+    from beemflow_secrets.providers.value import Found, Ref, Search
 
 CANARY = "canary-5e21"
 
@@ -54,8 +55,8 @@ class Backend(FetchingProvider):
         self.asked.append(sorted(ref.key for ref in asked))
         return {ref: self.answers.get(ref.key, NotFound("no such key", key=ref.key)) for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        return sorted(key for key in self.answers if key.startswith(prefix))
+    async def find(self, search: Search) -> Found:
+        return found(search, ((key, {}) for key in self.answers))
 
     async def health_check(self) -> None:
         pass

@@ -28,11 +28,12 @@ from beemflow_secrets import (
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.library.secrets import Secrets
 from beemflow_secrets.providers.base import FetchingProvider
+from beemflow_secrets.providers.finding import found
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from beemflow_secrets.providers.value import Ref
+    from beemflow_secrets.providers.value import Found, Ref, Search
 
 CANARY = "canary-88b3"
 
@@ -61,8 +62,8 @@ class Backend(FetchingProvider):
         self.asked.append([ref.key for ref in asked])
         return {ref: self.answers.get(ref.key) or NotFound("no such key", key=ref.key) for ref in asked}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        return sorted(name for name in self.answers if name.startswith(prefix))
+    async def find(self, search: Search) -> Found:
+        return found(search, ((name, {}) for name in self.answers))
 
     async def health_check(self) -> None:
         return

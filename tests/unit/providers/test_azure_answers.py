@@ -90,7 +90,7 @@ def test_what_is_no_secret_is_unavailable(found: dict[str, Any]) -> None:
 )
 def test_of_a_link_the_query_is_followed(link: str | None, query: str) -> None:
     names, more = page({"value": [{"id": f"{PLACE}/a", "attributes": {"enabled": True}}], "nextLink": link})
-    assert (names, more) == (["a"], query)
+    assert (names, more) == ([("a", {})], query)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import orjson
 import structlog
 
 from beemflow_secrets.chain.asking import access
-from beemflow_secrets.chain.loader import KEPT
+from beemflow_secrets.chain.batch import KEPT
 from beemflow_secrets.controllers.conditions import find
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, asks_anew, observe, requests_refresh
 from beemflow_secrets.controllers.pacing import NEVER

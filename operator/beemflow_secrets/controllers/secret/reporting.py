@@ -13,6 +13,7 @@ import structlog
 from beemflow_secrets.controllers.conditions import find, merge_patch, ready, worth_writing
 from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.aging import is_stale
+from beemflow_secrets.controllers.secret.rotation import rotation
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Conflict
@@ -59,10 +60,10 @@ class Reporter:
                 except Conflict:
                     return new  # deleted and made anew: the watch tells
                 item.status = orjson.dumps(new)
-                self._tell(seen, old, new)
+                self._tell(item, seen, old, new)
             return new
 
-    def _tell(self, seen: Observed, old: Status, new: Status) -> None:
+    def _tell(self, item: Tracked, seen: Observed, old: Status, new: Status) -> None:
         before, (reason, message, good) = _standing(old)[0], _standing(new)
         if reason != before and not good:
             log.warning("Not in sync", resource=str(seen.key), reason=reason, message=message)
@@ -70,9 +71,10 @@ class Reporter:
         elif before not in {"", reason}:
             log.info("In sync again", resource=str(seen.key), reason=reason)
             self._events.normal(seen.key, seen.uid, reason, message)
-        if old.get("contentVersion") not in {None, new.get("contentVersion")} and "secretRef" in new:
-            rotated = f"Secret {new['secretRef']['name']} has new content"
-            self._events.normal(seen.key, seen.uid, "SecretRotated", rotated)
+        changed = item.written.changed if item.written is not None else frozenset[str]()
+        if (rotated := rotation(old, new, changed)) is not None:
+            log.info("Secret rotated", resource=str(seen.key), secret=rotated.secret, keys=list(rotated.versions))
+            self._events.normal(seen.key, seen.uid, "SecretRotated", rotated.message())
         soon = find(new, names.EXPIRING)
         if soon.get("status") == "True" != find(old, names.EXPIRING).get("status"):
             log.warning("Expiring", resource=str(seen.key), message=soon["message"])

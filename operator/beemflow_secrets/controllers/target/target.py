@@ -59,7 +59,8 @@ class Written:
     """The Secret as it stands after a sync. `digest` is of what was desired then, `content` of what it holds.
 
     `outdated`: it is immutable, and holds something else than what is desired. `keys` are ours in a Secret of others.
-    `labels` and `annotations` are what the template asked for. `notes` are told once: reasons and messages of Events.
+    `labels` and `annotations` are what the template asked for. `changed` are the keys of a Secret that stood which the
+    last write of it made others; none where that is not known. `notes` are told once: reasons and messages of Events.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Written:
     keys: frozenset[str] = frozenset()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    changed: frozenset[str] = frozenset()
     notes: tuple[tuple[str, str], ...] = ()
 
 
@@ -149,8 +151,11 @@ def is_outdated(found: Object, desired: Desired) -> bool:
     return desired.immutable and is_sealed(found) and differs
 
 
-def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written:
-    """Return what is remembered of a Secret that is as it shall be, or as near to it as can be."""
+def written(found: Object, desired: Desired, *notes: tuple[str, str], before: Object | None = None) -> Written:
+    """Return what is remembered of a Secret that is as it shall be, or as near to it as can be.
+
+    `before` is the Secret that stood until then.
+    """
     metadata = found["metadata"]
     return Written(
         name=desired.name,
@@ -162,8 +167,14 @@ def written(found: Object, desired: Desired, *notes: tuple[str, str]) -> Written
         outdated=is_outdated(found, desired),
         labels=desired.labels,
         annotations=desired.annotations,
+        changed=_differing(before, found) if before is not None else frozenset(),
         notes=notes,
     )
+
+
+def _differing(before: Object, after: Object) -> frozenset[str]:
+    former, present = before.get("data") or {}, after.get("data") or {}
+    return frozenset(key for key in former | present if former.get(key) != present.get(key))
 
 
 def holds(found: Object, desired: Desired) -> bool:

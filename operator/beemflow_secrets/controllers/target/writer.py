@@ -100,9 +100,16 @@ class Writer:
             and desired.digest() == last.digest
         )
 
-    async def _create(self, namespace: str, desired: Desired, last: Written | None, *notes: tuple[str, str]) -> Written:
+    async def _create(
+        self,
+        namespace: str,
+        desired: Desired,
+        last: Written | None,
+        *notes: tuple[str, str],
+        before: Object | None = None,
+    ) -> Written:
         made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last))
-        return target.written(made, desired, *notes)
+        return target.written(made, desired, *notes, before=before)
 
     async def _update(self, namespace: str, desired: Desired, last: Written | None) -> Written:
         path = paths.secrets(namespace, desired.name)
@@ -136,7 +143,7 @@ class Writer:
             await self._client.create(paths.secrets(namespace), target.manifest(desired, last), dry_run=True)
         await self._delete(path, found)
         told = f"Secret {desired.name} was made anew: its type was {found['type']}"
-        return await self._create(namespace, desired, last, *notes, ("SecretRecreated", told))
+        return await self._create(namespace, desired, last, *notes, ("SecretRecreated", told), before=found)
 
     async def _patch(
         self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
@@ -154,7 +161,7 @@ class Writer:
             if target.is_sealed(found) and found.get("data") != desired.encoded():
                 raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {target.SEALED}") from error
             raise
-        return target.written(patched, desired, *notes)
+        return target.written(patched, desired, *notes, before=found)
 
     async def _delete(self, path: str, found: Object) -> None:
         metadata = found["metadata"]

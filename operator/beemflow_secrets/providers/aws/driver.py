@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.aws import AwsSpec
-from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.client import Client
 from beemflow_secrets.providers.aws.expiries import expiries
 from beemflow_secrets.providers.aws.reading import BATCH, NAME, Reading, name_fault
@@ -20,6 +19,7 @@ from beemflow_secrets.providers.awsauth.regions import address_of
 from beemflow_secrets.providers.awsauth.sts import Sts
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.finding import check_prefix, found
 from beemflow_secrets.providers.hearsay import Hearsay
 from beemflow_secrets.providers.logins import Logins
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -74,16 +74,14 @@ class AwsDriver(Driver):
                 answer.expires_at = expiries.get(ref.key)
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the names that begin with `prefix`; takes the right ListSecrets."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
-            raise Invalid(f"the prefix {fault}")
+    async def find(self, search: Search) -> Found:
+        """List names, and tags, which AWS tells with them; takes the right ListSecrets."""
+        check_prefix(prefix := search.prefix)
         if prefix and not NAME.fullmatch(prefix):
-            return []  # no name can begin so
+            return {}  # no name can begin so
         # A `!` at the beginning would turn the filter round.
         filters = [{"Key": "name", "Values": [prefix]}] if prefix and not prefix.startswith("!") else []
-        found = [one.name async for listed in self._client.listing(filters) for one in listed]
-        return sorted(name for name in found if name.startswith(prefix))
+        return found(search, [(one.name, one.tags) async for page in self._client.listing(filters) for one in page])
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write a version, unless it is there already; a secret that is scheduled for deletion is restored for it."""
@@ -110,9 +108,9 @@ class AwsDriver(Driver):
 
 def _region(spec: StoreSpec, aws: AwsSpec) -> str:
     """Return the region: the store's, else that of the process, where the store logs in as that. Raises Invalid."""
-    found = aws.region or spec.region
-    if found is None and aws.ambient:
-        found = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
-    if found is None:
+    region = aws.region or spec.region
+    if region is None and aws.ambient:
+        region = next((os.environ[name] for name in _REGIONS if os.environ.get(name)), None)
+    if region is None:
         raise Invalid("driver aws-sm needs region: that of the store, or of the block aws")
-    return found
+    return region

@@ -12,6 +12,7 @@ from beemflow_secrets.providers.times import EXPIRES_AT, epoch, rfc3339
 from beemflow_secrets.providers.value import SecretValue
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from beemflow_secrets.providers.wire import Answer
@@ -56,21 +57,25 @@ def check_begun(found: Document, now: datetime, *, key: str) -> None:
         raise Invalid(f"this version of the secret is not valid before {begins:%Y-%m-%dT%H:%M:%SZ} (nbf)", key=key)
 
 
-def page(found: Document) -> tuple[list[str], str]:
-    """Read a page of a listing: names of secrets that can be read, and the query of the next page, empty at the end.
+def page(found: Document) -> tuple[list[tuple[str, Mapping[str, str]]], str]:
+    """Read a page of a listing: secrets that can be read, each by its name and tags, and the query of the next page.
+
+    That is empty at the end.
 
     Of the link to that, nothing but the query is followed, as it is written: the token goes to the store's own address.
     """
     items = found.get("value")
     if not isinstance(items, list):
         raise _misshapen()
-    names = [_name(item) for item in items if isinstance(item, dict) and _enabled(item)]
+    listed: list[tuple[str, Mapping[str, str]]] = [
+        (_name(item), _texts(item.get("tags"))) for item in items if isinstance(item, dict) and _enabled(item)
+    ]
     more = found.get("nextLink")
     if not more:
-        return names, ""
+        return listed, ""
     if not isinstance(more, str) or _QUERY.fullmatch(query := more.partition("?")[2]) is None:
         raise _misshapen()
-    return names, query
+    return listed, query
 
 
 def _name(item: Document) -> str:

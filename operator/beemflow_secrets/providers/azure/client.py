@@ -54,13 +54,13 @@ class Client:
             answer = await self._send(method, path, body, fresh)
         return document(answer, key=key)
 
-    async def listing(self) -> AsyncIterator[list[str]]:
-        """List the names of secrets, page by page. Raises a SecretsError."""
+    async def listing(self) -> AsyncIterator[list[tuple[str, Mapping[str, str]]]]:
+        """List secrets, each by its name and tags, page by page. Raises a SecretsError."""
         asked = f"{_VERSION}&{_PAGE}"
         seen: set[str] = set()
         while True:
-            names, more = page(await self.ask("GET", "/secrets", query=asked))
-            yield names
+            listed, more = page(await self.ask("GET", "/secrets", query=asked))
+            yield listed
             if not more:
                 return
             if more in seen:

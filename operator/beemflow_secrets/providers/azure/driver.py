@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
-from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.azure.answers import check_begun
 from beemflow_secrets.providers.azure.answers import value as read_value
 from beemflow_secrets.providers.azure.client import Client
@@ -18,6 +17,7 @@ from beemflow_secrets.providers.azure.writing import delete, write
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.entra import EntraLogin, Identity
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.finding import check_prefix, found
 from beemflow_secrets.providers.logins import Logins
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content, Ref, SecretValue
+    from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
 
 _VERSION = re.compile("[0-9a-f]{32}")
 
@@ -68,15 +68,13 @@ class AzureDriver(Driver):
         """Read the refs one after the other: a vault has no call for many."""
         return {ref: await self._answer(ref) for ref in refs}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the names that begin with `prefix`, as the vault spells it; takes the right to list.
+    async def find(self, search: Search) -> Found:
+        """List names as the vault spells them, and tags, which it tells with them; takes the right to list.
 
         A vault lists all that it has, 25 names a call, and sorts out nothing.
         """
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
-            raise Invalid(f"the prefix {fault}")
-        beginning = spelled(prefix)
-        return sorted([name async for names in self._client.listing() for name in names if name.startswith(beginning)])
+        check_prefix(search.prefix)
+        return found(search, [one async for page in self._client.listing() for one in page], spelled)
 
     def spelled(self, key: str) -> str:
         """Return how listings spell a key, or a beginning of one."""
@@ -116,7 +114,7 @@ class AzureDriver(Driver):
             if _VERSION.fullmatch(ref.version) is None:
                 raise Invalid("the version is no id of a version: 32 digits and letters from a to f", key=ref.key)
             path += f"/{ref.version}"
-        found = await self._client.ask("GET", path, key=ref.key)
-        read = read_value(found)
-        check_begun(found, self._now(), key=ref.key)
+        answer = await self._client.ask("GET", path, key=ref.key)
+        read = read_value(answer)
+        check_begun(answer, self._now(), key=ref.key)
         return read

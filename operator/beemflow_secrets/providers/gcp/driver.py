@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
 from beemflow_secrets.model.gcp import GcpSpec
-from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver
-from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError
+from beemflow_secrets.providers.finding import check_prefix, found
 from beemflow_secrets.providers.gcp.client import Client
 from beemflow_secrets.providers.gcp.methods import Method
 from beemflow_secrets.providers.gcp.names import is_id, spelled
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.gcp.answers import Listed
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
 
 _PROBE = "beemflow-secrets-health"
 """A secret that need not be there: "not found" and "denied" tell that the service serves, and knows the login."""
@@ -65,15 +65,14 @@ class GcpDriver(Driver):
                 _tell(answer, told)
         return answers
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the names that begin with `prefix`; takes secretmanager.secrets.list."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
-            raise Invalid(f"the prefix {fault}")
-        beginning = spelled(prefix)
+    async def find(self, search: Search) -> Found:
+        """List names, and labels, which Google tells with them; takes secretmanager.secrets.list."""
+        check_prefix(search.prefix)
+        beginning = spelled(search.prefix)
         if beginning and not is_id(beginning):
-            return []  # no name can begin so
-        found = [name async for listed in self._client.listing(beginning) for name in listed]
-        return sorted(name for name in found if name.startswith(beginning))
+            return {}  # no name can begin so
+        listed = await _told(self._client, beginning)
+        return found(search, ((name, one.labels) for name, one in listed.items()), spelled)
 
     def spelled(self, key: str) -> str:
         """Return how listings spell a key, or a beginning of one."""
@@ -109,10 +108,10 @@ def _address(location: str | None) -> str:
 
 
 async def _told(client: Client, beginning: str) -> Mapping[str, Listed]:
-    found: dict[str, Listed] = {}
+    told: dict[str, Listed] = {}
     async for listed in client.listing(beginning):
-        found |= listed
-    return found
+        told |= listed
+    return told
 
 
 def _tell(value: SecretValue, told: Mapping[str, Listed]) -> None:

@@ -70,14 +70,15 @@ def standing(answer: Answer) -> Standing:
     raise _misshapen()
 
 
-def page(answer: Answer) -> tuple[list[str], str]:
-    """Read a page of a listing of metadata: the names, and the token of the next page, empty after the last."""
+def page(answer: Answer) -> tuple[list[tuple[str, dict[str, str]]], str]:
+    """Read a page of a listing of metadata: names and labels, and the token of the next page, empty after the last."""
     match _document(answer):
         case {"kind": "PartialObjectMetadataList", "metadata": dict(metadata), "items": items}:
             try:
                 # `items` is null, not [], where there are none.
-                return [str(item["metadata"]["name"]) for item in items or ()], str(metadata.get("continue") or "")
-            except (KeyError, TypeError):
+                listed = [(str(one["metadata"]["name"]), _texts(one["metadata"].get("labels"))) for one in items or ()]
+                return listed, str(metadata.get("continue") or "")
+            except (KeyError, TypeError, AttributeError):
                 pass
     raise _misshapen()
 

@@ -16,6 +16,7 @@ from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.cluster import this_cluster
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError, Unavailable, naming
+from beemflow_secrets.providers.finding import check_prefix, found
 from beemflow_secrets.providers.kubernetes.answers import (
     failure,
     is_name,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.kubernetes.writing import Change, Standing
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content, Ref, SecretValue
+    from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
     from beemflow_secrets.providers.wire import Answer
 
 _FIELD_MANAGER = "beemflow-secrets-store"
@@ -71,18 +72,17 @@ class KubernetesDriver(Driver):
         """Read the refs one after the other: to read many at once would take the right to read all."""
         return {ref: await self._answer(ref) for ref in refs}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the names that begin with `prefix`: metadata only, so that no value is sent."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
-            raise Invalid(f"the prefix {fault}")
-        beginning, found = spelled(prefix), list[str]()
+    async def find(self, search: Search) -> Found:
+        """List names and labels: metadata only, so that no value is sent."""
+        check_prefix(search.prefix)
+        all_listed = list[tuple[str, dict[str, str]]]()
         params = {"limit": str(PAGE)}
         while True:
             answer = await self._ask(paths.secrets(self._namespace), params=params, accept=METADATA_LIST)
-            names, more = page(_good(answer))
-            found += [name for name in names if name.startswith(beginning)]
+            listed, more = page(_good(answer))
+            all_listed += listed
             if not more:
-                return sorted(found)
+                return found(search, all_listed, spelled)
             params["continue"] = more
 
     def spelled(self, key: str) -> str:
@@ -93,10 +93,10 @@ class KubernetesDriver(Driver):
         """Write into a Secret, or make one. Refused is one that a BeemFlowSecret or the cluster keeps."""
         with naming(key):
             name = _name(key)
-            found = await self._standing(name)
-            change = update(found, value, property) if found is not None else creation(name, value, property)
-            if found is not None and change is None:
-                return found.value
+            former = await self._standing(name)
+            change = update(former, value, property) if former is not None else creation(name, value, property)
+            if former is not None and change is None:
+                return former.value
             assert change is not None  # noqa: S101 - a creation is one
             return secret(await self._do(change, name))
 
@@ -104,8 +104,8 @@ class KubernetesDriver(Driver):
         """Delete a Secret, for good, or a field of it."""
         with naming(key), suppress(NotFound):
             name = _name(key)
-            found = await self._standing(name)
-            if found is not None and (change := removal(found, property)) is not None:
+            former = await self._standing(name)
+            if former is not None and (change := removal(former, property)) is not None:
                 await self._do(change, name)
 
     async def health_check(self) -> None:

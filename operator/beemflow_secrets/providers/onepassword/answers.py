@@ -32,6 +32,7 @@ class Listed(NamedTuple):
     title: str
     version: int
     active: bool
+    tags: dict[str, str]
 
 
 def vault(found: object) -> Vault:
@@ -77,7 +78,8 @@ def item(found: object, id: str, vault: str) -> SecretValue:
 def _listed(found: object) -> Listed:
     match found:
         case {"id": str(id), "title": str(title), "version": int(version), **rest}:
-            return Listed(id, title, version, str(rest.get("state")) not in {"ARCHIVED", "DELETED"})
+            active = str(rest.get("state")) not in {"ARCHIVED", "DELETED"}
+            return Listed(id, title, version, active, _tags(rest.get("tags")))
     raise _misshapen()
 
 

@@ -44,9 +44,9 @@ class Listing:
             self._titled.setdefault(item.title, []).append(item)
 
     @property
-    def titles(self) -> list[str]:
-        """The titles of items that are in use, sorted."""
-        return sorted({item.title for item in self.items.values() if item.active})
+    def active(self) -> list[Listed]:
+        """The items that are in use."""
+        return [item for item in self.items.values() if item.active]
 
     def find(self, key: str) -> Listed:
         """Return the item of a UUID or title. Raises NotFound, Gone and Invalid."""

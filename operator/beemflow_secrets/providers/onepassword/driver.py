@@ -6,19 +6,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.engine.clock import SleeplessClock
-from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver
-from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError
+from beemflow_secrets.providers.errors import Denied, SecretsError
+from beemflow_secrets.providers.finding import check_prefix, found
 from beemflow_secrets.providers.onepassword.catalogue import Catalogue, UnknownVault
 from beemflow_secrets.providers.onepassword.client import Client
 from beemflow_secrets.providers.onepassword.reading import Reading, since
-from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
+    from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 
 class OnePasswordDriver(Driver):
@@ -40,12 +40,11 @@ class OnePasswordDriver(Driver):
         """Read items: those that have changed, where the vault has."""
         return await self._reading.read(refs)
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the titles that begin with `prefix`. Twins are one."""
-        if fault := key_fault(f"{prefix}x"):  # a letter more, as any name has that the prefix fits
-            raise Invalid(f"the prefix {fault}")
-        listing = await self._catalogue.current(since(Ref(prefix)))
-        return [title for title in listing.titles if title.startswith(prefix)]
+    async def find(self, search: Search) -> Found:
+        """List titles and tags. Twins are one."""
+        check_prefix(search.prefix)
+        listing = await self._catalogue.current(since(search))
+        return found(search, ((item.title, item.tags) for item in listing.active))
 
     async def health_check(self) -> None:
         """Ask for the vault, which takes the right to read it; one that refuses, or has no such vault, serves."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.providers.onepassword.answers import Listed
     from beemflow_secrets.providers.onepassword.catalogue import Catalogue, Listing
     from beemflow_secrets.providers.onepassword.client import Client
-    from beemflow_secrets.providers.value import Ref, SecretValue
+    from beemflow_secrets.providers.value import Ref, Search, SecretValue
 
 _AT_ONCE = 8
 """Items that are read at the same time, so that a start does not drown a server."""
@@ -90,9 +90,9 @@ class Reading:
         self._kept = {one: kept for one, kept in self._kept.items() if stays and one in listing.items}
 
 
-def since(ref: Ref) -> float:
-    """Return from when on an answer is new enough for a ref: one to a question of later than now, by default."""
-    return math.nextafter(loop_time(), math.inf) if ref.since is None else ref.since
+def since(asked: Ref | Search) -> float:
+    """Return from when on an answer is new enough for who asks: one to a question of later than now, by default."""
+    return math.nextafter(loop_time(), math.inf) if asked.since is None else asked.since
 
 
 def _own(error: SecretsError, key: str) -> SecretsError:

@@ -62,8 +62,7 @@ def kv2_value(answer: Answer) -> SecretValue:
     """Read a KV2 secret: a map of fields, with version, times and custom metadata."""
     match document(answer):
         case {"data": {"data": dict(fields), "metadata": {"version": jsontext.Number() as version, **metadata}}}:
-            custom = metadata.get("custom_metadata")
-            tags = {name: str(text) for name, text in custom.items()} if isinstance(custom, dict) else {}
+            tags = _tags(metadata.get("custom_metadata"))
             return SecretValue(
                 fields,
                 version=str(version),
@@ -71,6 +70,14 @@ def kv2_value(answer: Answer) -> SecretValue:
                 expires_at=_expiry(metadata.get("deletion_time"), tags.get("expires-at")),
                 metadata=tags,
             )
+    raise _misshapen()
+
+
+def custom_metadata(answer: Answer) -> dict[str, str]:
+    """Read what the owner of a KV2 secret wrote down beside it."""
+    match document(answer):
+        case {"data": {"versions": dict(), **metadata}}:
+            return _tags(metadata.get("custom_metadata"))
     raise _misshapen()
 
 
@@ -120,6 +127,10 @@ def leased(answer: Answer) -> Lease | None:
         ):
             return Lease(id, int(time), more)
     return None
+
+
+def _tags(custom: object) -> dict[str, str]:
+    return {name: str(text) for name, text in custom.items()} if isinstance(custom, dict) else {}
 
 
 def _misshapen() -> Unavailable:

@@ -88,6 +88,10 @@ class Api:
         """List one folder."""
         return await _coroutine(self._kv2.list_secrets(path, mount_point=mount))
 
+    async def metadata_kv2(self, mount: str, path: str) -> Answer:
+        """Read what there is of a secret beside its values."""
+        return await _coroutine(self._kv2.read_secret_metadata(path, mount_point=mount))
+
     async def write_plain(self, mount: str, path: str, fields: Mapping[str, object]) -> Answer:
         """Write a secret of KV1, whole. hvac would first ask whether it is there, to choose among two verbs."""
         return await self._adapter.request(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from contextlib import suppress
 from functools import partial
@@ -14,10 +13,11 @@ from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.base import Driver, no_history
 from beemflow_secrets.providers.errors import Denied, Invalid, SecretsError, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value, names
+from beemflow_secrets.providers.vault.answers import kv1_value, kv2_value
 from beemflow_secrets.providers.vault.api import Api
-from beemflow_secrets.providers.vault.failures import absent, failure, name_fault, nothing_listed
+from beemflow_secrets.providers.vault.failures import absent, failure, name_fault
 from beemflow_secrets.providers.vault.leases import Leases
+from beemflow_secrets.providers.vault.listing import Listing
 from beemflow_secrets.providers.vault.login import shared
 from beemflow_secrets.providers.vault.methods import Method
 from beemflow_secrets.providers.vault.mounts import Mounts, named
@@ -27,14 +27,13 @@ from beemflow_secrets.providers.vault.writing import delete, write
 from beemflow_secrets.providers.wire import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Content
+    from beemflow_secrets.providers.value import Content, Found, Search
     from beemflow_secrets.providers.vault.mounts import Mount
 
-_FOLDERS_AT_ONCE = 8
 _NOTHING = Answer(HTTPStatus.NOT_FOUND, b"")
 
 
@@ -55,30 +54,16 @@ class VaultDriver(Driver):
         self._method = Method(spec, Api(self._wire, None), surroundings)
         self._logins = shared(self._wire, self._method.log_in, clock=clock, timeout=spec.timeout)
         self._session = Session(vault, self._logins, clock)
+        self._listing = Listing(self._session, self._mounts)
         self._leases = Leases(clock)
 
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         """Read the refs one after the other: Vault knows no batch."""
         return {ref: await self._answer(ref) for ref in refs}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        """List the names below the store's path that begin with `prefix`. A deleted KV2 secret with history is one."""
-        # A letter more, as any name has that the prefix fits.
-        if fault := key_fault(f"{prefix}x") or name_fault(prefix):
-            raise Invalid(f"the prefix {fault}")
-        found: set[str] = set()
-        folders = [prefix[: prefix.rfind("/") + 1]]
-        while folders:
-            level, folders = folders[:_FOLDERS_AT_ONCE], folders[_FOLDERS_AT_ONCE:]
-            # With return_exceptions none of them goes on alone when one fails.
-            listings = await asyncio.gather(*map(self._listing, level), return_exceptions=True)
-            for folder, listing in zip(level, listings, strict=True):
-                if isinstance(listing, BaseException):
-                    raise listing
-                below = [name for entry in listing if (name := folder + entry).startswith(prefix)]
-                folders += [name for name in below if name.endswith("/")]
-                found.update(name for name in below if not name.endswith("/"))
-        return sorted(found)
+    async def find(self, search: Search) -> Found:
+        """List what lies below the store's path. A deleted KV2 secret with history is there. Tags: custom metadata."""
+        return await self._listing.find(search)
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write a version of KV2, or a secret of KV1, unless it is there already."""
@@ -131,7 +116,7 @@ class VaultDriver(Driver):
         return answer
 
     async def _found(self, ref: Ref, api: Api) -> tuple[Mount, Answer]:
-        mount, answer = await self._asked(api, partial(_read, api, ref))
+        mount, answer = await self._mounts.ask(api, partial(_read, api, ref))
         if answer.status == HTTPStatus.NOT_FOUND:
             raise absent(answer, key=ref.key)
         check(answer, key=ref.key)
@@ -142,17 +127,9 @@ class VaultDriver(Driver):
         if fault := key_fault(key):
             raise Invalid(f"the key {fault}", key=key)
         mount = await self._mounts.find(api)
-        return (mount, _NOTHING) if mount.version is None else await self._asked(api, partial(_read, api, Ref(key)))
-
-    async def _listing(self, folder: str) -> list[str]:
-        async def listing(api: Api) -> list[str]:
-            _, answer = await self._asked(api, partial(_list, api, folder))
-            if answer.status == HTTPStatus.NOT_FOUND and nothing_listed(answer):
-                return []
-            check(answer)
-            return names(answer)
-
-        return await self._session.do(listing)
+        return (
+            (mount, _NOTHING) if mount.version is None else await self._mounts.ask(api, partial(_read, api, Ref(key)))
+        )
 
     async def _probe(self, api: Api) -> None:
         answer = await api.mount_of(self._spec.path)
@@ -160,14 +137,6 @@ class VaultDriver(Driver):
             named(answer, self._spec)
         elif not isinstance(failure(answer), Invalid):  # "not found" comes from a server that serves
             check(answer)
-
-    async def _asked(self, api: Api, ask: Callable[[Mount], Awaitable[Answer]]) -> tuple[Mount, Answer]:
-        """Ask the mount; again where it turns out to have been replaced by another."""
-        mount = await self._mounts.find(api)
-        answer = await ask(mount)
-        if answer.status == HTTPStatus.NOT_FOUND and (now := await self._mounts.confirm(api, mount)) != mount:
-            mount, answer = now, await ask(now)
-        return mount, answer
 
 
 def _replaced() -> Unavailable:
@@ -189,9 +158,3 @@ def _number(ref: Ref) -> int | None:
     if re.fullmatch("[1-9][0-9]{0,17}", ref.version) is None:  # for 0 Vault would serve the current one
         raise Invalid("the version is none of KV2: those are numbers, from 1", key=ref.key)
     return int(ref.version)
-
-
-async def _list(api: Api, folder: str, mount: Mount) -> Answer:
-    path = mount.full(folder.rstrip("/")).rstrip("/")
-    listing = api.list_kv2 if mount.version == 2 else api.list_plain  # noqa: PLR2004 - KV2
-    return await listing(mount.path, path)

@@ -89,8 +89,8 @@ def overtaken(answer: Answer) -> bool:
     return answer.status == HTTPStatus.BAD_REQUEST and any("check-and-set" in text for text in told(answer) or ())
 
 
-def nothing_listed(answer: Answer) -> bool:
-    """Tell whether a 404 to a listing says that the folder is empty."""
+def nothing_there(answer: Answer) -> bool:
+    """Tell whether a 404 says that a folder is empty, or that a secret has no metadata any more."""
     return told(answer) == []
 
 

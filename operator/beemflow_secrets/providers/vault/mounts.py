@@ -15,7 +15,7 @@ from beemflow_secrets.providers.vault.failures import failure
 from beemflow_secrets.providers.vault.session import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from beemflow_secrets.model.store import VaultSpec
     from beemflow_secrets.providers.vault.api import Api
@@ -61,7 +61,15 @@ class Mounts:
                     return await self._ask(api)
         return self._mount
 
-    async def confirm(self, api: Api, mount: Mount) -> Mount:
+    async def ask(self, api: Api, ask: Callable[[Mount], Awaitable[Answer]]) -> tuple[Mount, Answer]:
+        """Ask the mount; again where it turns out to have been replaced by another."""
+        mount = await self.find(api)
+        answer = await ask(mount)
+        if answer.status == HTTPStatus.NOT_FOUND and (now := await self._confirm(api, mount)) != mount:
+            mount, answer = now, await ask(now)
+        return mount, answer
+
+    async def _confirm(self, api: Api, mount: Mount) -> Mount:
         """Return what `mount` is now; it is asked for again only where that was a while ago."""
         if self._clock() < self._asked + _BELIEVED:
             return mount

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.model.store import StoreSpec
     from beemflow_secrets.providers.surroundings import Surroundings
-    from beemflow_secrets.providers.value import Ref
+    from beemflow_secrets.providers.value import Found, Ref, Search
 
 NO_DRIVER = "no class"
 
@@ -91,8 +91,8 @@ class Full(Driver):
     async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
         return {ref: SecretValue(f"{self._timeout:g} {self._roots}") for ref in refs}
 
-    async def list_secrets(self, prefix: str = "") -> list[str]:
-        return [prefix]
+    async def find(self, search: Search) -> Found:
+        return {search.prefix: {}}
 
     async def health_check(self) -> None:
         return

@@ -1,0 +1,16 @@
+"""What a driver raises that is no SecretsError: a defect of it, or an error of an SDK that it did not map."""
+
+from __future__ import annotations
+
+import structlog
+
+from beemflow_secrets.providers.errors import Unavailable
+from beemflow_secrets.telemetry.logs import where
+
+log = structlog.get_logger(__name__)
+
+
+def defect(error: Exception) -> Unavailable:
+    """Log it, without the text that it carries, and return what callers are told."""
+    log.error("Driver failed unexpectedly", error=type(error).__name__, at=where(error))
+    return Unavailable(f"the driver failed unexpectedly ({type(error).__name__})")
