@@ -182,7 +182,8 @@ def test_half_a_character_is_rewritten_too() -> None:
 
 @given(NAMES)
 def test_the_identity_changes_no_name(name: str) -> None:
-    for step in [("(?s)^.*$", "$0"), ("(.)", "$1"), ("(?:)", ""), ("(?P<all>(?s:.+))", "${all}"), "{{ value }}"]:
+    steps: list[Step] = [("(?s)^.*$", "$0"), ("(.)", "$1"), ("(?:)", ""), ("(?P<all>(?s:.+))", "${all}"), "{{ value }}"]
+    for step in steps:
         assert rewritten(name, step) == name
 
 
