@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beemflow_secrets.chain.audit.trail import open_trail
+from beemflow_secrets.controllers.clustersecret.controller import ClusterSecretController
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
 from beemflow_secrets.controllers.printing import Printer
@@ -151,6 +152,15 @@ class Process:
             now=time.time,
             finish=self._workers.finish,
         )
+        self._stamps = ClusterSecretController(
+            self._client,
+            self._queue,
+            self._events,
+            namespaces=self._namespaces,
+            stands=self._secrets.stands,
+            ready=self._secrets.is_ready,
+            now=time.time,
+        )
         self._owned.listen(self._secrets.secret_changed)
         for users in (self._secrets, self._pushes):
             self._namespaces.listen(users.namespace_changed)
@@ -162,7 +172,9 @@ class Process:
             names.STORE: self._stores,
         }
         if not scope:
-            self._keepers[names.CLUSTER_STORE] = self._stores
+            self._keepers |= {names.CLUSTER_STORE: self._stores, names.CLUSTER_SECRET: self._stamps}
+            self._namespaces.listen(self._stamps.namespace_changed)
+            self._secrets.show(self._stamps)
         self._sweep = Sweep(self._client, self._keepers, scope or ("",))
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
@@ -215,6 +227,7 @@ class Process:
             *(references.run() for references in self._secrets.followed),
             self._pushes.references.run(),
             self._secrets.watched(self._sweep.swept),
+            self._stamps.watched(self._sweep.swept),
         )
         self._tasks = [group.create_task(part) for part in parts]
         self._waits_for = "the listing of owned Secrets and of namespaces"
@@ -246,6 +259,8 @@ class Process:
             await self._stores.load()
             await self._secrets.load(self._scope or ("",))
             await self._pushes.load(self._scope or ("",))
+            if not self._scope:
+                await self._stamps.load()
         except ApiError as error:
             self._waits_for = f"the listing of stores and resources: {error.message}"
             return False
@@ -256,6 +271,8 @@ class Process:
             kind: partial(self._stores.observe, kind.name) for kind in self._keepers if kind in names.STORES
         }
         observers |= {names.SECRET: self._secrets.observe, names.PUSH: self._pushes.observe}
+        if not self._scope:
+            observers[names.CLUSTER_SECRET] = self._stamps.observe
         log.info("Started", server=self._connection.server)
         hosting = asyncio.create_task(
             host(
@@ -295,6 +312,8 @@ class Process:
                 await self._secrets.reconcile(key)
             elif key.kind == names.PUSH.name:
                 await self._pushes.reconcile(key)
+            elif key.kind == names.CLUSTER_SECRET.name:
+                await self._stamps.reconcile(key)
             else:
                 await self._stores.reconcile(key)
         except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service
