@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
+from beemflow_secrets.controllers.clustersecret.rounds import Behind, Rounds
 from beemflow_secrets.controllers.clustersecret.stamping import Stamping
 from beemflow_secrets.controllers.clustersecret.stamps import Stamps, key_of
 from beemflow_secrets.controllers.clustersecret.status import stamped
-from beemflow_secrets.controllers.clustersecret.tracked import Plan, plan
+from beemflow_secrets.controllers.clustersecret.tracked import Plan, Tracked, plan
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Observed, observe
 from beemflow_secrets.kube.reflector import Namespace
@@ -22,6 +23,7 @@ from tests.unit.model.cases import stamped as written
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.clustersecret.wanted import Wanted
+    from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.kube.client import KubeClient
 
 METADATA = {"labels": {"app": "flows"}, "annotations": {"note": "from above"}}
@@ -183,6 +185,65 @@ async def test_what_is_changed_as_it_is_written_is_told_and_not_written_again_an
     with pytest.raises(Failed, match="is changed as it is written"):
         await stamping.stamp(key_of(server.held), wish, None)
     assert server.patches == 1
+
+
+class Recorder:
+    """Stands for the API server, which has the BeemFlowClusterSecret, and for who writes to namespaces."""
+
+    def __init__(self, **metadata: Any) -> None:
+        self.metadata = {"uid": "uid-1", "generation": 1, **metadata}
+        self.written: list[str] = []
+
+    async def get(self, path: str, *, metadata: bool) -> dict[str, Any]:
+        assert path.endswith("/beemflowclustersecrets/slack")
+        assert metadata
+        return {"metadata": self.metadata}
+
+    async def stamp(self, key: Key, _wanted: Wanted, _request: str | None) -> None:
+        self.written.append(f"stamp {key.namespace}")
+
+    async def take_away(self, key: Key, _owner: object) -> None:
+        self.written.append(f"take away {key.namespace}")
+
+    def rounds(self, stamps: Stamps, **namespaces: Namespace) -> Rounds:
+        named = {("", name): found for name, found in namespaces.items()}
+        client, stamping = cast("KubeClient", self), cast("Stamping", self)
+        return Rounds(client, stamps, stamping, namespaces=lambda: named, ready=lambda _: True)
+
+
+def item(observed: Observed) -> Tracked:
+    return Tracked(observed, b"{}", plan(observed))
+
+
+async def test_nothing_is_written_into_what_goes_away_and_what_is_left_there_goes_with_it() -> None:
+    observed = seen(namespaces={"names": ["a", "b"]})
+    planned = plan(observed)
+    assert isinstance(planned, Plan)
+    stamps = Stamps({"uid-1": planned.wanted}.get)
+    for namespace in ("c", "d"):  # not selected any more
+        found = standing(planned.wanted)
+        found["metadata"]["namespace"] = namespace
+        stamps.take(found)
+    going, there = Namespace({}, leaving=True), Namespace({})
+    server = Recorder()
+    made = await server.rounds(stamps, a=there, b=going, c=there, d=going).make(item(observed), observed, planned)
+    assert server.written == ["stamp a", "take away c"]
+    assert (made.standing, made.failed, made.gone) == (["a"], {}, [])
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"deletionTimestamp": "2026-01-01T00:00:00Z"}, {"generation": 2}, {"uid": "uid-2"}]
+)
+async def test_nothing_is_written_for_a_resource_that_is_deleted_or_changed_as_its_watch_is_still_to_tell(
+    metadata: dict[str, Any],
+) -> None:
+    observed = seen()
+    planned = plan(observed)
+    assert isinstance(planned, Plan)
+    server = Recorder(**metadata)
+    with pytest.raises(Behind):
+        await server.rounds(Stamps(lambda _: None), a=Namespace({})).make(item(observed), observed, planned)
+    assert server.written == []
 
 
 def test_a_status_names_the_first_failure_and_is_bounded() -> None:
