@@ -30,7 +30,8 @@ from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import in_pod
-from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
+from beemflow_secrets.kube.errors import ApiError, NotFound, NotLeading, Unauthorized
+from beemflow_secrets.kube.lease import Elector, Lost, namespace_of_lease
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import StoreReason
@@ -40,7 +41,7 @@ from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
@@ -115,7 +116,13 @@ class Process:
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._connection = connection
-        self._client = KubeClient(connection)
+        self._elector = None
+        if settings.leader_elect:  # on connections of its own: a renewal must not wait for others to end
+            self._lease_client = KubeClient(connection)
+            self._elector = Elector(self._lease_client, namespace_of_lease(connection.namespace))
+            self._client = KubeClient(connection, allowance=self._elector.allowance)
+        else:
+            self._client = KubeClient(connection)
         self._queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=settings.concurrency)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
@@ -150,7 +157,7 @@ class Process:
             printer=printer,
             feeds=self._secrets.feeds,
             now=time.time,
-            finish=self._workers.finish,
+            finish=self._finish_push,
         )
         self._stamps = ClusterSecretController(
             self._client,
@@ -211,16 +218,29 @@ class Process:
         if self._trail is not None:
             await self._trail.close()
         await self._client.close()
+        if self._elector is not None:  # after the last write
+            await self._elector.release()
+            await self._lease_client.close()
 
     async def _prepare(self, group: asyncio.TaskGroup) -> None:
-        """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store."""
+        """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store.
+
+        A standby has the kinds, the owned Secrets and the namespaces; what it would work on it learns when it leads.
+        """
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
         reflectors: list[MetadataReflector[Any]] = [self._owned] if self._scope else [self._owned, self._namespaces]
-        parts = (
-            self._ping(),
-            *(reflector.run() for reflector in reflectors),
+        self._begin(group, self._ping(), *(reflector.run() for reflector in reflectors))
+        self._waits_for = "the listing of owned Secrets and of namespaces"
+        for reflector in reflectors:
+            await reflector.synced.wait()
+        if self._elector is not None:
+            self._waits_for = None
+            self._begin(group, self._lead(self._elector))
+            await self._elector.leading.wait()
+        self._begin(
+            group,
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
@@ -229,15 +249,20 @@ class Process:
             self._secrets.watched(self._sweep.swept),
             self._stamps.watched(self._sweep.swept),
         )
-        self._tasks = [group.create_task(part) for part in parts]
-        self._waits_for = "the listing of owned Secrets and of namespaces"
-        for reflector in reflectors:
-            await reflector.synced.wait()
         self._waits_for = "the listing of stores and resources"
         while not await self._has_listed():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
         self._waits_for = None
+
+    def _begin(self, group: asyncio.TaskGroup, *parts: Coroutine[Any, Any, None]) -> None:
+        self._tasks += [group.create_task(part) for part in parts]
+
+    async def _lead(self, elector: Elector) -> None:
+        try:
+            await elector.run()
+        except Lost as lost:
+            raise Broken(f"stopped writing: {lost}") from None
 
     async def _has_kinds(self) -> bool:
         try:
@@ -304,6 +329,16 @@ class Process:
         await self._stores.close()
         await self._events.drain(1.0)
 
+    async def _finish_push(self, step: Coroutine[object, object, None]) -> None:
+        """Run a step that writes to backends, which the API server's client does not see. Raises NotLeading."""
+        try:
+            if self._elector is not None:
+                self._elector.allowance()
+        except NotLeading:
+            step.close()
+            raise
+        await self._workers.finish(step)
+
     async def _work(self, key: Key | Moment) -> None:
         try:
             if isinstance(key, Moment):
@@ -344,6 +379,8 @@ class Process:
         """Return what the process waits for."""
         silent = time.monotonic() - self._answered
         problems = [f"the API server has not answered for {silent:.0f} s"] if silent > SILENT_AFTER else []
+        if self._elector is not None and self._elector.problem is not None:
+            problems.append(f"waiting for the lease: {self._elector.problem}")
         return [*problems, f"waiting for {self._waits_for}"] if self._waits_for else problems
 
     def stores(self) -> list[dict[str, Any]]:
