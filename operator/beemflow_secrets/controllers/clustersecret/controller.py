@@ -192,7 +192,8 @@ class ClusterSecretController:
                 self.forget(key)
         except ApiError as error:
             log.warning("Round not made", resource=str(key), error=error.message)
-            self._later(key, pause_after(1, interval=LONGEST_RETRY, retry_after=error.retry_after))
+            item.failures += 1
+            self._later(key, pause_after(item.failures, interval=LONGEST_RETRY, retry_after=error.retry_after))
 
     async def _reconcile(self, item: Tracked, seen: Observed) -> None:
         now = self._now()
