@@ -191,6 +191,10 @@ def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
 
 
+def rewritten(*steps: Spec, **fields: Any) -> Spec:
+    return {**extracting(), "dataFrom": [{"extract": {"key": "slack"}, "rewrite": list(steps)}], **fields}
+
+
 def of_flows(**fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"flows": fields}]}
 
@@ -352,6 +356,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, rewritten({"regexp": {"source": "slack/(?P<n>.*)", "target": "${n}-$1-$$"}}, conflictPolicy="Last")),
+    (SECRET, rewritten({"regexp": {"source": "-", "target": ""}}, {"transform": {"template": "{{ value | upper }}"}})),
+    (SECRET, rewritten(*[{"regexp": {"source": "x" * 1024, "target": "x" * 1024}}] * 20, conflictPolicy="First")),
+    (SECRET, rewritten({"transform": {"template": "x" * 4096}}, conflictPolicy="Error")),
+    (SECRET, rewritten()),
     (SECRET, of_flows(configMapRef={"name": "my-flows"})),
     (SECRET, of_flows(configMapRef={"name": "my-flows"}, exclude=["AWS_*", "HOME"])),
     (SECRET, {**of_flows(configMapRef={"name": "my-flows"}, exclude=[]), "data": [entry("slack/bot")]}),
@@ -1008,6 +1017,35 @@ WRONG: list[Wrong] = [
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
     ),
+    Wrong("rewritten how", SECRET, rewritten({}), "rewrite[0]: takes exactly one of", "takes exactly one of"),
+    Wrong(
+        "rewritten twice",
+        SECRET,
+        rewritten({"regexp": {"source": "a", "target": "b"}, "transform": {"template": "c"}}),
+        "dataFrom[0].rewrite[0]: takes exactly one of regexp and transform",
+        "takes exactly one of",
+    ),
+    Wrong("merged", SECRET, rewritten({"merge": {}}), "rewrite[0].merge: is not a known field", "merge"),
+    Wrong(
+        "no RE2 to rewrite",
+        SECRET,
+        rewritten({"regexp": {"source": "a(?=b)", "target": ""}}),
+        "dataFrom[0].rewrite[0].regexp.source: is not an RE2 expression: invalid perl operator",
+        None,
+    ),
+    Wrong(
+        "large RE2",
+        SECRET,
+        rewritten({"regexp": {"source": r"(\pL{50}){20}", "target": ""}}),
+        "dataFrom[0].rewrite[0].regexp.source: is not an RE2 expression: pattern too large",
+        None,
+    ),
+    Wrong("no source", SECRET, rewritten({"regexp": {"target": "a"}}), "regexp.source: is required", "source"),
+    Wrong("no target", SECRET, rewritten({"regexp": {"source": "a"}}), "regexp.target: is required", "target"),
+    Wrong("to nothing", SECRET, rewritten({"transform": {"template": ""}}), "transform.template: ", "template"),
+    Wrong("long", SECRET, rewritten({"transform": {"template": "x" * 4097}}), "transform.template: ", "template"),
+    Wrong("21 steps", SECRET, rewritten(*[{"transform": {"template": "x"}}] * 21), "dataFrom[0].rewrite: ", "rewrite"),
+    Wrong("whose key", SECRET, secret(conflictPolicy="Mine"), "conflictPolicy: must be", "conflictPolicy"),
     Wrong("flows of nothing", SECRET, of_flows(), "flows.configMapRef: is required", "flows.configMapRef"),
     Wrong("no pattern", SECRET, of_flows(configMapRef={"name": "a"}, exclude=[""]), "exclude[0]: ", "exclude[0]"),
     Wrong(

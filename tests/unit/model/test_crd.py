@@ -127,6 +127,8 @@ def test_the_texts_name_every_default() -> None:
     required |= {"secretSpec", "namespaces"}
     objects |= {"secretMetadata"}
     by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract"}
+    required |= {"source", "target", "template"}
+    by_choice |= {"rewrite", "regexp", "transform"}
     by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:

@@ -73,7 +73,9 @@ class Planner:
             with access(flow=self._flow or f"{namespace}/{seen.key.name}", roles=roles):
                 wanted = wanted_by(spec, namespace)
                 answers = await fetch(self._stores, wanted, namespace, wish=Ref, former=former)
-            reading = await put_together(spec, namespace, answers, frozenset(told.get("sourcesRead", ())))
+            reading = await put_together(
+                spec, namespace, answers, frozenset(told.get("sourcesRead", ())), self._shaping.rename
+            )
         except Failed as failure:
             unread = self._namespaces.unread.get(namespace)
             if failure.reason is Reason.ACCESS_DENIED and unread:

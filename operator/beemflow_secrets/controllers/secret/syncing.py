@@ -78,7 +78,7 @@ class Syncing:
                 former = self._provenance(item, spec)
                 answers = await self._fetch(seen, wanted, demand.wish(terms.interval), former)
             known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
-            reading = await put_together(spec, seen.key.namespace, answers, known)
+            reading = await put_together(spec, seen.key.namespace, answers, known, self._shaping.rename)
             composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True
