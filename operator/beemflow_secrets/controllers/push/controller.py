@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.failure import Failed
-    from beemflow_secrets.controllers.objects import Moment, Observed
+    from beemflow_secrets.controllers.objects import Observed, Work
     from beemflow_secrets.controllers.printing import Printer
     from beemflow_secrets.controllers.push.syncing import Change, Feeds
     from beemflow_secrets.controllers.store.controller import StoreController
@@ -54,7 +54,7 @@ class PushController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key | Moment],
+        queue: KeyedQueue[Work],
         events: Events,
         *,
         stores: StoreController,

@@ -123,7 +123,7 @@ class Writing:
             await self._writer.delete(seen.key.namespace, name, owner)
             item.written = None
             await self._remove(seen, former - {name}, owner)
-            return outcome.deleted(name, composed)
+            return outcome.deleted(spec, name, composed)
         wanted = desired(seen, spec, composed)
         if wanted is None:
             item.written = None

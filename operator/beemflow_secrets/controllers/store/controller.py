@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.objects import Moment
+    from beemflow_secrets.controllers.objects import Work
     from beemflow_secrets.controllers.store.opening import Opener, OpenStore
     from beemflow_secrets.controllers.store.tenancy import Tenancy
     from beemflow_secrets.engine.queue import KeyedQueue
@@ -43,7 +43,7 @@ class StoreController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key | Moment],
+        queue: KeyedQueue[Work],
         events: Events,
         *,
         opener: Opener,
