@@ -409,6 +409,7 @@ class Process:
         metrics.secrets.clear()
         for (namespace, ready), number in self._secrets.registry.counts().items():
             metrics.secrets.labels(namespace, ready).set(number)
+        metrics.leader.set(self._elector is None or self._elector.leading.is_set())
         metrics.store_ready.clear()
         for store in self.stores():
             if store["reason"] is not None:  # it has been looked at
