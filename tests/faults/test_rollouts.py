@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.conftest import entry, spec, until
+from tests.faults.conftest import asked_anew, entry, spec, until
 from tests.support.workloads import add_workload, may_restart, stamp
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_killed_between_the_new_content_and_the_last_word_pods_are_restarted_onc
     add_workload(ns, "Deployment", "slack")
     bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
     workload = {"kind": "Deployment", "name": "slack"}
-    ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="1s", rolloutRestart=[workload]))
+    ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="8760h", rolloutRestart=[workload]))
     first = ns.ready("slack")["status"]["contentVersion"]
 
     def is_held(request: ApiRequest) -> bool:
@@ -58,6 +58,7 @@ def test_killed_between_the_new_content_and_the_last_word_pods_are_restarted_onc
     api_proxy.set(is_held, None)
     seen = api_proxy.count(is_held)
     bao.write_kv2("secret", f"{folder}/slack", {"token": f"{canary}-2"})
+    asked_anew(ns, "slack")
     ns.wait_data("slack", {"token": f"{canary}-2"})
     until(lambda: api_proxy.count(is_held) > seen)
     if where == "after the restart":

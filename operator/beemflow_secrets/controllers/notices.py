@@ -100,13 +100,15 @@ class Notices:
 
     async def _deliver_all(self) -> None:
         failures = 0
-        while self._waiting:
-            if await self._deliver(self._waiting.popleft()):
-                failures = 0
-            else:
-                failures += 1
-                await asyncio.sleep(exponential(failures, base=FIRST_PAUSE, most=LONGEST_PAUSE))
-        self._task = None
+        try:
+            while self._waiting:
+                if await self._deliver(self._waiting.popleft()):
+                    failures = 0
+                else:
+                    failures += 1
+                    await asyncio.sleep(exponential(failures, base=FIRST_PAUSE, most=LONGEST_PAUSE))
+        finally:
+            self._task = None
 
     async def _deliver(self, notice: _Notice) -> bool:
         """Post a notification, and keep it where it is not taken. Whether it was."""
