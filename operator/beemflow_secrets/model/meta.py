@@ -4,8 +4,9 @@ import re
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
+from beemflow_secrets.model import expressions
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import KeysMatch, Matches
 from beemflow_secrets.model.names import GROUP, MANAGED_BY_LABEL
@@ -24,6 +25,9 @@ DataKey = Annotated[
     Matches(NO_DATA_KEY, "must neither be '.' nor begin with '..'", never=True),
 ]
 """A key of a Secret or ConfigMap."""
+
+Expression = Annotated[str, Field(min_length=1, max_length=expressions.LONGEST), AfterValidator(expressions.checked)]
+"""A regular expression of RE2. The API server cannot say whether one is: what is none is told by the operator."""
 
 
 _NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"

@@ -1,26 +1,18 @@
 """Which namespaces a cluster store serves."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-import re2
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
-from beemflow_secrets.model.meta import Labels, NamespaceName
+from beemflow_secrets.model.expressions import compiled
+from beemflow_secrets.model.meta import Expression, Labels, NamespaceName
 
 MOST_NAMES = 100
 MOST_REGEXES = 20
 MOST_EXPRESSIONS = 20
-
-
-def _compiles(text: str) -> str:
-    try:
-        _compiled(text)
-    except re2.error as error:
-        raise ValueError(f"is not an RE2 expression: {error}") from None
-    return text
 
 
 class Requirement(Model):
@@ -70,7 +62,7 @@ class Namespaces(Model):
     """The namespaces that a cluster store serves: those that any of the three names."""
 
     names: list[NamespaceName] = Field(default=[], max_length=MOST_NAMES, description="Namespaces by name.")
-    regexes: list[Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_compiles)]] = Field(
+    regexes: list[Expression] = Field(
         default=[],
         max_length=MOST_REGEXES,
         description="Namespaces by an RE2 expression that must match the whole name.",
@@ -90,11 +82,6 @@ class Namespaces(Model):
         """Tell whether a namespace is served. `labels` None: not known yet, so that no selector selects it."""
         return (
             name in self.names
-            or any(_compiled(regex).fullmatch(name) for regex in self.regexes)
+            or any(compiled(regex).fullmatch(name) for regex in self.regexes)
             or (self.selector is not None and labels is not None and self.selector.selects(labels))
         )
-
-
-def _compiled(regex: str) -> Any:  # noqa: ANN401  # re2 has no types
-    """Compile an expression; re2 keeps those that were compiled lately."""
-    return re2.compile(regex)

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow
+from beemflow_secrets.model.sources import DataEntry, DataFrom, Named
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -127,7 +127,7 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
     return Composed(
         data,
         list(entries.values()),
-        gone=tuple(dict.fromkeys(item.source.remote.parts().key for item in gone)),
+        gone=tuple(dict.fromkeys(_called(item.source) for item in gone)),
         omitted=tuple(omitted),
         marks=tuple(dict.fromkeys(marks)),
     )
@@ -140,7 +140,7 @@ def _keys_of(
     try:
         if isinstance(source, DataEntry):
             read = {source.secret_key: value.raw if wanted is None else pick(value, wanted)}
-            if isinstance(source, NamedByFlow):
+            if isinstance(source, Named):
                 _refuse_twins(read, taken)
         else:
             read = _keyed(fields_of(value, wanted))
@@ -186,6 +186,15 @@ def _is_gone(item: Found) -> bool:
     return isinstance(item.answer, NotFound) and item.answer.property is None
 
 
+def _looks(source: DataEntry | DataFrom) -> bool:
+    """Whether it is a search: one that found nothing, for the others have been replaced by what they found."""
+    return isinstance(source, DataFrom) and source.find is not None
+
+
+def _called(source: DataEntry | DataFrom) -> str:
+    return str(source.find) if isinstance(source, DataFrom) and source.find is not None else source.remote.parts().key
+
+
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
     provider = value.provider or item.provider
     return Entry(
@@ -196,7 +205,7 @@ def _entry(key: str, item: Found, value: SecretValue) -> Entry:
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
     """Say for what it is. A copy: other resources that read the same key are given the same error."""
     told = copy(error)
-    told.key = source.remote.parts().key
+    told.key = None if _looks(source) else source.remote.parts().key
     for_what = source.secret_key if isinstance(source, DataEntry) else "dataFrom"
     told.message = f"{error.message} (for {for_what}{f', and {more} more' if more else ''})"
     told.__cause__ = error.__cause__
