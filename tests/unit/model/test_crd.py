@@ -121,8 +121,8 @@ def test_the_texts_name_every_default() -> None:
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"azure", "vaultUrl", "clientSecret"}
-    required |= {"audience", "configMapRef", "secretStoreRefs", "match", "remoteKey"}
-    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract"}
+    required |= {"audience", "regexp", "configMapRef", "secretStoreRefs", "match", "remoteKey"}
+    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract", "find"}
     by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:
