@@ -12,7 +12,7 @@ LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds manifests image lint unit contract test bench demo demo-down live clean
+.PHONY: help setup lock controlplane crds manifests image lint unit contract test docs bench demo demo-down live clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -38,11 +38,12 @@ lock: setup  ## requirements/ anew from pyproject.toml
 controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
 	@$(BIN)/python e2e/clusters/build.py > /dev/null
 
-crds: setup  ## crds/ anew from the models
-	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds")'
+crds: setup  ## crds/, the chart's copy of it, and docs/reference/ anew from the models
+	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds"); write("charts/beemflow-secrets/files/crds")'
+	@$(BIN)/python docs/reference.py
 
-manifests: crds  ## manifests/install.yaml anew: everything in one file; IMAGE=… is what it runs
-	@$(BIN)/python -m e2e.manifests $(IMAGE) > manifests/install.yaml
+manifests: crds  ## manifests/ anew from the chart: everything in one file, and the rights alone; IMAGE=… is what it runs
+	@$(BIN)/python -m e2e.manifests $(IMAGE)
 
 image:  ## the operator's image, by Docker, or by buildah where Docker is not; IMAGE=… names it
 	@e2e/image.sh $(IMAGE)
@@ -61,6 +62,10 @@ contract: setup  ## every driver against its real server
 
 test: setup controlplane lint  ## everything; what .ci/run runs
 	@$(BIN)/pytest -n $(WORKERS)
+
+docs: crds  ## the site, into build/docs
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky docs build/docs
+	@echo "docs: build/docs/index.html"
 
 bench: setup controlplane  ## what the operator costs, as JSON; WORKLOADS="cold --pairs 1" chooses, see docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(WORKLOADS)

@@ -1,0 +1,52 @@
+{{- /*
+What the operator may do where it serves, and what for. RBAC cannot tell a Secret's metadata from its values: whoever may
+watch Secrets may read them.
+*/}}
+{{- define "beemflow-secrets.rights" -}}
+{{- $everywhere := not .Values.scopedRBAC -}}
+- apiGroups: [secrets.beemflow.io]
+  resources:
+    - beemflowsecretstores
+    {{- if $everywhere }}
+    - beemflowclustersecretstores
+    {{- end }}
+    - beemflowsecrets
+    - beemflowpushsecrets
+  verbs: [get, list, watch]
+# The finalizer, which a push has that is to be taken back.
+- apiGroups: [secrets.beemflow.io]
+  resources: [beemflowpushsecrets]
+  verbs: [patch]
+- apiGroups: [secrets.beemflow.io]
+  resources:
+    - beemflowsecretstores/status
+    {{- if $everywhere }}
+    - beemflowclustersecretstores/status
+    {{- end }}
+    - beemflowsecrets/status
+    - beemflowpushsecrets/status
+  verbs: [patch]
+{{- if $everywhere }}
+# Whom a cluster store serves.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
+{{- end }}
+# What is written, and the stores' credentials.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch, delete]
+# Authorities that stores trust.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
+{{- if .Values.rbac.tokenRequest }}
+# Logins as the ServiceAccounts that stores name.
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  verbs: [create]
+{{- end }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}

@@ -1,0 +1,57 @@
+"""The chart on a real API server: taken with the values that people use, allowed where pods are restricted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from e2e.chart import objects, render
+from tests.support.chart import SETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.chart import Values
+
+
+def made(values: Values) -> list[dict[str, Any]]:
+    """Return the chart's objects, but those of kinds that only Prometheus's operator brings."""
+    found = [one for one in yaml.safe_load_all(objects(render(values, namespace="default"))) if one]
+    return [one for one in found if "monitoring.coreos.com" not in one["apiVersion"]]
+
+
+@pytest.fixture(scope="module")
+def teams(control_plane: ControlPlane) -> Iterator[None]:
+    """The namespaces that the scoped values name."""
+    for team in ("team-a", "team-b"):
+        control_plane.kubectl("create", "namespace", team)
+    yield
+    control_plane.kubectl("delete", "namespace", "team-a", "team-b", "--wait=false")
+
+
+@pytest.mark.usefixtures("teams")
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_a_strict_api_server_takes_all_of_it(control_plane: ControlPlane, values: Values) -> None:
+    found = made(values)
+    said = control_plane.kubectl(
+        *("apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"),
+        stdin=yaml.safe_dump_all(found),
+    )
+    assert len(said.splitlines()) == len(found)
+
+
+def test_the_pod_is_allowed_where_pods_are_restricted(control_plane: ControlPlane) -> None:
+    control_plane.kubectl("create", "namespace", "hardened")
+    control_plane.kubectl("label", "namespace", "hardened", "pod-security.kubernetes.io/enforce=restricted")
+    try:
+        (template,) = [one["spec"]["template"] for one in made({}) if one["kind"] == "Deployment"]
+        template["spec"].pop("serviceAccountName")
+        test = yaml.safe_load(render()["tests/ready.yaml"])
+        for name, spec in (("operator", template["spec"]), ("ready", test["spec"])):
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "hardened"}, "spec": spec}
+            assert "created" in control_plane.kubectl("create", "-f", "-", stdin=yaml.safe_dump(pod))
+    finally:
+        control_plane.kubectl("delete", "namespace", "hardened", "--wait=false")
