@@ -44,7 +44,7 @@ class Find(Model):
         default={},
         max_length=MOST_TAGS,
         description="Tags that they have with these values: tags of AWS and Azure, labels of Google and Kubernetes, "
-        "custom metadata of Vault (KV version 2), tags name:value of 1Password. Other stores have none.",
+        "custom metadata of Vault (KV version 2), tags name:value of 1Password. Other stores have none. Default: any.",
     )
 
     rules: ClassVar[tuple["Rule[Find]", ...]] = (
