@@ -40,7 +40,7 @@ controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 
 
 crds: setup  ## crds/, the chart's copy of it, and docs/reference/ anew from the models
 	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds"); write("charts/beemflow-secrets/files/crds")'
-	@$(BIN)/python docs/reference.py
+	@$(BIN)/python -m docs.reference
 
 manifests: crds  ## manifests/ anew from the chart: everything in one file, and the rights alone; IMAGE=… is what it runs
 	@$(BIN)/python -m e2e.manifests $(IMAGE)

@@ -1,4 +1,4 @@
-"""docs/reference/: tables of every field and metric, made from the code. `make crds` writes them anew."""
+"""docs/reference/: tables of fields, metrics and values of the chart. `make crds` writes them anew from the code."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from beemflow_secrets.library.schema import file_schema
 from beemflow_secrets.model import names
 from beemflow_secrets.model.crd import definitions
 from beemflow_secrets.telemetry.metrics import registry
+from docs import values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "resources.md": MADE + "\n".join(_resources()),
         "configuration.md": MADE + "\n".join(_configuration()),
         "metrics.md": MADE + "\n".join(_metrics()),
+        "values.md": MADE + "\n".join(values.table()),
     }
 
 

@@ -32,6 +32,7 @@ from beemflow_secrets.kube.connection import in_pod
 from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
+from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.operator import host
 from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.telemetry import health, metrics
@@ -338,3 +339,8 @@ class Process:
         metrics.secrets.clear()
         for (namespace, ready), number in self._secrets.registry.counts().items():
             metrics.secrets.labels(namespace, ready).set(number)
+        metrics.store_ready.clear()
+        for store in self.stores():
+            if store["reason"] is not None:  # it has been looked at
+                series = metrics.store_ready.labels(store["kind"], store["namespace"], store["name"])
+                series.set(store["reason"] == StoreReason.VALID)

@@ -82,6 +82,18 @@ def test_reads_and_failures_are_counted(
     assert f'secrets{{namespace="{ns.name}",ready="True"}}' not in after
 
 
+def test_a_store_that_is_down_has_a_series_that_says_so(
+    operator: Operator, ns: Namespace, slack: str, store: str, proxy: FaultProxy, canary: str
+) -> None:
+    series = f'store_ready{{kind="BeemFlowSecretStore",name="{store}",namespace="{ns.name}"}}'
+    until(lambda: operator.metric(series) == 1)
+    proxy.set(faults.answer(500))
+    ns.ready(slack, "False", reason="BackendUnavailable")
+    until(lambda: samples(operator).get(series) == 0)
+    ns.api.delete(ns.store_path(store))
+    until(lambda: series not in samples(operator))
+
+
 def test_calls_in_flight_are_shown(
     operator: Operator, ns: Namespace, store: str, proxy: FaultProxy, canary: str
 ) -> None:

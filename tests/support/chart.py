@@ -52,6 +52,8 @@ EVERYTHING: Values = {
         "apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [443]},
         "egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}], "ports": [{"port": 8200, "protocol": "TCP"}]}],
     },
+    "prometheusRule": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
+    "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "BeemFlow"}},
     "serviceMonitor": {"enabled": True, "namespace": "monitoring", "additionalLabels": {"release": "prometheus"}},
 }
 """Every option in use, but those of SCOPED."""

@@ -34,6 +34,13 @@ active_connections = Gauge(
 secrets = Gauge(
     "secrets", "BeemFlowSecrets by namespace and readiness", ("namespace", "ready"), namespace=PREFIX, registry=registry
 )
+store_ready = Gauge(
+    "store_ready",
+    "Whether a store serves (1) or not (0); cluster stores have no namespace",
+    ("kind", "namespace", "name"),
+    namespace=PREFIX,
+    registry=registry,
+)
 sync_duration_seconds = Histogram(
     "sync_duration_seconds",
     "Time of one sync of a BeemFlowSecret, from the queue to its status",

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tests.support.chart import Values
 
 NAMED = """
-affinity crds.install extraArgs extraEnv extraVolumeMounts extraVolumes image imagePullSecrets log networkPolicy.egress
-networkPolicy.enabled nodeSelector podAnnotations podDisruptionBudget podLabels podSecurityContext priorityClassName
-rbac.aggregate rbac.create rbac.tokenRequest replicaCount resources scopedNamespaces scopedRBAC securityContext
-serviceAccount.annotations serviceAccount.create serviceAccount.name serviceMonitor tolerations
-topologySpreadConstraints
+affinity crds.install extraArgs extraEnv extraVolumeMounts extraVolumes grafanaDashboard image imagePullSecrets log
+networkPolicy.egress networkPolicy.enabled nodeSelector podAnnotations podDisruptionBudget podLabels
+podSecurityContext priorityClassName prometheusRule rbac.aggregate rbac.create rbac.tokenRequest replicaCount
+resources scopedNamespaces scopedRBAC securityContext serviceAccount.annotations serviceAccount.create
+serviceAccount.name serviceMonitor tolerations topologySpreadConstraints
 """
 
 MISTAKES: list[tuple[Values, str]] = [
@@ -58,6 +58,9 @@ MISTAKES: list[tuple[Values, str]] = [
     ({"podDisruptionBudget": {"minAvailable": "half"}}, "minAvailable"),
     ({"networkPolicy": {"egress": {"to": []}}}, "egress"),
     ({"networkPolicy": {"apiServer": {"cidrs": ["10.0.0.1"]}}}, "cidrs"),
+    ({"prometheusRule": {"enabled": True, "rules": []}}, "prometheusRule"),
+    ({"prometheusRule": {"runbookUrl": "docs"}}, "runbookUrl"),
+    ({"grafanaDashboard": {"sidecarLabelValue": 1}}, "sidecarLabelValue"),
     ({"serviceMonitor": True}, "serviceMonitor"),
     ({"serviceMonitor": {"interval": 30}}, "interval"),
 ]
