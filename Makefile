@@ -12,7 +12,7 @@ LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds manifests image lint unit contract test docs bench demo demo-down live clean
+.PHONY: help setup lock controlplane crds manifests image lint unit contract test e2e docs bench demo demo-down live clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -35,8 +35,8 @@ lock: setup  ## requirements/ anew from pyproject.toml
 	@$(LOCK) --extra operator --extra aws --extra azure --extra gcp --extra vault -o requirements/operator.txt pyproject.toml
 	@$(LOCK) --group build -o requirements/build.txt
 
-controlplane: setup  ## etcd, kube-apiserver, kube-controller-manager, kubectl: 5 to 15 minutes, once a version
-	@$(BIN)/python e2e/clusters/build.py > /dev/null
+controlplane: setup  ## Kubernetes, of which most tests need the control plane: 5 to 15 minutes, once a version
+	@$(BIN)/python -m e2e.clusters.build > /dev/null
 
 crds: setup  ## crds/, the chart's copy of it, and docs/reference/ anew from the models
 	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds"); write("charts/beemflow-secrets/files/crds")'
@@ -62,6 +62,10 @@ contract: setup  ## every driver against its real server
 
 test: setup controlplane lint  ## everything; what .ci/run runs
 	@$(BIN)/pytest -n $(WORKERS)
+
+e2e: setup  ## the operator's image on a cluster with a node: kind, or one of our own; 20 minutes the first time, as root
+	@$(BIN)/python -m e2e.prepare
+	@$(BIN)/pytest --timeout 600 e2e/tests
 
 docs: crds  ## the site, into build/docs
 	@$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky docs build/docs

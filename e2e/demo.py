@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2e.backends import BACKENDS, example_secret, hold
-from e2e.clusters.build import BuildFailed, binaries, build, cache_folder
+from e2e.clusters.build import KUBERNETES, binaries, cache_folder
 from e2e.clusters.choose import choose, default
 from e2e.clusters.cluster import Cluster, ClusterFailed
+from e2e.clusters.golang import BuildFailed
 from e2e.clusters.processes import Process
 from tests.support.openbao import free_port
 
@@ -48,7 +49,7 @@ def up(name: str, choice: str) -> None:
         raise DemoFailed(f"BACKEND is one of {', '.join(BACKENDS)}")
     backend = BACKENDS[name]()
     if choice == "own":
-        build()
+        KUBERNETES.build()
     down()
     STATE.mkdir(parents=True, mode=0o700)
     began = time.monotonic()

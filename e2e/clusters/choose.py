@@ -1,4 +1,4 @@
-"""Which cluster the demo runs on: one that is there, kind, or a control plane of its own."""
+"""Which cluster the demo and e2e/tests run on: one that is there, kind, or one of its own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from e2e.clusters.cluster import Cluster, ClusterFailed, CommandFailed, run
 from e2e.clusters.controlplane import ControlPlane
+from e2e.clusters.images import saved
+from e2e.clusters.node import Node
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KIND = "beemflow-secrets-demo"
-
 
 def default() -> str:
-    """Return the name of the cluster to take when nobody says: kind where Docker answers, else a control plane."""
+    """Return the name of the cluster to take when nobody says: kind where Docker answers, else one of our own."""
     return "kind" if shutil.which("kind") and _docker_answers() else "own"
 
 
@@ -32,6 +32,11 @@ def choose(name: str, state: Path) -> Cluster:
     raise ClusterFailed(f"CLUSTER is current, kind or own, not {name}")
 
 
+def with_node(state: Path) -> ClusterWithNode:
+    """Return a cluster that runs pods: kind where Docker answers, else one of our own."""
+    return KindCluster(state, "beemflow-secrets-e2e") if default() == "kind" else Node(state)
+
+
 def _docker_answers() -> bool:
     try:
         run(["docker", "info"])
@@ -41,20 +46,30 @@ def _docker_answers() -> bool:
 
 
 class KindCluster(Cluster):
-    """A kind cluster, made for the demo."""
+    """A kind cluster, made for the demo or for tests."""
 
-    title = f"the kind cluster {_KIND}"
+    title = "a kind cluster"
+
+    def __init__(self, state: Path, name: str = "beemflow-secrets-demo") -> None:
+        super().__init__(state)
+        self._name = name
 
     def start(self, *manifests: Path) -> None:
         """Make the cluster; the first time kind fetches its image."""
-        run(["kind", "create", "cluster", "--name", _KIND, "--kubeconfig", self.kubeconfig, "--wait", "2m"])
+        run(["kind", "create", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig, "--wait", "2m"])
         for manifest in manifests:
             self.apply(manifest)
 
     def stop(self) -> None:
         """Delete the cluster, if it was made."""
         if self.kubeconfig.exists():
-            run(["kind", "delete", "cluster", "--name", _KIND, "--kubeconfig", self.kubeconfig])
+            run(["kind", "delete", "cluster", "--name", self._name, "--kubeconfig", self.kubeconfig])
+
+    def load(self, image: str) -> str:
+        """Give the cluster an image that `make image` made; return its name there."""
+        with saved(image, self.state) as (name, archive):
+            run(["kind", "load", "image-archive", archive, "--name", self._name])
+        return name
 
 
 class CurrentCluster(Cluster):
@@ -82,3 +97,7 @@ class CurrentCluster(Cluster):
     @property
     def _applied(self) -> Path:
         return self.state / "applied.json"
+
+
+ClusterWithNode = KindCluster | Node
+"""A cluster that runs pods, and takes images."""

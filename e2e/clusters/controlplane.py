@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 import socket
 import ssl
@@ -19,14 +18,11 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-from beemflow_secrets.testing.certs import CertificateAuthority
 from e2e.clusters.build import binaries
-from e2e.clusters.cluster import Cluster, ClusterFailed
+from e2e.clusters.cluster import ClusterFailed
+from e2e.clusters.own import OwnCluster
 from e2e.clusters.processes import Process
 
 if TYPE_CHECKING:
@@ -36,28 +32,16 @@ if TYPE_CHECKING:
 PATIENCE = 60
 """Seconds until a part that is not ready is given up: ten times what is usual, for machines that are busy."""
 
-_NAME = "beemflow-secrets"
 _PARTS = ("etcd", "kube-apiserver", "kube-controller-manager")
+_MANAGER = "system:kube-controller-manager"
 _NAMESPACES = "/api/v1/namespaces"
-
-# Who asked for what, without bodies, so that tests can count requests and see with which rights they were made.
-_AUDIT = {
-    "apiVersion": "audit.k8s.io/v1",
-    "kind": "Policy",
-    "omitStages": ["RequestReceived"],
-    "rules": [
-        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
-        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
-        {"level": "None"},
-    ],
-}
 
 
 class ControlPlaneFailed(ClusterFailed):
     """A part did not start; the text says which, and the end of its log."""
 
 
-class ControlPlane(Cluster):
+class ControlPlane(OwnCluster):
     """A control plane whose files, logs among them, lie in a folder of its own.
 
     `url` and `ca` (the path of a PEM file) are what a client needs, `admin_token` and `kubeconfig` may do everything.
@@ -68,24 +52,15 @@ class ControlPlane(Cluster):
     title = "a control plane of its own"
 
     def __init__(self, state: Path, *, detached: bool = False) -> None:
-        super().__init__(state, binaries() / "kubectl")
-        self.ca = state / "ca.crt"
+        super().__init__(state)
         self.url = ""
-        self.admin_token = ""
         self._detached = detached
         self._processes: dict[str, Process] = {}
         self._pipe: tuple[int, int] | None = None
         if self._record.exists():
             record = json.loads(self._record.read_text())
-            self.url, self.admin_token = record["url"], record["admin_token"]
+            self.url, self.tokens = record["url"], record["tokens"]
             self._processes = {name: Process(*found) for name, found in record["processes"].items()}
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def running(self) -> bool:
@@ -107,7 +82,7 @@ class ControlPlane(Cluster):
             log.unlink()
         self._pipe = None if self._detached else os.pipe()
         try:
-            self._write_credentials()
+            self.write_credentials(("127.0.0.1",), {"admin": "system:masters", _MANAGER: "system:authenticated"})
             self._start_etcd()
             self._start_api_server_somewhere()
             for manifest in manifests:
@@ -144,7 +119,7 @@ class ControlPlane(Cluster):
 
     def start_manager(self) -> None:
         """Start the controller manager. It takes some seconds until it works."""
-        kubeconfig = self._write_kubeconfig("manager.kubeconfig", "manager", self._manager_token)
+        kubeconfig = self.write_kubeconfig("manager.kubeconfig", self.url, _MANAGER)
         self._spawn(
             "kube-controller-manager",
             f"--kubeconfig={kubeconfig}",
@@ -158,14 +133,6 @@ class ControlPlane(Cluster):
             "--kube-api-burst=1000",
         )
 
-    def requests(self, user: str) -> list[dict[str, Any]]:
-        """Return the API server's audit record of what a ServiceAccount asked, `namespace:name`, in order.
-
-        A request is on record when it is answered, a watch when it begins and when it ends.
-        """
-        events = map(json.loads, (self.state / "audit.log").read_text().splitlines())
-        return [event for event in events if event["user"]["username"] == f"system:serviceaccount:{user}"]
-
     # --- files
 
     @property
@@ -175,37 +142,6 @@ class ControlPlane(Cluster):
     @property
     def _socket(self) -> Path:
         return self.state / "etcd.sock"
-
-    def _write_credentials(self) -> None:
-        authority = CertificateAuthority("beemflow-secrets control plane")
-        server = authority.issue(("127.0.0.1", "localhost", "kubernetes.default.svc"))
-        # The API server takes an EC key in this old form only.
-        signer = ec.generate_private_key(ec.SECP256R1())
-        signing_key = signer.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-        self.admin_token = secrets.token_urlsafe()
-        self._manager_token = secrets.token_urlsafe()
-        self.ca.write_text(authority.pem)
-        self.write_private("apiserver.crt", server.certificate)
-        self.write_private("apiserver.key", server.key)
-        self.write_private("service-accounts.key", signing_key)
-        self.write_private("audit.json", json.dumps(_AUDIT))
-        self.write_private(
-            "tokens.csv",
-            f'{self.admin_token},admin,admin,"system:masters"\n'
-            f"{self._manager_token},system:kube-controller-manager,system:kube-controller-manager\n",
-        )
-
-    def _write_kubeconfig(self, name: str, user: str, token: str) -> Path:
-        cluster = {"server": self.url, "certificate-authority": str(self.ca.absolute())}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": _NAME, "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": token}}],
-            "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": user}}],
-            "current-context": _NAME,
-        }
-        return self.write_private(name, json.dumps(config))
 
     # --- parts
 
@@ -218,7 +154,7 @@ class ControlPlane(Cluster):
             environment={"PATH": os.defpath, "HOME": str(self.state)},  # ETCD_* and proxies of ours mean nothing here
         )
         processes = {part: (process.pid, process.started) for part, process in self._processes.items()}
-        record = {"url": self.url, "admin_token": self.admin_token, "processes": processes}
+        record = {"url": self.url, "tokens": self.tokens, "processes": processes}
         self.write_private(self._record.name, json.dumps(record))
 
     def _start_etcd(self) -> None:
@@ -237,7 +173,7 @@ class ControlPlane(Cluster):
         """Start the API server on a free port; choose again when somebody was quicker."""
         for last in (False, False, True):
             self.url = f"https://127.0.0.1:{_free_port()}"
-            self._write_kubeconfig("kubeconfig", "admin", self.admin_token)
+            self.write_kubeconfig("kubeconfig", self.url, "admin")
             try:
                 self.start_api_server()
             except ControlPlaneFailed as failed:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-BUILD = Path(__file__).parents[2] / "e2e" / "clusters" / "build.py"
+ROOT = Path(__file__).parents[2]
+BUILD = [sys.executable, "-m", "e2e.clusters.build"]
 
 
 @pytest.fixture
@@ -26,14 +27,14 @@ def script(folder: Path, text: str) -> None:
 
 def build(go: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": str(go), "HOME": str(go.parent)}
-    return subprocess.run([sys.executable, BUILD], env=environment, text=True, capture_output=True, check=False)
+    return subprocess.run(BUILD, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
 
 
 def test_go_is_missing(go: Path) -> None:
     ran = build(go)
     assert ran.returncode == 1
     assert ran.stderr == (
-        "no control plane: Go is not installed: the control plane is built from source, with Go 1.26 or newer\n"
+        "no control plane: Go is not installed: clusters are built from source, with Go 1.26 or newer\n"
     )
 
 
@@ -53,7 +54,7 @@ WORKING = """
 case $1 in
   env) echo go1.26.8;;
   list) printf 'false\\ntrue\\ntrue\\n';;
-  build) [ "$CGO_ENABLED" = 0 ] || exit 9; echo one; echo two; echo binary > "$4";;
+  build) [ "$CGO_ENABLED" = 0 ] || exit 9; echo one; echo two; echo binary > "$4/kubernetes";;
 esac
 """
 
@@ -63,7 +64,7 @@ def test_what_is_built_is_kept(go: Path) -> None:
     first = build(go)
     assert first.returncode == 0, first.stderr
     folder = Path(first.stdout.strip())
-    assert folder.is_relative_to(go.parent / ".cache" / "beemflow-secrets" / "control-plane")
+    assert folder.is_relative_to(go.parent / ".cache" / "beemflow-secrets" / "kubernetes")
     for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl"):
         assert (folder / part).read_text() == "binary\n"
     (go / "go").unlink()
@@ -76,7 +77,7 @@ def test_a_failed_build_says_what_go_said_and_leaves_nothing(go: Path) -> None:
     assert ran.returncode == 1
     assert "go build failed:\nno space left on device" in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert [path.name for path in (go.parent / ".cache/beemflow-secrets/control-plane").iterdir()] == [".lock"]
+    assert [path.name for path in (go.parent / ".cache/beemflow-secrets/kubernetes").iterdir()] == [".lock"]
 
 
 def test_two_runs_build_once(go: Path) -> None:
@@ -85,7 +86,7 @@ def test_two_runs_build_once(go: Path) -> None:
     )
     environment = {"PATH": f"{go}:/bin:/usr/bin", "HOME": str(go.parent)}
     runs = [
-        subprocess.Popen([sys.executable, BUILD], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.Popen(BUILD, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
     answers = [run.communicate() for run in runs]

@@ -13,6 +13,7 @@ from beemflow_secrets.cli.crds import crds_yaml
 from beemflow_secrets.cli.diff import diff
 from beemflow_secrets.cli.flows import refs, validate
 from beemflow_secrets.cli.handing import exec_, export
+from beemflow_secrets.cli.migrate import migrate
 from beemflow_secrets.cli.render import render
 from beemflow_secrets.cli.run import run
 from beemflow_secrets.cli.secrets import get, health, list_, schema
@@ -35,6 +36,7 @@ app.command()(refs)
 app.command()(validate)
 app.command()(render)
 app.command()(diff)
+app.command()(migrate)
 app.command()(schema)
 
 

@@ -1,0 +1,113 @@
+"""The Secret that is written: an ExternalSecret's `target`, and templates wherever they stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.migrate.fields import compact
+from beemflow_secrets.migrate.gotemplate.turn import NotTurned, turn
+from beemflow_secrets.migrate.gotemplate.write import literal_text
+from beemflow_secrets.migrate.metadata import copied
+from beemflow_secrets.migrate.unturned import UNTURNED, tell_cautions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from beemflow_secrets.migrate.fields import Fields
+
+_ELSEWHERE = (
+    "holds Go templates, which are read as this operator's own here: turn them in the object (docs/moving-from-eso.md)"
+)
+_WHOLE = ("Owner", "Orphan")
+
+
+def target(written: Fields, metadata: Mapping[str, object]) -> tuple[dict[str, object], bool]:
+    """Return the target, and whether something that belongs in the Secret is left out.
+
+    `metadata` is that of the ExternalSecret: without a template ESO writes its labels and annotations to the Secret.
+    """
+    lacking = written.default("manifest", why="has no counterpart here: Secrets alone are written")
+    creation = written.text("creationPolicy") or "Owner"
+    if creation == "CreateOrMerge":
+        written.lose("creationPolicy", "is Merge here: the Secret must exist, and nothing is made where it does not")
+        creation = "Merge"
+    deletion = written.text("deletionPolicy") or "Retain"
+    if deletion == "Delete" and creation not in _WHOLE:
+        written.lose("deletionPolicy", "is Retain here: with this creationPolicy no Secret is deleted")
+        deletion = "Retain"
+    immutable = written.take("immutable") is True
+    if immutable and creation not in _WHOLE:
+        written.lose("immutable", "is not set with this creationPolicy")
+        immutable = False
+    if "template" in written:
+        made, left_out = template(written.part("template"))
+        lacking |= left_out
+    else:
+        made = copied(metadata, as_template=True) if creation in _WHOLE else {}
+    found = compact(
+        name=written.text("name"),
+        creationPolicy=None if creation == "Owner" else creation,
+        deletionPolicy=None if deletion == "Retain" else deletion,
+        immutable=immutable,
+        template=made,
+    )
+    return found, lacking
+
+
+def template(written: Fields) -> tuple[dict[str, object], bool]:
+    """Return a template, and whether something of it is left out."""
+    written.default("engineVersion", "v2")
+    metadata = written.part("metadata")
+    sources = [_source(part) for part in written.parts("templateFrom")]
+    kind = written.text("type")
+    merge = written.text("mergePolicy")
+    found = compact(
+        type=None if kind == "Opaque" else kind,
+        mergePolicy=None if merge == "Replace" else merge,
+        metadata=compact(labels=_map(metadata, "labels"), annotations=_map(metadata, "annotations")),
+        data=_map(written, "data"),
+        templateFrom=[source for source in sources if source is not None],
+    )
+    return found, None in sources
+
+
+def _source(written: Fields) -> dict[str, object] | None:
+    aim = written.text("target") or "Data"
+    if aim not in {"Data", "Labels", "Annotations"}:
+        written.lose("target", "has no counterpart here: it is Data, Labels or Annotations")
+        return None
+    written.default("valuesDecodingStrategy", "None")
+    found: dict[str, object] = {}
+    for name in ("configMap", "secret"):
+        if name in written:
+            part = written.part(name)
+            items = [compact(key=item.text("key"), templateAs=_not_values(item)) for item in part.parts("items")]
+            found[name] = compact(name=part.text("name"), items=items)
+            written.lose(name, _ELSEWHERE)
+    if "literal" in written:
+        found["literal"] = _turned(written, "literal")
+    return {**found, **compact(target=None if aim == "Data" else aim)}
+
+
+def _not_values(item: Fields) -> str | None:
+    scope = item.text("templateAs")
+    return None if scope == "Values" else scope
+
+
+def _map(holder: Fields, name: str) -> dict[str, object]:
+    part = holder.part(name)
+    return {key: _turned(part, key) for key in list(part.names)}
+
+
+def _turned(holder: Fields, name: str) -> str:
+    """Return a template in this operator's language; one that cannot be turned is told, and an error in its place."""
+    text = holder.text(name) or ""
+    if "{{" not in text:
+        return literal_text(text)
+    try:
+        made = turn(text)
+    except NotTurned as error:
+        holder.lose(name, f"{error}: {UNTURNED} stands in its place, and the Secret stays as it is until you write it")
+        return UNTURNED
+    tell_cautions(holder, name, made.cautions)
+    return made.text
