@@ -1,6 +1,6 @@
 """What a BeemFlowSecret reads, and from which store."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import AfterValidator, Field
 
@@ -202,3 +202,8 @@ class NamedByFind(Named):
 
     source: DataFrom
     former: bool = False
+
+
+def searches(source: DataFrom | DataEntry) -> TypeGuard[DataFrom]:
+    """Whether it is something to look for: what was found stands in its place later."""
+    return isinstance(source, DataFrom) and source.find is not None

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.model.sources import DataEntry, DataFrom, Named
+from beemflow_secrets.model.sources import DataEntry, DataFrom, Named, searches
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -186,13 +186,8 @@ def _is_gone(item: Found) -> bool:
     return isinstance(item.answer, NotFound) and item.answer.property is None
 
 
-def _looks(source: DataEntry | DataFrom) -> bool:
-    """Whether it is a search: one that found nothing, for the others have been replaced by what they found."""
-    return isinstance(source, DataFrom) and source.find is not None
-
-
 def _called(source: DataEntry | DataFrom) -> str:
-    return str(source.find) if isinstance(source, DataFrom) and source.find is not None else source.remote.parts().key
+    return str(source.find) if searches(source) else source.remote.parts().key
 
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
@@ -205,7 +200,7 @@ def _entry(key: str, item: Found, value: SecretValue) -> Entry:
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
     """Say for what it is. A copy: other resources that read the same key are given the same error."""
     told = copy(error)
-    told.key = None if _looks(source) else source.remote.parts().key
+    told.key = None if searches(source) else source.remote.parts().key
     for_what = source.secret_key if isinstance(source, DataEntry) else "dataFrom"
     told.message = f"{error.message} (for {for_what}{f', and {more} more' if more else ''})"
     told.__cause__ = error.__cause__

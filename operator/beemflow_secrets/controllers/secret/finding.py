@@ -10,6 +10,7 @@ from beemflow_secrets.controllers.secret.provenance import earliest
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
 from beemflow_secrets.model.keys import split_key
+from beemflow_secrets.model.sources import searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Search
 from beemflow_secrets.rendering.finding import entries_of
@@ -51,10 +52,10 @@ class Finding:
         With a deletionPolicy that takes away, what was found once is named instead: it is gone only if the backend says
         so of each key. A listing may lack one for other reasons, as the store's policies or the backend's haste.
         """
-        if all(source.find is None for source in spec.data_from):
+        if not any(map(searches, spec.data_from)):
             return spec
-        searches = [self._named(source, spec) for source in spec.data_from]
-        named = await asyncio.gather(*searches, return_exceptions=True)
+        asked = [self._named(source, spec) for source in spec.data_from]
+        named = await asyncio.gather(*asked, return_exceptions=True)
         sources: list[DataFrom | NamedByFind] = []
         for found in named:  # the first failure, in the order of the spec, is what is told
             if isinstance(found, BaseException):
@@ -63,7 +64,7 @@ class Finding:
         return spec.model_copy(update={"data_from": sources})
 
     async def _named(self, source: DataFrom, spec: SecretSpec) -> Sequence[DataFrom | NamedByFind]:
-        if source.find is None:
+        if not searches(source):
             return [source]
         store = store_key(source, spec, self._namespace)
         try:

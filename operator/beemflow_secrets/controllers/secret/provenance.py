@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.controllers.secret.tracked import store_key
-from beemflow_secrets.model.sources import DataEntry, DataFrom
+from beemflow_secrets.model.sources import DataEntry, searches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def as_told(spec: SecretSpec, told: Status, namespace: str) -> Provenance:
     by_source = {entry["remoteKey"]: entry for entry in reversed(entries)}
     links = {}
     for source in spec.sources():
-        if isinstance(source, DataFrom) and source.find is not None:
+        if searches(source):
             continue  # it found nothing
         written = source.remote.key
         entry = by_key.get(source.secret_key) if isinstance(source, DataEntry) else by_source.get(written)

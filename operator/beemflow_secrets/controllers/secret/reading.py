@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
-from beemflow_secrets.model.sources import DataFrom, NamedByFind
+from beemflow_secrets.model.sources import NamedByFind, searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, ref_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.demand import Wish
     from beemflow_secrets.controllers.store.using import Stores
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.model.sources import DataEntry
+    from beemflow_secrets.model.sources import DataEntry, DataFrom
 
 
 LARGE = 128 * 1024
@@ -64,7 +64,7 @@ def wanted_by(spec: SecretSpec, namespace: str) -> Wanted:
     wanted: dict[Key, dict[Ref, None]] = {}
     for source in spec.sources():
         refs = wanted.setdefault(store_key(source, spec, namespace), {})
-        if not _looks(source):
+        if not searches(source):
             refs[ref_of(source)] = None
     return tuple((store, tuple(refs)) for store, refs in wanted.items())
 
@@ -125,12 +125,8 @@ async def _fetch(stores: Stores, key: Key, namespace: str, refs: list[Ref], form
     return Answers(opened.place, answers)
 
 
-def _looks(source: DataEntry | DataFrom) -> TypeGuard[DataFrom]:
-    return isinstance(source, DataFrom) and source.find is not None
-
-
 def _found(source: DataEntry | DataFrom, store: Key, answered: Answers) -> Found:
-    if _looks(source):
+    if searches(source):
         answer: SecretValue | SecretsError = nothing_found(source)
         known_by = identity(source)
     else:
