@@ -12,7 +12,7 @@ LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds manifests image lint unit contract test e2e docs bench demo demo-down live clean
+.PHONY: help setup lock controlplane crds manifests image release lint unit contract test e2e docs bench demo demo-down live clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -47,6 +47,9 @@ manifests: crds  ## manifests/ anew from the chart: everything in one file, and 
 
 image:  ## the operator's image, by Docker, or by buildah where Docker is not; IMAGE=… names it
 	@e2e/image.sh $(IMAGE)
+
+release: setup  ## wheel, image archive, chart, manifests, SBOM and kubectl's plugin, into dist/; IMAGE=… names the image
+	@$(BIN)/python -m e2e.release $(IMAGE)
 
 lint: setup  ## ruff, mypy, import-linter
 	@$(BIN)/ruff check --quiet

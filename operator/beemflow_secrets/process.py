@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from beemflow_secrets.chain.audit.trail import open_trail
+from beemflow_secrets.controllers.clustersecret.controller import ClusterSecretController
 from beemflow_secrets.controllers.events import Events
 from beemflow_secrets.controllers.objects import Key, Moment
 from beemflow_secrets.controllers.printing import Printer
@@ -29,7 +30,8 @@ from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import in_pod
-from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
+from beemflow_secrets.kube.errors import ApiError, NotFound, NotLeading, Unauthorized
+from beemflow_secrets.kube.lease import Elector, Lost, namespace_of_lease
 from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
 from beemflow_secrets.model.reasons import StoreReason
@@ -39,7 +41,7 @@ from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
@@ -114,7 +116,13 @@ class Process:
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._connection = connection
-        self._client = KubeClient(connection)
+        self._elector = None
+        if settings.leader_elect:  # on connections of its own: a renewal must not wait for others to end
+            self._lease_client = KubeClient(connection)
+            self._elector = Elector(self._lease_client, namespace_of_lease(connection.namespace))
+            self._client = KubeClient(connection, allowance=self._elector.allowance)
+        else:
+            self._client = KubeClient(connection)
         self._queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=settings.concurrency)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
@@ -149,7 +157,16 @@ class Process:
             printer=printer,
             feeds=self._secrets.feeds,
             now=time.time,
-            finish=self._workers.finish,
+            finish=self._finish_push,
+        )
+        self._stamps = ClusterSecretController(
+            self._client,
+            self._queue,
+            self._events,
+            namespaces=self._namespaces,
+            stands=self._secrets.stands,
+            ready=self._secrets.is_ready,
+            now=time.time,
         )
         self._owned.listen(self._secrets.secret_changed)
         for users in (self._secrets, self._pushes):
@@ -162,7 +179,9 @@ class Process:
             names.STORE: self._stores,
         }
         if not scope:
-            self._keepers[names.CLUSTER_STORE] = self._stores
+            self._keepers |= {names.CLUSTER_STORE: self._stores, names.CLUSTER_SECRET: self._stamps}
+            self._namespaces.listen(self._stamps.namespace_changed)
+            self._secrets.show(self._stamps)
         self._sweep = Sweep(self._client, self._keepers, scope or ("",))
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
@@ -199,32 +218,51 @@ class Process:
         if self._trail is not None:
             await self._trail.close()
         await self._client.close()
+        if self._elector is not None:  # after the last write
+            await self._elector.release()
+            await self._lease_client.close()
 
     async def _prepare(self, group: asyncio.TaskGroup) -> None:
-        """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store."""
+        """Have the kinds, the owned Secrets and the stores before the big watch begins: then every read has a store.
+
+        A standby has the kinds, the owned Secrets and the namespaces; what it would work on it learns when it leads.
+        """
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
         reflectors: list[MetadataReflector[Any]] = [self._owned] if self._scope else [self._owned, self._namespaces]
-        parts = (
-            self._ping(),
-            *(reflector.run() for reflector in reflectors),
+        self._begin(group, self._ping(), *(reflector.run() for reflector in reflectors))
+        self._waits_for = "the listing of owned Secrets and of namespaces"
+        for reflector in reflectors:
+            await reflector.synced.wait()
+        if self._elector is not None:
+            self._waits_for = None
+            self._begin(group, self._lead(self._elector))
+            await self._elector.leading.wait()
+        self._begin(
+            group,
             self._workers.run(),
             self._sweep.run(),
             self._stores.references.run(),
             *(references.run() for references in self._secrets.followed),
             self._pushes.references.run(),
             self._secrets.watched(self._sweep.swept),
+            self._stamps.watched(self._sweep.swept),
         )
-        self._tasks = [group.create_task(part) for part in parts]
-        self._waits_for = "the listing of owned Secrets and of namespaces"
-        for reflector in reflectors:
-            await reflector.synced.wait()
         self._waits_for = "the listing of stores and resources"
         while not await self._has_listed():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
         self._waits_for = None
+
+    def _begin(self, group: asyncio.TaskGroup, *parts: Coroutine[Any, Any, None]) -> None:
+        self._tasks += [group.create_task(part) for part in parts]
+
+    async def _lead(self, elector: Elector) -> None:
+        try:
+            await elector.run()
+        except Lost as lost:
+            raise Broken(f"stopped writing: {lost}") from None
 
     async def _has_kinds(self) -> bool:
         try:
@@ -246,6 +284,8 @@ class Process:
             await self._stores.load()
             await self._secrets.load(self._scope or ("",))
             await self._pushes.load(self._scope or ("",))
+            if not self._scope:
+                await self._stamps.load()
         except ApiError as error:
             self._waits_for = f"the listing of stores and resources: {error.message}"
             return False
@@ -256,6 +296,8 @@ class Process:
             kind: partial(self._stores.observe, kind.name) for kind in self._keepers if kind in names.STORES
         }
         observers |= {names.SECRET: self._secrets.observe, names.PUSH: self._pushes.observe}
+        if not self._scope:
+            observers[names.CLUSTER_SECRET] = self._stamps.observe
         log.info("Started", server=self._connection.server)
         hosting = asyncio.create_task(
             host(
@@ -287,6 +329,16 @@ class Process:
         await self._stores.close()
         await self._events.drain(1.0)
 
+    async def _finish_push(self, step: Coroutine[object, object, None]) -> None:
+        """Run a step that writes to backends, which the API server's client does not see. Raises NotLeading."""
+        try:
+            if self._elector is not None:
+                self._elector.allowance()
+        except NotLeading:
+            step.close()
+            raise
+        await self._workers.finish(step)
+
     async def _work(self, key: Key | Moment) -> None:
         try:
             if isinstance(key, Moment):
@@ -295,6 +347,8 @@ class Process:
                 await self._secrets.reconcile(key)
             elif key.kind == names.PUSH.name:
                 await self._pushes.reconcile(key)
+            elif key.kind == names.CLUSTER_SECRET.name:
+                await self._stamps.reconcile(key)
             else:
                 await self._stores.reconcile(key)
         except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service
@@ -325,6 +379,8 @@ class Process:
         """Return what the process waits for."""
         silent = time.monotonic() - self._answered
         problems = [f"the API server has not answered for {silent:.0f} s"] if silent > SILENT_AFTER else []
+        if self._elector is not None and self._elector.problem is not None:
+            problems.append(f"waiting for the lease: {self._elector.problem}")
         return [*problems, f"waiting for {self._waits_for}"] if self._waits_for else problems
 
     def stores(self) -> list[dict[str, Any]]:

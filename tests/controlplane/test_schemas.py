@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from beemflow_secrets.model import names
-from tests.unit.model.cases import CLUSTER, RIGHT, WRONG, WRONG_SCOPE, Spec, Wrong, entry, secret
+from tests.unit.model.cases import RIGHT, WRONG, WRONG_SCOPE, Spec, Wrong, entry, secret, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from e2e.clusters.controlplane import ControlPlane
 
 PLURALS = {kind.name: kind.plural for kind in names.KINDS}
+CLUSTER_KINDS = {kind.name for kind in names.KINDS if not kind.namespaced}
 
 Answer = tuple[int, str]
 
@@ -29,7 +30,7 @@ def create(control_plane: ControlPlane) -> Callable[[str, Spec], Answer]:
     trust = ssl.create_default_context(cafile=control_plane.ca)
 
     def post(kind: str, spec: Spec) -> Answer:
-        folder = PLURALS[kind] if kind == CLUSTER else f"namespaces/default/{PLURALS[kind]}"
+        folder = PLURALS[kind] if kind in CLUSTER_KINDS else f"namespaces/default/{PLURALS[kind]}"
         body: dict[str, Any] = {
             "apiVersion": names.API_VERSION,
             "kind": kind,
@@ -69,6 +70,7 @@ def test_the_largest_resource_is_within_the_budget_of_the_rules(create: Callable
     # As large as etcd takes an object. The API server gives up on rules that cost more than it grants one request.
     entries = [entry("x" * 1200, f"key-{number}", property="y" * 100, version="3") for number in range(1000)]
     assert create(names.SECRET.name, secret(*entries)) == (201, "")
+    assert create(names.CLUSTER_SECRET.name, stamped(secret(*entries))) == (201, "")
 
 
 def test_columns_tell_how_a_resource_stands(control_plane: ControlPlane, namespace: str) -> None:

@@ -140,6 +140,24 @@ class Namespace:
             },
         )
 
+    @contextmanager
+    def cluster_secret(self, spec: Object) -> Iterator[str]:
+        """Make a BeemFlowClusterSecret that is called as the namespace; return its path, and delete it in the end."""
+        kind = names.CLUSTER_SECRET
+        body = {"apiVersion": names.API_VERSION, "kind": kind.name, "metadata": {"name": self.name}, "spec": spec}
+        path = paths.resources(kind.plural, "", self.name)
+        self.api.create(paths.resources(kind.plural), body)
+        try:
+            yield path
+        finally:
+            if self.api.get(path) is not None:
+                self.api.delete(path)
+
+    def cluster_secret_ready(self, status: str = "True", *, reason: str | None = None) -> Object:
+        """Wait until the Ready of that is so for its current generation, and return the resource."""
+        path = paths.resources(names.CLUSTER_SECRET.plural, "", self.name)
+        return self.api.wait(path, lambda found: _is(found, status, reason))
+
     def push_path(self, name: str) -> str:
         """The path of a BeemFlowPushSecret."""
         return paths.resources(names.PUSH.plural, self.name, name)

@@ -16,6 +16,8 @@ EVERYTHING: Values = {
     "nameOverride": "secrets",
     "fullnameOverride": "the-secrets",
     "commonLabels": {"team": "platform"},
+    "replicaCount": 2,
+    "leaderElect": True,
     "image": {"repository": "registry.example.com/secrets", "digest": f"sha256:{'0' * 64}", "pullPolicy": "Always"},
     "imagePullSecrets": [{"name": "registry"}],
     "serviceAccount": {"name": "reader", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/reader"}},

@@ -1,6 +1,9 @@
 {{- /* The flags of `run` that the values ask for, the defaults too: what runs stands in the pod. */}}
 {{- define "beemflow-secrets.flags" -}}
 - --http-address={{ .Values.httpAddress }}
+{{- if include "beemflow-secrets.leaderElect" . }}
+- --leader-elect
+{{- end }}
 - --concurrency={{ int .Values.concurrency }}
 - --log-level={{ .Values.log.level }}
 - --log-format={{ .Values.log.format }}

@@ -44,6 +44,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 {{- end }}
 
+{{- /* Whether replicas elect a leader: empty for no. */}}
+{{- define "beemflow-secrets.leaderElect" -}}
+{{- if kindIs "invalid" .Values.leaderElect }}
+{{- if gt (int .Values.replicaCount) 1 }}true{{ end }}
+{{- else if .Values.leaderElect }}true{{ end }}
+{{- end }}
+
 {{- /* The port of httpAddress. */}}
 {{- define "beemflow-secrets.port" -}}
 {{- regexFind "[0-9]+$" .Values.httpAddress }}

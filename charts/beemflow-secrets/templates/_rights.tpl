@@ -11,8 +11,17 @@ watch Secrets may read them.
     - beemflowclustersecretstores
     {{- end }}
     - beemflowsecrets
+    {{- if $everywhere }}
+    - beemflowclustersecrets
+    {{- end }}
     - beemflowpushsecrets
   verbs: [get, list, watch]
+{{- if $everywhere }}
+# What a BeemFlowClusterSecret stamps into namespaces.
+- apiGroups: [secrets.beemflow.io]
+  resources: [beemflowsecrets]
+  verbs: [create, patch, delete]
+{{- end }}
 # The finalizer, which a push has that is to be taken back.
 - apiGroups: [secrets.beemflow.io]
   resources: [beemflowpushsecrets]
@@ -24,10 +33,13 @@ watch Secrets may read them.
     - beemflowclustersecretstores/status
     {{- end }}
     - beemflowsecrets/status
+    {{- if $everywhere }}
+    - beemflowclustersecrets/status
+    {{- end }}
     - beemflowpushsecrets/status
   verbs: [patch]
 {{- if $everywhere }}
-# Whom a cluster store serves.
+# Whom a cluster store serves, and where BeemFlowSecrets are stamped.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [list, watch]

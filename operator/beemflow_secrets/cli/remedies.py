@@ -33,8 +33,8 @@ CAUSES: dict[str, str] = {
     "itself.",
     Reason.BACKEND_UNAVAILABLE: "The backend does not answer, or not in time, or its certificate is not trusted. The "
     "Secret stays as it is.",
-    Reason.INVALID_TEMPLATE: "A template of target.template does not parse, names what is not there, or costs "
-    "too much.",
+    Reason.INVALID_TEMPLATE: "A template of target.template or of a rewrite does not parse, names what is not there, "
+    "or costs too much.",
     Reason.INVALID_SPEC: "The spec asks for what cannot be: a wrong field, an object that it names and that is "
     "missing, two entries for one key, or a value that is not what it is taken for.",
     Reason.TARGET_CONFLICT: "The Secret, or a key of it, belongs to somebody else, and is not overwritten.",

@@ -118,6 +118,14 @@ def run(  # noqa: PLR0913 - each is a flag
             help="Serve /healthz, /readyz, /metrics and /health here.",
         ),
     ] = _DEFAULTS.http_address,
+    leader_elect: Annotated[
+        bool,
+        typer.Option(
+            envvar=f"{PREFIX}LEADER_ELECT",
+            help="Write only while holding the Lease beemflow-secrets in POD_NAMESPACE (else the context's namespace): "
+            "for several replicas, of which one works and the others stand by.",
+        ),
+    ] = _DEFAULTS.leader_elect,
     concurrency: Annotated[
         int, typer.Option(envvar=f"{PREFIX}CONCURRENCY", min=1, help="Syncs under way at once, for each store.")
     ] = _DEFAULTS.concurrency,
@@ -212,6 +220,7 @@ def run(  # noqa: PLR0913 - each is a flag
 
     settings = Settings(
         http_address=http_address,
+        leader_elect=leader_elect,
         concurrency=concurrency,
         namespaces=tuple(namespaces or ()),
         namespace_roles=_namespace_roles(namespace_roles, namespaces or []),

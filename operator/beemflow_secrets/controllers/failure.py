@@ -14,6 +14,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
+from beemflow_secrets.rendering.template.faults import TemplateError
 
 LONGEST_MESSAGE = 1024
 
@@ -24,6 +25,7 @@ _REASONS: tuple[tuple[type[SecretsError], Reason], ...] = (
     (Throttled, Reason.THROTTLED),
     (Unavailable, Reason.BACKEND_UNAVAILABLE),
     (EndpointNotAllowed, Reason.STORE_NOT_READY),
+    (TemplateError, Reason.INVALID_TEMPLATE),
     (Invalid, Reason.INVALID_SPEC),
 )
 

@@ -18,17 +18,15 @@ from beemflow_secrets.kube.logins import LoginFailed
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from beemflow_secrets.kube.connection import Connection
 
 Object = dict[str, Any]
 
 CONNECTIONS = 32
-REQUEST_TIMEOUT = 5.0
+REQUEST_TIMEOUT = 4.5
 """Seconds for a request and its answer. Short, so that no write lands long after it was decided."""
-
-_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT)
 
 PAGE = 500
 """Objects a page of a listing: more would stall the loop while they are parsed, and the probes with it."""
@@ -52,10 +50,14 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 class KubeClient:
-    """Requests to one API server. Every method raises an ApiError of kube.errors."""
+    """Requests to one API server. Every method raises an ApiError of kube.errors.
 
-    def __init__(self, connection: Connection) -> None:
+    `allowance` is asked right before each write: it returns the seconds that one may take, or raises an ApiError.
+    """
+
+    def __init__(self, connection: Connection, *, allowance: Callable[[], float] = lambda: REQUEST_TIMEOUT) -> None:
         self._server = connection.server
+        self._allowance = allowance
         self._session = connection.session(connections=CONNECTIONS)
         self._watches = connection.session(connections=0)
 
@@ -72,6 +74,10 @@ class KubeClient:
         """POST: an object that exists is AlreadyExists, never overwritten. `dry_run` only asks whether it could be."""
         params = {"fieldManager": FIELD_MANAGER} | ({"dryRun": "All"} if dry_run else {})
         return await self._request("POST", path, body=body, params=params)
+
+    async def replace(self, path: str, body: Object) -> Object:
+        """PUT: in the place of the version that `body` names in its metadata. Of another version it is a Conflict."""
+        return await self._request("PUT", path, body=body, params={"fieldManager": FIELD_MANAGER})
 
     async def json_patch(self, path: str, operations: list[Object]) -> Object:
         """Apply RFC 6902 operations. A `test` that fails is Refused (422), as is a result that is not valid."""
@@ -157,9 +163,11 @@ class KubeClient:
     ) -> Object:
         # aiohttp hands bytes to the socket in one go, and warns of it where they are many; of a stream it takes pieces.
         sent = BytesIO(data) if data is not None and len(data) > LARGE else data
+        seconds = REQUEST_TIMEOUT if method == "GET" else min(REQUEST_TIMEOUT, self._allowance())
+        timeout = aiohttp.ClientTimeout(total=seconds)
         try:
             async with self._session.request(
-                method, self._server + path, data=sent, headers=headers, params=params, timeout=_TIMEOUT
+                method, self._server + path, data=sent, headers=headers, params=params, timeout=timeout
             ) as answer:
                 content = await answer.read()
         except LoginFailed as error:

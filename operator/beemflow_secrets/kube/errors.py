@@ -8,7 +8,8 @@ ApiError
 ├── Forbidden         403: a right that lacks, a quota, a webhook, a namespace that is going away
 ├── Refused           any other 4xx: the object is not valid, or too large
 ├── Expired           410: a watch or a listing that is too old to go on
-└── ApiUnavailable    429, 5xx, no connection, no answer in time
+├── ApiUnavailable    429, 5xx, no connection, no answer in time
+└── NotLeading        not asked at all: another process may be writing
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class Expired(ApiError):
 
 class ApiUnavailable(ApiError):
     """The API server did not answer, or not now. `retry_after` is in seconds."""
+
+
+class NotLeading(ApiError):
+    """The request was not made: it would write, and this process does not hold the lease."""
 
 
 def from_response(status: int, body: bytes, retry_after: str | None) -> ApiError:

@@ -37,6 +37,11 @@ def events(namespace: str) -> str:
     return core("events", namespace)
 
 
+def leases(namespace: str, name: str = "") -> str:
+    """Return the path of one Lease, or of a namespace's Leases."""
+    return _path("/apis/coordination.k8s.io/v1", "leases", namespace, name)
+
+
 def resources(plural: str, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """Return the path of our own kinds."""
     path = _path(GROUP_VERSION, plural, namespace, name)

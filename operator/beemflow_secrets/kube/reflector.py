@@ -45,10 +45,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """What of a namespace decides what its resources may read: its labels, and the roles that its annotation gives."""
+    """What of a namespace decides what its resources may read: its labels, and the roles that its annotation gives.
+
+    And whether it is going away: nothing can be made there any more.
+    """
 
     labels: Mapping[str, str]
     roles: frozenset[str] = frozenset()
+    leaving: bool = False
 
 
 class MetadataReflector(Generic[T]):
@@ -83,6 +87,10 @@ class MetadataReflector(Generic[T]):
     def seen(self, name: Name) -> T | None:
         """Return what is kept of an object, None when it is not there."""
         return self._seen.get(name)
+
+    def all(self) -> Mapping[Name, T]:
+        """Return what is kept of all objects."""
+        return self._seen
 
     async def run(self) -> None:
         """Follow until cancelled, through every outage of the API server."""
@@ -168,7 +176,7 @@ def namespaces(client: KubeClient) -> MetadataReflector[Namespace]:
 def namespace_of(metadata: Object) -> Namespace:
     """Return what is kept of a namespace."""
     roles = (metadata.get("annotations") or {}).get(ROLES_ANNOTATION, "")
-    return Namespace(metadata.get("labels") or {}, roles_in(roles))
+    return Namespace(metadata.get("labels") or {}, roles_in(roles), "deletionTimestamp" in metadata)
 
 
 def _seen(metadata: Object) -> Seen:

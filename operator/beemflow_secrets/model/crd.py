@@ -12,8 +12,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.model.cel import Schema, with_rule
+from beemflow_secrets.model.clustersecret import ClusterSecretSpec, ClusterSecretStatus
 from beemflow_secrets.model.meta import NOT_OBSERVED
-from beemflow_secrets.model.names import CATEGORY, CLUSTER_STORE, GROUP, PUSH, SECRET, STORE, VERSION, Kind
+from beemflow_secrets.model.names import (
+    CATEGORY,
+    CLUSTER_SECRET,
+    CLUSTER_STORE,
+    GROUP,
+    PUSH,
+    SECRET,
+    STORE,
+    VERSION,
+    Kind,
+)
 from beemflow_secrets.model.push import PushSpec, PushStatus
 from beemflow_secrets.model.secret import SecretSpec, SecretStatus
 from beemflow_secrets.model.store import LEAVE_NAMESPACE_OUT, LEAVE_NAMESPACES_OUT, StoreSpec, StoreStatus
@@ -49,6 +60,13 @@ def definitions() -> list[Schema]:
             spec=structural(SecretSpec),
             status=structural(SecretStatus),
             columns=_SECRET_COLUMNS,
+        ),
+        _definition(
+            CLUSTER_SECRET,
+            "Which BeemFlowSecret stands in which namespaces.",
+            spec=structural(ClusterSecretSpec),
+            status=structural(ClusterSecretStatus),
+            columns=_CLUSTER_SECRET_COLUMNS,
         ),
         _definition(
             PUSH,
@@ -137,6 +155,12 @@ _SECRET_COLUMNS = (
     _column("Last Sync", ".status.lastSyncTime", "Time since the last good read.", shown_as="date"),
     # A string: kubectl shows a date as the time since then, and this one lies ahead.
     _column("Expires", ".status.expiresAt", "When the first of the values expires."),
+    _AGE,
+)
+_CLUSTER_SECRET_COLUMNS = (
+    _column("Store", ".spec.secretSpec.secretStoreRef.name", "The store that is read from."),
+    _column("Refresh", ".spec.secretSpec.refreshInterval", "How old a value may get; empty means 1h."),
+    *_READY_COLUMNS,
     _AGE,
 )
 _PUSH_COLUMNS = (

@@ -28,11 +28,13 @@ class Kind:
 STORE = Kind("BeemFlowSecretStore", "beemflowsecretstores", "bfss")
 CLUSTER_STORE = Kind("BeemFlowClusterSecretStore", "beemflowclustersecretstores", "bfcss", namespaced=False)
 SECRET = Kind("BeemFlowSecret", "beemflowsecrets", "bfs")
+CLUSTER_SECRET = Kind("BeemFlowClusterSecret", "beemflowclustersecrets", "bfcs", namespaced=False)
 PUSH = Kind("BeemFlowPushSecret", "beemflowpushsecrets", "bfps")
 STORES = (STORE, CLUSTER_STORE)
-KINDS = (*STORES, SECRET, PUSH)
+KINDS = (*STORES, SECRET, CLUSTER_SECRET, PUSH)
 
-# On the Secrets that we make. The owner label is what the watch of owned Secrets selects by.
+# On the Secrets that we make, and on the BeemFlowSecrets that are stamped. The owner label is what the watch of owned
+# Secrets selects by.
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "beemflow-secrets"
 OWNER_LABEL = f"{GROUP}/owner"

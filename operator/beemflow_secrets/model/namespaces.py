@@ -1,4 +1,4 @@
-"""Which namespaces a cluster store serves."""
+"""Which namespaces a cluster store serves, and those that get a BeemFlowSecret from a BeemFlowClusterSecret."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -59,7 +59,7 @@ class Selector(Model):
 
 
 class Namespaces(Model):
-    """The namespaces that a cluster store serves: those that any of the three names."""
+    """Some of the namespaces: those that any of the three names."""
 
     names: list[NamespaceName] = Field(default=[], max_length=MOST_NAMES, description="Namespaces by name.")
     regexes: list[Expression] = Field(
@@ -74,12 +74,12 @@ class Namespaces(Model):
             "(has(self.names) && self.names.size() > 0) || (has(self.regexes) && self.regexes.size() > 0) "
             "|| has(self.selector)",
             lambda those: bool(those.names or those.regexes or those.selector is not None),
-            "names, regexes or selector must name something; leave namespaces out to serve all",
+            "names, regexes or selector must name something; selector: {} selects all namespaces",
         ),
     )
 
     def serve(self, name: str, labels: Mapping[str, str] | None) -> bool:
-        """Tell whether a namespace is served. `labels` None: not known yet, so that no selector selects it."""
+        """Tell whether a namespace is one of them. `labels` None: not known yet, so that no selector selects it."""
         return (
             name in self.names
             or any(compiled(regex).fullmatch(name) for regex in self.regexes)

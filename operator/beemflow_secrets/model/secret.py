@@ -1,7 +1,7 @@
 """What to read and which native Secret to write: spec and status of BeemFlowSecret."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
@@ -11,7 +11,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.meta import Conditions, HandledRefresh, ObjectName, ObservedGeneration, StatusModel
-from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow, StoreRef
+from beemflow_secrets.model.sources import DataEntry, DataFrom, Named, StoreRef
 from beemflow_secrets.model.template import Template
 
 MOST_ENTRIES = (
@@ -112,6 +112,11 @@ class SecretSpec(Model):
         description="Whole secrets, each field of which becomes a key, and flows, each secret of which does. "
         "Where data has the same key, data wins.",
     )
+    conflict_policy: Literal["Error", "First", "Last"] = Field(
+        default="Error",
+        description="What holds where several of dataFrom have the same key. Error: none, Ready is False. First: the "
+        "one that stands first in dataFrom. Last: the one that stands last. Default Error.",
+    )
     staleness: Staleness | None = Field(
         default=None,
         description="How long an outage is put up with. Without it Ready turns False at the first failed refresh.",
@@ -139,15 +144,12 @@ class SecretSpec(Model):
     def sources(self) -> list[DataFrom | DataEntry]:
         """Return all that is to be read, in the order in which it fills the Secret: what comes later wins.
 
-        Flows must have been replaced before by what they ask for (`with_flows`).
+        Flows must have been replaced before by what they ask for, and searches by what was found (`with_sources`).
         """
         return [*self.data_from, *self.data]
 
-    def with_flows(self, named: Callable[[DataFrom], Sequence[NamedByFlow]]) -> "SecretSpec":
-        """Return the spec with what `named` says of each dataFrom of flows in its place."""
-        if all(source.flows is None for source in self.data_from):
-            return self
-        sources = [one for found in self.data_from for one in ([found] if found.flows is None else named(found))]
+    def with_sources(self, sources: Sequence[DataFrom | Named]) -> "SecretSpec":
+        """Return the spec with other sources in the place of dataFrom."""
         return self.model_copy(update={"data_from": sources})
 
 

@@ -19,6 +19,7 @@ class Settings:
     """The flags of `beemflow-secrets run`; cli/run.py says what each does."""
 
     http_address: str = "0.0.0.0:8080"
+    leader_elect: bool = False
     concurrency: int = 128
     namespaces: tuple[str, ...] = ()
     namespace_roles: Mapping[str, frozenset[str]] = field(default_factory=dict)

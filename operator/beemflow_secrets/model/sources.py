@@ -8,7 +8,10 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
 from beemflow_secrets.model.finding import Find
 from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
-from beemflow_secrets.model.meta import DataKey, ObjectName
+from beemflow_secrets.model.meta import DataKey, Expression, ObjectName
+
+MOST_REWRITES = 20
+"""Steps of one rewrite."""
 
 HAD_BY_ITSELF = ("HOME", "PATH", "USER")
 """What every process has: flows ask for it, and no store need have it."""
@@ -148,6 +151,44 @@ class Flows(Model):
     )
 
 
+class RegexpRewrite(Model):
+    """Replaces in a name."""
+
+    source: Expression = Field(
+        description="An RE2 expression. Each match in the name is replaced, and a name without a match stays as it is."
+    )
+    target: str = Field(
+        max_length=1024,
+        description="What stands there then. $1, ${1} and ${name} are what the groups of source matched, $$ is a $. "
+        "A group that is not there is nothing; in $1x the group is called 1x, so write ${1}x.",
+    )
+
+
+class TransformRewrite(Model):
+    """Makes a name by a template."""
+
+    template: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="A template in which value is the name, as {{ value | upper }}. It knows nothing else.",
+    )
+
+
+class Rewrite(Model):
+    """One step from the names of a source to keys of the Secret."""
+
+    regexp: RegexpRewrite | None = Field(default=None, description="Replace by a regular expression.")
+    transform: TransformRewrite | None = Field(default=None, description="Make the name by a template.")
+
+    rules: ClassVar[tuple["Rule[Rewrite]", ...]] = (
+        Rule(
+            "has(self.regexp) != has(self.transform)",
+            lambda step: (step.regexp is None) is not (step.transform is None),
+            "takes exactly one of regexp and transform",
+        ),
+    )
+
+
 class DataFrom(Model):
     """Something that tells by itself which keys the Secret has."""
 
@@ -163,6 +204,12 @@ class DataFrom(Model):
         default=None,
         description="Flows of BeemFlow: each key that {{ secrets.X }} or $env:X asks for becomes a key of the Secret, "
         "as X where that is a variable's name, else in upper case with '_'.",
+    )
+    rewrite: list[Rewrite] = Field(
+        default=[],
+        max_length=MOST_REWRITES,
+        description="Other names for the keys, step by step. Then what a key cannot hold becomes '_'. Two names that "
+        "have become one are refused.",
     )
     source_ref: SourceRef | None = Field(default=None, description="Read from another store than secretStoreRef's.")
 

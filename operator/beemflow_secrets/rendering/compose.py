@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,29 +11,27 @@ from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.rendering.decode import decode
+from beemflow_secrets.rendering.naming import keys_of
 from beemflow_secrets.rendering.property import fields_of, origin_of, pick
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
-
-LONGEST_KEY = 253
-"""Characters of a key of a Secret (the API server's limit)."""
-
-_NOT_IN_A_KEY = re.compile(r"[^-._a-zA-Z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One source of the spec, with what its store answered. `provider` is the store's name.
 
-    `mark` is what the source is known by when it is read again.
+    `mark` is what the source is known by when it is read again. `rewritten` is what a rewrite made of the names of the
+    fields, or what is wrong with it.
     """
 
     source: DataEntry | DataFrom
     provider: str
     answer: SecretValue | SecretsError = field(repr=False)
     mark: str = ""
+    rewritten: Mapping[str, str] | SecretsError | None = None
 
     @property
     def is_stale(self) -> bool:
@@ -90,8 +87,21 @@ def ref_of(source: DataEntry | DataFrom) -> Ref:
     return Ref(source.remote.parts().key, source.remote.version)
 
 
-def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Collection[str] = ()) -> Composed:
-    """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; two of `dataFrom` may not be equal.
+def names_in(source: DataFrom, value: SecretValue) -> list[str]:
+    """Return the names that a rewrite is for: none where the value has no fields, as `compose` will tell."""
+    try:
+        return _names(fields_of(value, source.remote.parts().property))
+    except (SecretsError, RecursionError):
+        return []
+
+
+def compose(
+    found: Sequence[Found],
+    deletion_policy: str = "Retain",
+    known: Collection[str] = (),
+    conflict_policy: str = "Error",
+) -> Composed:
+    """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; of these the policy lets one win.
 
     Raises Unusable with the error of the first source that fails, which tells for what it is and how many more fail;
     one that is merely Held comes after the others.
@@ -108,7 +118,9 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
     for item in found:
         value = item.answer
         # An error that came as an answer is never raised: others were given it too, and its traceback would grow.
-        read = value if isinstance(value, SecretsError) else _keys_of(item.source, value, entries)
+        read = value if isinstance(value, SecretsError) else _read(item, value)
+        if not isinstance(read, SecretsError) and _is_from(item.source):
+            read = _settled(read, entries, conflict_policy)
         if may_go and item.mark in known and _is_gone(item):
             gone.append(item)
         elif isinstance(read, SecretsError):
@@ -117,9 +129,8 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
             else:
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
-            data.update(read)
-            origins = _origins(item.source, value, read)
-            entries.update((key, _entry(key, item, origins[key])) for key in read)
+            data.update((key, content) for key, (content, _) in read.items())
+            entries.update((key, _entry(key, item, origin)) for key, (_, origin) in read.items())
     failed.sort(key=lambda failure: isinstance(failure[1], Held))
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
@@ -128,24 +139,22 @@ def compose(found: Sequence[Found], deletion_policy: str = "Retain", known: Coll
         data,
         list(entries.values()),
         gone=tuple(dict.fromkeys(_called(item.source) for item in gone)),
-        omitted=tuple(omitted),
+        omitted=tuple(key for key in omitted if key not in data),
         marks=tuple(dict.fromkeys(marks)),
     )
 
 
-def _keys_of(
-    source: DataEntry | DataFrom, value: SecretValue, taken: Mapping[str, Entry]
-) -> dict[str, bytes] | SecretsError:
-    wanted, strategy = source.remote.parts().property, source.remote.decoding_strategy
+_Read = dict[str, tuple[bytes, SecretValue]]
+"""Content by key, each with the value that it came from: a chain joins one from several links."""
+
+
+def _read(item: Found, value: SecretValue) -> _Read | SecretsError:
+    source, wanted = item.source, item.source.remote.parts().property
     try:
         if isinstance(source, DataEntry):
-            read = {source.secret_key: value.raw if wanted is None else pick(value, wanted)}
-            if isinstance(source, Named):
-                _refuse_twins(read, taken)
-        else:
-            read = _keyed(fields_of(value, wanted))
-            _refuse_twins(read, taken)
-        return {key: decode(content, strategy) for key, content in read.items()}
+            content = value.raw if wanted is None else pick(value, wanted)
+            return {source.secret_key: (decode(content, source.remote.decoding_strategy), origin_of(value, wanted))}
+        return _fields(item, value, wanted)
     except SecretsError as error:
         return error
     except RecursionError:
@@ -153,33 +162,35 @@ def _keys_of(
         return Invalid("the value is nested too deep")
 
 
-def _keyed(fields: Mapping[str, object]) -> dict[str, bytes]:
-    """Return the fields under names that a Secret can hold: what it cannot becomes `_`. null counts as missing."""
-    keyed: dict[str, bytes] = {}
-    for name, value in fields.items():
-        key = _NOT_IN_A_KEY.sub("_", name)
-        if not key or len(key) > LONGEST_KEY or key == "." or key.startswith(".."):
-            raise Invalid(f"field {name!r} cannot be a key of a Secret")
-        if key in keyed:
-            raise Invalid(f"two fields become the key {key}")
-        if value is not None:
-            keyed[key] = jsontext.as_bytes(value)
-    return keyed
+def _fields(item: Found, value: SecretValue, wanted: str | None) -> _Read | SecretsError:
+    """Return a secret's fields by their keys; null counts as missing."""
+    if isinstance(item.rewritten, SecretsError):
+        return item.rewritten
+    fields, strategy = fields_of(value, wanted), item.source.remote.decoding_strategy
+    origin, origins = origin_of(value, wanted), value.origins if wanted is None else {}
+    return {
+        key: (decode(jsontext.as_bytes(fields[name]), strategy), origins.get(name, origin))
+        for name, key in keys_of(_names(fields), item.rewritten).items()
+    }
 
 
-def _origins(source: DataEntry | DataFrom, value: SecretValue, keys: Iterable[str]) -> dict[str, SecretValue]:
-    """Return where each key came from: of a value that a chain joined, each field from its link."""
-    wanted = source.remote.parts().property
-    origins = dict.fromkeys(keys, origin_of(value, wanted))
-    if isinstance(source, DataFrom) and wanted is None:
-        origins |= {_NOT_IN_A_KEY.sub("_", name): origin for name, origin in value.origins.items()}
-    return origins
+def _names(fields: Mapping[str, object]) -> list[str]:
+    return [name for name, value in fields.items() if value is not None]
 
 
-def _refuse_twins(keys: Iterable[str], entries: Mapping[str, Entry]) -> None:
-    for key in keys:
-        if key in entries:
-            raise Invalid(f"{entries[key].remote_key} gives the key {key} too")
+def _settled(read: _Read, taken: Mapping[str, Entry], policy: str) -> _Read | SecretsError:
+    """Return what a source of dataFrom fills, where others before it have filled something too."""
+    twins = read.keys() & taken.keys()
+    if not twins or policy == "Last":
+        return read
+    if policy == "First":
+        return {key: content for key, content in read.items() if key not in twins}
+    twin = min(twins)
+    return Invalid(f"{taken[twin].remote_key} gives the key {twin} too")
+
+
+def _is_from(source: DataEntry | DataFrom) -> bool:
+    return not isinstance(source, DataEntry) or isinstance(source, Named)
 
 
 def _is_gone(item: Found) -> bool:

@@ -14,7 +14,7 @@ LONGEST_KEY = 253
 """Characters of a key of a Secret (the API server's limit)."""
 
 _NOT_IN_A_KEY = re.compile(r"[^-._a-zA-Z0-9]")
-_LONGEST_SHOWN = 100
+_LONGEST_SHOWN = 300
 
 
 def keys_of(names: Iterable[str], rewritten: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -28,14 +28,15 @@ def keys_of(names: Iterable[str], rewritten: Mapping[str, str] | None = None) ->
         new = name if rewritten is None else rewritten[name]
         key = _NOT_IN_A_KEY.sub("_", new)
         if not key or len(key) > LONGEST_KEY or key == "." or key.startswith(".."):
-            became = "" if new == name else f" becomes {_shown(new)}, which"
-            raise Invalid(f"{_shown(name)}{became} cannot be a key of a Secret")
+            became = "" if new == name else f" becomes {shown(new)}, which"
+            raise Invalid(f"{shown(name)}{became} cannot be a key of a Secret")
         if key in named:
-            raise Invalid(f"{_shown(named[key])} and {_shown(name)} both become the key {key}")
+            raise Invalid(f"{shown(named[key])} and {shown(name)} both become the key {key}")
         keys[name] = key
         named[key] = name
     return keys
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """Return a name in quotes, as messages have it."""
     return repr(name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm_python import HelmError
 
 from beemflow_secrets.cli.crds import crd_files
 from beemflow_secrets.model import names
@@ -32,7 +33,7 @@ def rights(found: list[Object], kind: str, name: str = "beemflow-secrets") -> se
 def test_no_right_is_a_wildcard(values: Values) -> None:
     for role in of_kind(made(values), "ClusterRole") + of_kind(made(values), "Role"):
         for rule in role["rules"]:
-            assert rule.keys() == {"apiGroups", "resources", "verbs"}
+            assert rule.keys() - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
             assert not {"*", "escalate", "bind", "impersonate"} & {
                 *rule["apiGroups"],
                 *rule["resources"],
@@ -117,3 +118,21 @@ def test_a_network_policy_opens_what_is_listed() -> None:
     assert {(port["port"], port["protocol"]) for port in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
     assert api_server == {"ports": [{"port": 443, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}
     assert listed == EVERYTHING["networkPolicy"]["egress"]
+
+
+def test_several_replicas_elect_a_leader_and_one_needs_no_right_for_it() -> None:
+    lease = "beemflow-secrets-leader-election"
+    for values in ({"replicaCount": 2}, {"leaderElect": True}):
+        found = made(values)
+        assert rights(found, "Role", lease) == {(verb, "leases") for verb in ("create", "get", "update")}
+        (deployment,) = of_kind(found, "Deployment")
+        assert "--leader-elect" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert "strategy" not in deployment["spec"]
+    for values in ({}, {"leaderElect": False}):
+        found = made(values)
+        assert of_kind(found, "Role") == []
+        (deployment,) = of_kind(found, "Deployment")
+        assert "--leader-elect" not in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    with pytest.raises(HelmError, match="leaderElect"):
+        render({"replicaCount": 2, "leaderElect": False})

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.support.chart import Values
 
 NAMED = """
-affinity crds.install extraArgs extraEnv extraVolumeMounts extraVolumes grafanaDashboard image imagePullSecrets log
-networkPolicy.egress networkPolicy.enabled nodeSelector podAnnotations podDisruptionBudget podLabels
+affinity crds.install extraArgs extraEnv extraVolumeMounts extraVolumes grafanaDashboard image imagePullSecrets
+leaderElect log networkPolicy.egress networkPolicy.enabled nodeSelector podAnnotations podDisruptionBudget podLabels
 podSecurityContext priorityClassName prometheusRule rbac.aggregate rbac.create rbac.tokenRequest replicaCount
 resources scopedNamespaces scopedRBAC securityContext serviceAccount.annotations serviceAccount.create
 serviceAccount.name serviceMonitor tolerations topologySpreadConstraints

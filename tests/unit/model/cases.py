@@ -22,6 +22,7 @@ ROLE = "arn:aws:iam::123456789012:role/reader"
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 TWICE = "must write no key twice, unless to properties that differ"
+NAME_SOME = "names, regexes or selector must name something"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
 
@@ -156,6 +157,10 @@ def secret(*data: Spec, **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
 
 
+def stamped(spec: Spec | None = None, **fields: Any) -> Spec:
+    return {"secretSpec": spec or secret(), "namespaces": {"names": ["a"]}, **fields}
+
+
 def push(*data: Spec, **fields: Any) -> Spec:
     spec = {"secretStoreRefs": [{"name": "prod"}], "selector": {"secret": {"name": "slack"}}}
     return {**spec, "data": list(data) or [match("slack/bot")], **fields}
@@ -190,6 +195,10 @@ def finding(**fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"find": fields}]}
 
 
+def rewritten(*steps: Spec, **fields: Any) -> Spec:
+    return {**extracting(), "dataFrom": [{"extract": {"key": "slack"}, "rewrite": list(steps)}], **fields}
+
+
 def of_flows(**fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"flows": fields}]}
 
@@ -200,7 +209,7 @@ def source(kind: str, *items: Spec, **fields: Any) -> Spec:
 
 
 STORE, CLUSTER, SECRET = "BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret"
-PUSH = "BeemFlowPushSecret"
+STAMP, PUSH = "BeemFlowClusterSecret", "BeemFlowPushSecret"
 
 RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, {}),
@@ -354,6 +363,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, finding(path="slack/", name={"regexp": "^a[^/]*$"}, tags={"team": "flows", "a/b c": ""})),
     (SECRET, finding(path="ein pfad/..c")),
     (SECRET, finding(name={"regexp": ".*"})),
+    (SECRET, rewritten({"regexp": {"source": "slack/(?P<n>.*)", "target": "${n}-$1-$$"}}, conflictPolicy="Last")),
+    (SECRET, rewritten({"regexp": {"source": "-", "target": ""}}, {"transform": {"template": "{{ value | upper }}"}})),
+    (SECRET, rewritten(*[{"regexp": {"source": "x" * 1024, "target": "x" * 1024}}] * 20, conflictPolicy="First")),
+    (SECRET, rewritten({"transform": {"template": "x" * 4096}}, conflictPolicy="Error")),
+    (SECRET, rewritten()),
     (SECRET, of_flows(configMapRef={"name": "my-flows"})),
     (SECRET, of_flows(configMapRef={"name": "my-flows"}, exclude=["AWS_*", "HOME"])),
     (SECRET, {**of_flows(configMapRef={"name": "my-flows"}, exclude=[]), "data": [entry("slack/bot")]}),
@@ -361,6 +375,14 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, templated(metadata={"labels": {"a": "{{ secrets.team | lower }}", "b": "x-{% if true %}y{% endif %}"}})),
     (SECRET, templated(templateFrom=[source("configMap"), source("secret", target="Labels"), {"literal": "a: b"}])),
     (SECRET, templated(metadata={"annotations": {"reloader.stakater.com/match": "any text\n"}})),
+    (STAMP, stamped()),
+    (STAMP, stamped(namespaces={"names": ["a"], "regexes": ["team-.*"], "selector": {"matchLabels": {"a": "b"}}})),
+    (STAMP, stamped(namespaces={"selector": {}})),
+    (
+        STAMP,
+        stamped(secretName="slack.bot", secretMetadata={"labels": {"a": "b"}, "annotations": {"c/d": "any\ntext"}}),
+    ),
+    (STAMP, stamped(secret(refreshInterval="15m", target={"name": "other", "creationPolicy": "Orphan"}))),
     (PUSH, push()),
     (PUSH, push(match("slack/bot", None))),
     (PUSH, push(match("slack/bot", property="token"), match("slack/bot#user", "user"), match("slack", "user"))),
@@ -1010,6 +1032,35 @@ WRONG: list[Wrong] = [
     Wrong(
         "long label name", SECRET, templated(metadata={"labels": {"a" * 64: ""}}), "must have names", "must have name"
     ),
+    Wrong("rewritten how", SECRET, rewritten({}), "rewrite[0]: takes exactly one of", "takes exactly one of"),
+    Wrong(
+        "rewritten twice",
+        SECRET,
+        rewritten({"regexp": {"source": "a", "target": "b"}, "transform": {"template": "c"}}),
+        "dataFrom[0].rewrite[0]: takes exactly one of regexp and transform",
+        "takes exactly one of",
+    ),
+    Wrong("merged", SECRET, rewritten({"merge": {}}), "rewrite[0].merge: is not a known field", "merge"),
+    Wrong(
+        "no RE2 to rewrite",
+        SECRET,
+        rewritten({"regexp": {"source": "a(?=b)", "target": ""}}),
+        "dataFrom[0].rewrite[0].regexp.source: is not an RE2 expression: invalid perl operator",
+        None,
+    ),
+    Wrong(
+        "large RE2",
+        SECRET,
+        rewritten({"regexp": {"source": r"(\pL{50}){20}", "target": ""}}),
+        "dataFrom[0].rewrite[0].regexp.source: is not an RE2 expression: pattern too large",
+        None,
+    ),
+    Wrong("no source", SECRET, rewritten({"regexp": {"target": "a"}}), "regexp.source: is required", "source"),
+    Wrong("no target", SECRET, rewritten({"regexp": {"source": "a"}}), "regexp.target: is required", "target"),
+    Wrong("to nothing", SECRET, rewritten({"transform": {"template": ""}}), "transform.template: ", "template"),
+    Wrong("long", SECRET, rewritten({"transform": {"template": "x" * 4097}}), "transform.template: ", "template"),
+    Wrong("21 steps", SECRET, rewritten(*[{"transform": {"template": "x"}}] * 21), "dataFrom[0].rewrite: ", "rewrite"),
+    Wrong("whose key", SECRET, secret(conflictPolicy="Mine"), "conflictPolicy: must be", "conflictPolicy"),
     Wrong("flows of nothing", SECRET, of_flows(), "flows.configMapRef: is required", "flows.configMapRef"),
     Wrong("no pattern", SECRET, of_flows(configMapRef={"name": "a"}, exclude=[""]), "exclude[0]: ", "exclude[0]"),
     Wrong(
@@ -1066,6 +1117,41 @@ WRONG: list[Wrong] = [
     ),
     Wrong("label value", SECRET, templated(metadata={"labels": {"a": "x y"}}), "metadata.labels.a: ", "labels.a"),
     Wrong("annotation", SECRET, templated(metadata={"annotations": {"a": 1}}), "annotations.a: must", "annotations.a"),
+    Wrong(
+        "stamp of nothing", STAMP, {"namespaces": {"names": ["a"]}}, "spec.secretSpec: is required", "spec.secretSpec"
+    ),
+    Wrong("stamp nowhere", STAMP, {"secretSpec": secret()}, "spec.namespaces: is required", "spec.namespaces"),
+    Wrong("stamp on nobody", STAMP, stamped(namespaces={}), f"spec.namespaces: {NAME_SOME}", NAME_SOME),
+    Wrong(
+        "stamp of an empty spec",
+        STAMP,
+        stamped({"secretStoreRef": {"name": "prod"}}),
+        f"spec.secretSpec: {NOTHING_TO_READ}",
+        NOTHING_TO_READ,
+    ),
+    Wrong(
+        "stamp of a misspelling",
+        STAMP,
+        stamped(secret(refreshIntervall="1h")),
+        "spec.secretSpec.refreshIntervall: is not a known field",
+        "refreshIntervall",
+    ),
+    Wrong("stamp under no name", STAMP, stamped(secretName="A b"), "spec.secretName: ", "spec.secretName"),
+    Wrong(
+        "stamp with marks of ours",
+        STAMP,
+        stamped(secretMetadata={"annotations": {"secrets.beemflow.io/suspend": "true"}}),
+        "spec.secretMetadata.annotations: must leave secrets.beemflow.io/",
+        "must leave secrets.beemflow.io/",
+    ),
+    Wrong("stamp by a label", STAMP, stamped(namespaces={"names": ["A b"]}), "namespaces.names[0]: ", "names[0]"),
+    Wrong(
+        "stamp by no expression",
+        STAMP,
+        stamped(namespaces={"regexes": ["("]}),
+        "spec.namespaces.regexes[0]: is not an RE2 expression",
+        None,
+    ),
     Wrong("push of nothing", PUSH, {}, "spec.data: is required", "spec.data: Required value"),
     Wrong("push of no entry", PUSH, push() | {"data": []}, "spec.data: ", "spec.data"),
     Wrong("push to nowhere", PUSH, push(secretStoreRefs=[]), "spec.secretStoreRefs: ", "spec.secretStoreRefs"),

@@ -73,6 +73,7 @@ def test_kinds_are_named_as_the_contract_has_them() -> None:
         "BeemFlowSecretStore": ("beemflowsecretstores", "bfss", "Namespaced"),
         "BeemFlowClusterSecretStore": ("beemflowclustersecretstores", "bfcss", "Cluster"),
         "BeemFlowSecret": ("beemflowsecrets", "bfs", "Namespaced"),
+        "BeemFlowClusterSecret": ("beemflowclustersecrets", "bfcs", "Cluster"),
         "BeemFlowPushSecret": ("beemflowpushsecrets", "bfps", "Namespaced"),
     }
     assert all(crd["spec"]["names"]["categories"] == ["beemflow"] for crd in BY_KIND.values())
@@ -89,6 +90,7 @@ def test_each_kind_has_a_status_of_its_own(kind: str) -> None:
 def test_columns() -> None:
     columns = {kind: [column["name"] for column in version(kind)["additionalPrinterColumns"]] for kind in BY_KIND}
     assert columns["BeemFlowSecret"] == ["Store", "Refresh", "Ready", "Reason", "Last Sync", "Expires", "Age"]
+    assert columns["BeemFlowClusterSecret"] == ["Store", "Refresh", "Ready", "Reason", "Age"]
     assert columns["BeemFlowPushSecret"] == ["Secret", "Store", "Refresh", "Ready", "Reason", "Last Sync", "Age"]
     assert (
         columns["BeemFlowSecretStore"] == columns["BeemFlowClusterSecretStore"] == ["Driver", "Ready", "Reason", "Age"]
@@ -121,8 +123,12 @@ def test_the_texts_name_every_default() -> None:
     by_choice = {"token", "roleId", "roleIdRef", "secretId", "username", "password", "jwt", "namespace"}
     by_choice |= {"data", "dataFrom", "sourceRef", "names", "regexes", "values"}
     by_choice |= {"azure", "vaultUrl", "clientSecret"}
-    required |= {"audience", "regexp", "configMapRef", "secretStoreRefs", "match", "remoteKey"}
+    required |= {"audience", "configMapRef", "secretStoreRefs", "match", "remoteKey"}
+    required |= {"secretSpec", "namespaces"}
+    objects |= {"secretMetadata"}
     by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract", "find"}
+    required |= {"source", "target", "template"}
+    by_choice |= {"rewrite", "regexp", "transform"}
     by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}
     by_choice |= {"aws", "kubernetes", "serviceAccountRef", "multi", "accessKeyId", "secretAccessKey", "sessionToken"}
     for path, _ in ALL_FIELDS:

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from beemflow_secrets.model.backend import RequestBudget
+from beemflow_secrets.model.clustersecret import ClusterSecretSpec
 from beemflow_secrets.model.explain import LONGEST, explain
 from beemflow_secrets.model.push import PushSpec
 from beemflow_secrets.model.secret import SecretSpec
@@ -16,6 +17,7 @@ from tests.unit.model.cases import (
     PUSH,
     RIGHT,
     SECRET,
+    STAMP,
     STORE,
     WRONG,
     WRONG_SCOPE,
@@ -35,7 +37,13 @@ from tests.unit.model.cases import (
 if TYPE_CHECKING:
     from beemflow_secrets.model.base import Model
 
-MODELS: dict[str, type[Model]] = {STORE: StoreSpec, CLUSTER: StoreSpec, SECRET: SecretSpec, PUSH: PushSpec}
+MODELS: dict[str, type[Model]] = {
+    STORE: StoreSpec,
+    CLUSTER: StoreSpec,
+    SECRET: SecretSpec,
+    STAMP: ClusterSecretSpec,
+    PUSH: PushSpec,
+}
 
 
 def answer(model: type[Model], spec: object) -> str:

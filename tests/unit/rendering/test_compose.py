@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.model.sources import DataEntry, DataFrom
+from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Denied, Gone, Invalid, NotFound, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.rendering.compose import Composed, Entry, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Entry, Found, Unusable, compose, names_in, ref_of
+from beemflow_secrets.rendering.template.faults import TemplateError
 
 CANARY = "canary-91d7"
 MADE, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
@@ -217,7 +218,7 @@ def test_letters_that_a_key_cannot_hold_become_underscores() -> None:
         "_": b"2",
     }
     error = failure(extract("a"), a=SecretValue({"x/y": "1", "x y": "2"}))
-    assert "two fields become the key x_y" in str(error)
+    assert "'x/y' and 'x y' both become the key x_y" in str(error)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "..x", "k" * 254])
@@ -274,3 +275,84 @@ def test_an_optional_source_is_gone_only_if_it_was_ever_there() -> None:
     assert keep("Delete", "a", A, MAYBE, a=missing, c=missing).gone == ("a",)
     assert keep("Delete", "", MAYBE, c=missing).gone == ()
     assert keep("Delete", "a c", A, MAYBE, a=PLAIN, c=missing).gone == ()
+
+
+# --- rewrite and conflictPolicy
+
+
+def rewritten(answer: SecretValue, names: dict[str, str] | SecretsError) -> Composed:
+    source = extract("a", decodingStrategy="Base64")
+    return compose([Found(source, "prod", answer, rewritten=names)])
+
+
+def test_fields_are_written_under_the_names_that_a_rewrite_made() -> None:
+    value = SecretValue({"slack/bot": "MQ==", "nothing": None, "b": "Mg=="}, "7")
+    found = rewritten(value, {"slack/bot": "bot x", "b": "c"})
+    assert found.data == {"bot_x": b"1", "c": b"2"}
+    assert [(told.secret_key, told.remote_key, told.version) for told in found.entries] == [
+        ("bot_x", "a", "7"),
+        ("c", "a", "7"),
+    ]
+    assert names_in(extract("a"), value) == ["slack/bot", "b"]
+    assert names_in(extract("a#x"), value) == names_in(extract("a"), PLAIN) == []
+
+
+def test_a_rewritten_field_keeps_the_link_that_it_came_from() -> None:
+    one, two = SecretValue({}, "1"), SecretValue({}, "2")
+    one.provider, two.provider = "one", "two"
+    value = SecretValue({"a/x": "MQ==", "y": "Mg=="})
+    value.origins = {"a/x": one, "y": two}
+    found = rewritten(value, {"a/x": "first", "y": "second"})
+    assert {told.secret_key: (told.provider, told.version) for told in found.entries} == {
+        "first": ("one", "1"),
+        "second": ("two", "2"),
+    }
+    plain = compose([Found(extract("a"), "prod", value)])
+    assert {told.secret_key: told.provider for told in plain.entries} == {"a_x": "one", "y": "two"}
+
+
+@pytest.mark.parametrize("fault", [Invalid("too long"), TemplateError("no such filter")])
+def test_a_rewrite_that_fails_is_the_failure_of_its_source(fault: SecretsError) -> None:
+    with pytest.raises(Unusable) as caught:
+        rewritten(SLACK, fault)
+    assert type(caught.value.error) is type(fault)
+    assert str(caught.value.error) == f"a: {fault.message} (for dataFrom)"
+
+
+ONE, TWO, THREE = (SecretValue({"k": f"{number}", f"own{number}": "x"}, f"{number}") for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize(("policy", "wins"), [("First", "1"), ("Last", "3")])
+def test_the_policy_says_which_source_of_several_wins(policy: str, wins: str) -> None:
+    found = compose(
+        [Found(extract(key), "prod", value) for key, value in {"a": ONE, "b": TWO, "c": THREE}.items()],
+        conflict_policy=policy,
+    )
+    assert found.data == {"k": wins.encode(), "own1": b"x", "own2": b"x", "own3": b"x"}
+    (told,) = (told for told in found.entries if told.secret_key == "k")
+    assert (told.version, told.remote_key) == (wins, "abc"[int(wins) - 1])
+
+
+@pytest.mark.parametrize("policy", ["Error", "First", "Last"])
+def test_data_wins_whatever_the_policy_is(policy: str) -> None:
+    sources = [Found(extract("a"), "prod", ONE), Found(entry("k", "plain"), "prod", PLAIN)]
+    assert compose(sources, conflict_policy=policy).data["k"] == b"plain"
+
+
+@pytest.mark.parametrize("policy", ["Error", "First", "Last"])
+def test_no_policy_lets_two_names_of_one_source_become_one_key(policy: str) -> None:
+    value = SecretValue({"a/x": "1", "b/x": "2"})
+    found = Found(extract("a"), "prod", value, rewritten={"a/x": "x", "b/x": "x"})
+    with pytest.raises(Unusable, match=r"'a/x' and 'b/x' both become the key x"):
+        compose([found], conflict_policy=policy)
+
+
+@pytest.mark.parametrize(("policy", "wins"), [("First", b"1"), ("Last", b"2")])
+def test_the_policy_holds_between_flows_and_extracts_too(policy: str, wins: bytes) -> None:
+    of_flow = NamedByFlow.model_validate({"secretKey": "k", "remoteRef": {"key": "two", "optional": True}})
+    both = [Found(extract("a"), "prod", SecretValue({"k": "1"})), Found(of_flow, "prod", SecretValue("2"))]
+    assert compose(both, conflict_policy=policy).data == {"k": wins}
+    with pytest.raises(Unusable, match="a gives the key k too"):
+        compose(both)
+    gone = [both[0], Found(of_flow, "prod", NotFound("no", key="two"))]
+    assert compose(gone, conflict_policy=policy) == compose(gone[:1])

@@ -71,11 +71,13 @@ class Planner:
         roles = self._stores.tenancy.roles(namespace) if self._roles is None else self._roles
         try:
             with access(flow=self._flow or f"{namespace}/{seen.key.name}", roles=roles):
-                spec = await Finding(self._stores, namespace, wish=Ref, told=told).fill(spec)
+                spec = await Finding(self._stores, namespace, self._shaping.rename, wish=Ref, told=told).fill(spec)
                 former = as_told(spec, told, namespace) if told else Provenance()
                 wanted = wanted_by(spec, namespace)
                 answers = await fetch(self._stores, wanted, namespace, wish=Ref, former=former)
-            reading = await put_together(spec, namespace, answers, frozenset(told.get("sourcesRead", ())))
+            reading = await put_together(
+                spec, namespace, answers, frozenset(told.get("sourcesRead", ())), self._shaping.rename
+            )
         except Failed as failure:
             unread = self._namespaces.unread.get(namespace)
             if failure.reason is Reason.ACCESS_DENIED and unread:

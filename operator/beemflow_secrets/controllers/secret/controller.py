@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 import structlog
 
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.batch import KEPT
-from beemflow_secrets.controllers.conditions import find
+from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.objects import Key, Moment, Observed, asks_anew, observe, requests_refresh
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
@@ -48,6 +48,19 @@ log = structlog.get_logger(__name__)
 KIND = names.SECRET
 
 
+class Onlooker(Protocol):
+    """Whoever minds BeemFlowSecrets for another reason than to sync them."""
+
+    def look(self, body: Object) -> None:
+        """Hear how one is."""
+
+    def gone(self, key: Key) -> None:
+        """Hear that one is not there any more."""
+
+    def knows(self, body: Object) -> bool:
+        """Tell whether one is, as far as it matters, as it was when it was heard of last."""
+
+
 class SecretController:
     """Reconciles BeemFlowSecrets. `finish` runs a step that a shutdown may not cut in two."""
 
@@ -76,6 +89,11 @@ class SecretController:
             stores, self._shaping, self._writing, self._ending, lives=self.registry.holds, finish=finish
         )
         self.followed = self._writing.merged, self._shaping.references
+        self._onlookers: list[Onlooker] = []
+
+    def show(self, onlooker: Onlooker) -> None:
+        """Have an onlooker hear of all resources."""
+        self._onlookers.append(onlooker)
 
     async def load(self, namespaces: Sequence[str]) -> None:
         """List the uids of all resources before the watch brings them one by one. Raises ApiError.
@@ -103,10 +121,15 @@ class SecretController:
         if event == "DELETED":
             self.forget(seen.key)
             return
+        self._take_in(seen, body, listed=event is None)
+        for onlooker in self._onlookers:
+            onlooker.look(body)
+
+    def _take_in(self, seen: Observed, body: Object, *, listed: bool) -> None:
         item = self.registry.get(seen.key)
         if item is None or item.seen.uid != seen.uid:
             self.forget(seen.key)
-            self._meet(seen, body.get("status") or {}, listed=event is None)
+            self._meet(seen, body.get("status") or {}, listed=listed)
             return
         former = item.seen
         anew = asks_anew(former, seen)
@@ -119,7 +142,21 @@ class SecretController:
         """Tell whether an object is, but for its status, as it was when it was observed last."""
         seen = observe(KIND.name, body)
         item = self.registry.get(seen.key)
-        return item is not None and item.seen == seen
+        is_same = item is not None and item.seen == seen
+        return is_same and all(onlooker.knows(body) for onlooker in self._onlookers)
+
+    def stands(self, key: Key) -> bool:
+        """Tell whether a resource is known to be there."""
+        return self.registry.get(key) is not None
+
+    def is_ready(self, key: Key) -> bool:
+        """Tell whether a resource is ready, as it is now."""
+        item = self.registry.get(key)
+        said = ready(orjson.loads(item.status)) if item is not None else {}
+        return item is not None and (said.get("status"), said.get("observedGeneration")) == (
+            "True",
+            item.seen.generation,
+        )
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone. Its Secret goes by the API server's garbage collector."""
@@ -128,6 +165,8 @@ class SecretController:
         self._shaping.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
+            for onlooker in self._onlookers:
+                onlooker.gone(key)
 
     def secret_changed(self, name: Name, before: Seen | None, after: Seen | None) -> None:
         """Hear that a Secret with our label was written or deleted, by us or by somebody else."""

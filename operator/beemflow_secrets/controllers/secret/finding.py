@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.printing import Rename
     from beemflow_secrets.controllers.secret.demand import Wish
     from beemflow_secrets.controllers.secret.provenance import Provenance
     from beemflow_secrets.controllers.store.using import Stores
@@ -35,6 +36,7 @@ class Finding:
         self,
         stores: Stores,
         namespace: str,
+        rename: Rename,
         *,
         wish: Wish,
         told: Status,
@@ -42,6 +44,7 @@ class Finding:
     ) -> None:
         self._stores = stores
         self._namespace = namespace
+        self._rename = rename
         self._wish = wish
         self._told = told
         self._former = former
@@ -61,7 +64,7 @@ class Finding:
             if isinstance(found, BaseException):
                 raise found
             sources += found
-        return spec.model_copy(update={"data_from": sources})
+        return spec.with_sources(sources)
 
     async def _named(self, source: DataFrom, spec: SecretSpec) -> Sequence[DataFrom | NamedByFind]:
         if not searches(source):
@@ -70,7 +73,7 @@ class Finding:
         try:
             names = await self._search(source, store)
             if names:
-                return entries_of(source, keys_of(names))
+                return entries_of(source, keys_of(names, await self._rename(source, names)))
             if spec.target.deletion_policy != "Retain" and (before := self._found_once(source)):
                 return entries_of(source, before, former=True)
         except SecretsError as error:

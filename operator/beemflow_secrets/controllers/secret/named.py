@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.model.reasons import Reason
-from beemflow_secrets.providers.errors import Invalid
-from beemflow_secrets.rendering.flows.entries import named_by
+from beemflow_secrets.controllers.failure import Failed, reason_of
+from beemflow_secrets.providers.errors import SecretsError
+from beemflow_secrets.rendering.flows.entries import asked_by, named_by
 from beemflow_secrets.rendering.shape import named
-from beemflow_secrets.rendering.template.faults import TemplateError
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Observed
+    from beemflow_secrets.controllers.printing import Rename
     from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.model.sources import DataFrom, NamedByFlow
     from beemflow_secrets.rendering.shape import Documents
 
 
@@ -32,17 +31,24 @@ def names_objects(seen: Observed) -> bool:
     return b'"templateFrom":[' in seen.spec or b'"flows":{' in seen.spec
 
 
-async def with_flows(spec: SecretSpec, documents: Documents) -> SecretSpec:
+async def with_flows(spec: SecretSpec, documents: Documents, rename: Rename) -> SecretSpec:
     """Return a spec with all that its flows ask for. Raises Failed with InvalidSpec or InvalidTemplate."""
     if not _flows(spec):
         return spec
+    sources: list[DataFrom | NamedByFlow] = []
     try:
-        # In a thread: a ConfigMap may hold thousands of steps.
-        return await asyncio.to_thread(spec.with_flows, partial(named_by, documents=documents))
-    except TemplateError as error:
-        raise Failed(Reason.INVALID_TEMPLATE, error.message) from None
-    except Invalid as error:
-        raise Failed(Reason.INVALID_SPEC, error.message) from None
+        for source in spec.data_from:
+            sources += [source] if source.flows is None else await _named(source, documents, rename)
+    except SecretsError as error:
+        raise Failed(reason_of(error), error.message) from None
+    return spec.with_sources(sources)
+
+
+async def _named(source: DataFrom, documents: Documents, rename: Rename) -> list[NamedByFlow]:
+    # In threads: a ConfigMap may hold thousands of steps.
+    asked = await asyncio.to_thread(asked_by, source, documents)
+    rewritten = await rename(source, asked)
+    return await asyncio.to_thread(named_by, source, asked, rewritten)
 
 
 def _flows(spec: SecretSpec) -> set[tuple[str, str]]:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
-from beemflow_secrets.model.sources import NamedByFind, searches
+from beemflow_secrets.model.sources import DataEntry, NamedByFind, searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
-from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, ref_of
+from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, names_in, ref_of
 from beemflow_secrets.rendering.finding import identity, nothing_found, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.printing import Rename
     from beemflow_secrets.controllers.secret.demand import Wish
     from beemflow_secrets.controllers.store.using import Stores
     from beemflow_secrets.model.secret import SecretSpec
-    from beemflow_secrets.model.sources import DataEntry, DataFrom
+    from beemflow_secrets.model.sources import DataFrom
 
+
+T = TypeVar("T")
 
 LARGE = 128 * 1024
 """Bytes that are put together in a thread: twenty thousand fields would hold up the loop for tens of milliseconds."""
@@ -85,7 +89,7 @@ async def fetch(
 
 
 async def put_together(
-    spec: SecretSpec, namespace: str, answers: Mapping[Key, Answers], known: Collection[str]
+    spec: SecretSpec, namespace: str, answers: Mapping[Key, Answers], known: Collection[str], rename: Rename
 ) -> Reading:
     """Return what all answers come to. Raises Failed.
 
@@ -93,11 +97,9 @@ async def put_together(
     """
     sources = [(source, store_key(source, spec, namespace)) for source in spec.sources()]
     found = settled([_found(source, store, answers[store]) for source, store in sources])
+    found = [await _rewritten(item, rename) for item in found]
     try:
-        if sum(_weight(item.answer) for item in found) < LARGE:
-            composed = compose(found, spec.target.deletion_policy, known)
-        else:
-            composed = await asyncio.to_thread(compose, found, spec.target.deletion_policy, known)
+        composed = await _done(found, partial(compose, found, spec.target.deletion_policy, known, spec.conflict_policy))
     except Unusable as unusable:
         raise from_read(unusable.error, unusable.provider) from unusable.error
     served = {
@@ -133,6 +135,24 @@ def _found(source: DataEntry | DataFrom, store: Key, answered: Answers) -> Found
         answer = answered.of[ref_of(source)]
         known_by = identity(source.source) if isinstance(source, NamedByFind) else ref_of(source)
     return Found(source, store.name, answer, mark_of(store, answered.place, known_by))
+
+
+async def _rewritten(item: Found, rename: Rename) -> Found:
+    source = item.source
+    if isinstance(source, DataEntry) or not source.rewrite or isinstance(item.answer, SecretsError):
+        return item
+    names = await _done([item], partial(names_in, source, item.answer))
+    try:
+        return replace(item, rewritten=await rename(source, names))
+    except SecretsError as error:
+        return replace(item, rewritten=error)
+
+
+async def _done(found: Sequence[Found], work: Callable[[], T]) -> T:
+    """Do something with what was found, in a thread where that is much."""
+    if sum(_weight(item.answer) for item in found) < LARGE:
+        return work()
+    return await asyncio.to_thread(work)
 
 
 def _weight(answer: SecretValue | SecretsError) -> int:

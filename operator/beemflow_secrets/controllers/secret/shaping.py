@@ -25,6 +25,7 @@ class Shaping:
         self._named = Named(client, tell)
         self._printer = printer
         self.references = self._named.references
+        self.rename = printer.rename
 
     def forget(self, key: Key) -> None:
         """Follow nothing for a resource any more."""
@@ -33,7 +34,7 @@ class Shaping:
     async def plan(self, seen: Observed, spec: SecretSpec) -> tuple[SecretSpec, Documents]:
         """Return the spec with all that its flows ask for, and what the named objects hold. Raises Failed."""
         documents = await self._named.read(seen.key, named_objects(spec))
-        return await with_flows(spec, documents), documents
+        return await with_flows(spec, documents, self.rename), documents
 
     async def shape(self, spec: SecretSpec, documents: Documents, composed: Composed) -> Composed:
         """Return what the Secret holds, of what was read. Raises Failed with InvalidTemplate or InvalidSpec."""

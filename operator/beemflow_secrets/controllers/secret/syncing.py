@@ -76,13 +76,16 @@ class Syncing:
             spec, documents = await self._shaping.plan(seen, spec)
             wish, told = demand.wish(terms.interval), orjson.loads(item.status)
             known = Provenance() if self._writing.lacks(item, spec) else item.provenance
-            spec = await Finding(self._stores, seen.key.namespace, wish=wish, told=told, former=known).fill(spec)
+            finding = Finding(
+                self._stores, seen.key.namespace, self._shaping.rename, wish=wish, told=told, former=known
+            )
+            spec = await finding.fill(spec)
             wanted = wanted_by(spec, seen.key.namespace)
             if last is None or wanted != last.wanted:  # the flows that it names may be others
                 former = self._provenance(item, spec)
                 answers = await self._fetch(seen, wanted, wish, former)
             read_before = frozenset(told.get("sourcesRead", ()))
-            reading = await put_together(spec, seen.key.namespace, answers, read_before)
+            reading = await put_together(spec, seen.key.namespace, answers, read_before, self._shaping.rename)
             composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True

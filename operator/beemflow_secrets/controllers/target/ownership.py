@@ -1,4 +1,7 @@
-"""Whose a Secret is: this resource's, that of one that is gone, or somebody else's. No I/O."""
+"""Whose an object is: this resource's, that of one that is gone, or somebody else's. No I/O.
+
+Secrets are made for BeemFlowSecrets, and those for BeemFlowClusterSecrets.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,16 @@ if TYPE_CHECKING:
 MANAGER_PREFIX = f"{FIELD_MANAGER}:"
 
 Lives = Callable[[str], bool]
-"""Whether a BeemFlowSecret of this uid is there, in whatever namespace."""
+"""Whether a resource of this uid is there, in whatever namespace, of the kind that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The resource for which a Secret is written."""
+    """The resource for which an object is written."""
 
     name: str
     uid: str
+    kind: str = SECRET.name
 
     @property
     def manager(self) -> str:
@@ -40,12 +44,12 @@ class Owner:
     def reference(self) -> Object:
         """Return the controller reference to it."""
         # Not blockOwnerDeletion: OpenShift grants that only to those who may update the resource's finalizers.
-        return {"apiVersion": API_VERSION, "kind": SECRET.name, "name": self.name, "uid": self.uid, "controller": True}
+        return {"apiVersion": API_VERSION, "kind": self.kind, "name": self.name, "uid": self.uid, "controller": True}
 
     def is_named_by(self, reference: Object) -> bool:
         """Whether an ownerReference is to this resource, or to another one of its name."""
         group = reference["apiVersion"].partition("/")[0]
-        return (group, reference["kind"], reference["name"]) == (GROUP, SECRET.name, self.name)
+        return (group, reference["kind"], reference["name"]) == (GROUP, self.kind, self.name)
 
 
 class NotOurs(Exception):
@@ -55,28 +59,16 @@ class NotOurs(Exception):
 def take(found: Object, owner: Owner, lives: Lives) -> str | None:
     """Return None for a Secret that is ours, or whose it was until now where a person says that it shall be ours.
 
-    Ours is one whose controller is this resource, or that carries its uid as label and has no other controller. One
-    that names this resource with the uid of one that is gone is taken over: a backup was restored, or the resource was
-    made anew. (A name stands once in a namespace; a uid that lives is one of another namespace, and this is a copy.)
     Raises NotOurs.
     """
-    metadata = found["metadata"]
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    controller = controller_of(found)
-    if controller is not None:
-        uid, named = controller["uid"], owner.is_named_by(controller)
-        whose = f"{controller['kind']} {controller['name']}"
-    else:
-        uid = labels.get(OWNER_LABEL, "")
-        named = uid == owner.uid or annotations.get(OWNER_NAME_ANNOTATION) == owner.name
-        maker = annotations.get(OWNER_NAME_ANNOTATION)
-        whose = f"{SECRET.name} {maker}" if uid and maker else ""
-    if named and (uid == owner.uid or not lives(uid)):
+    if is_ours(found, owner, lives):
         return None
-    adopter = annotations.get(ADOPT_ANNOTATION)
+    metadata = found["metadata"]
+    belonged = whose(found, owner.kind)
+    adopter = (metadata.get("annotations") or {}).get(ADOPT_ANNOTATION)
     if adopter == owner.name:
-        return whose or "nobody"
-    belongs = f"belongs to {whose}" if whose else "was not made by this resource"
+        return belonged or "nobody"
+    belongs = f"belongs to {belonged}" if belonged else "was not made by this resource"
     named_other = f" (its annotation {ADOPT_ANNOTATION} names {adopter})" if adopter else ""
     raise NotOurs(
         f"Secret {metadata['name']} exists and {belongs}{named_other}: choose another target.name, delete that Secret, "
@@ -85,11 +77,30 @@ def take(found: Object, owner: Owner, lives: Lives) -> str | None:
 
 
 def is_ours(found: Object, owner: Owner, lives: Lives) -> bool:
-    """Whether a Secret is all this resource's."""
-    try:
-        return take(found, owner, lives) is None
-    except NotOurs:
-        return False
+    """Whether an object is this resource's.
+
+    It is where its controller is this resource, or where it carries its uid as label and has no other controller. One
+    that names this resource with the uid of one that is gone is taken over: a backup was restored, or the resource was
+    made anew. (A name stands once in a namespace; a uid that lives is one of another namespace, and this is a copy.)
+    """
+    metadata = found["metadata"]
+    controller = controller_of(found)
+    if controller is not None:
+        uid, named = controller["uid"], owner.is_named_by(controller)
+    else:
+        uid = (metadata.get("labels") or {}).get(OWNER_LABEL, "")
+        maker = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION)
+        named = uid == owner.uid or maker == owner.name
+    return named and (uid == owner.uid or not lives(uid))
+
+
+def whose(found: Object, kind: str) -> str:
+    """Return kind and name of whom an object belongs to, "" for nobody. `kind` is that of those whose marks it has."""
+    if (controller := controller_of(found)) is not None:
+        return f"{controller['kind']} {controller['name']}"
+    metadata = found["metadata"]
+    maker = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION)
+    return f"{kind} {maker}" if maker and (metadata.get("labels") or {}).get(OWNER_LABEL) else ""
 
 
 def keeper_of(found: Object, owner: Owner, lives: Lives) -> str | None:
@@ -107,17 +118,17 @@ def controller_of(found: Object) -> Object | None:
     return next((reference for reference in references if reference.get("controller")), None)
 
 
-def goes_with(found: Object, owner: Owner) -> bool:
-    """Whether the Secret was made for this resource, to go when it goes.
+def goes_with(found: Object, owner: Owner, content: str = "data") -> bool:
+    """Whether the object was made for this resource, to go when it goes.
 
-    A copy that a person made has all of our marks: that the data was written by us, managedFields say.
+    A copy that a person made has all of our marks: that the `content` was written by us, managedFields say.
     """
     controller = controller_of(found)
     return (
         controller is not None
         and controller["uid"] == owner.uid
         and any(
-            entry.get("manager") in {FIELD_MANAGER, owner.manager} and "f:data" in entry.get("fieldsV1", {})
+            entry.get("manager") in {FIELD_MANAGER, owner.manager} and f"f:{content}" in entry.get("fieldsV1", {})
             for entry in found["metadata"].get("managedFields") or []
         )
     )

@@ -11,6 +11,8 @@ from beemflow_secrets.controllers.target.target import annotations_of, is_outdat
 from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beemflow_secrets.controllers.target.ownership import Owner
     from beemflow_secrets.controllers.target.target import Desired, Written
     from beemflow_secrets.kube.client import Object
@@ -33,8 +35,8 @@ def patch(found: Object, desired: Desired, last: Written | None, *, adopt: bool 
     if version is None and present == data:
         version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
     operations = [
-        *_map_operations(found, "labels", labels_of(desired)),
-        *_map_operations(found, "annotations", annotations_of(desired, version)),
+        *map_operations(found, "labels", labels_of(desired)),
+        *map_operations(found, "annotations", annotations_of(desired, version)),
     ]
     if adopt:
         operations.append({"op": "remove", "path": f"/metadata/annotations/{pointer(ADOPT_ANNOTATION)}"})
@@ -92,7 +94,8 @@ def name_in(path: str) -> str:
     return path.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
 
 
-def _map_operations(found: Object, field: str, wanted: dict[str, str]) -> list[Object]:
+def map_operations(found: Object, field: str, wanted: Mapping[str, str]) -> list[Object]:
+    """Return what sets our labels or annotations on an object, and takes off those of ours that are not wanted."""
     present: dict[str, str] = found["metadata"].get(field) or {}
     path = f"/metadata/{field}"
     missing = [] if present else [{"op": "add", "path": path, "value": {}}]

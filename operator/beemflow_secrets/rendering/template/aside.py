@@ -1,6 +1,6 @@
-"""Templates, rendered so that nobody waits for them.
+"""Work with strangers' texts, done so that nobody waits for it.
 
-What is cheap, as nearly all of it is, is rendered at once, within a budget of a few milliseconds. What needs more gets
+What is cheap, as nearly all of it is, is done at once, within a budget of a few milliseconds. What needs more gets
 a process of its own, which is killed when it takes too long; its memory goes with it. What was found to take too much
 is remembered, by a digest, so that a template which is tried again and again takes a process once.
 """
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.rendering.template.budget import LARGEST_OUTPUT, here
 from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch
+from beemflow_secrets.rendering.template.work import pack, take
 
 if TYPE_CHECKING:
-    from beemflow_secrets.rendering.template.job import Job
+    from beemflow_secrets.rendering.template.work import Work
 
 LONGEST = 5.0
 """Seconds that a process may take, from its start."""
@@ -29,40 +30,40 @@ AT_ONCE = 2
 """Processes at a time."""
 
 REMEMBERED = 1000
-"""Jobs that took too much."""
+"""Pieces of work that took too much."""
 
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from beemflow_secrets.rendering.template.child import main; main()"
 
 
 class Aside:
-    """Renders jobs, those that need it in processes of their own."""
+    """Does work, where it needs that in processes of their own."""
 
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._key = secrets.token_bytes(32)
         self._refused: OrderedDict[bytes, str] = OrderedDict()
 
-    async def render(self, job: Job) -> list[bytes]:
-        """Return what each template of a job prints. Raises TemplateError, Unread, and what a secret's read ended with.
+    async def render(self, work: Work) -> list[bytes]:
+        """Return what each part of it makes. Raises what `run` does: TemplateError, Unread, a secret's error.
 
         TooMuch is raised for what takes more than 5 s, 1 MiB of output or 256 MiB of memory.
         """
         done: list[bytes] = []
         try:
-            job.run(here(), done)
+            work.run(here(), done)
         except TooMuch:
-            await self._elsewhere(job, done)
+            await self._elsewhere(work, done)
         return done
 
-    async def _elsewhere(self, job: Job, done: list[bytes]) -> None:
-        packed = job.packed(len(done))
+    async def _elsewhere(self, work: Work, done: list[bytes]) -> None:
+        packed = pack(work, len(done))
         digest = blake2b(packed, key=self._key, digest_size=16).digest()
         if (known := self._refused.get(digest)) is not None:
             raise TooMuch(known)
         async with self._slots:
-            answer = await _answer(packed, most=2 * LARGEST_OUTPUT * len(job.texts))
+            answer = await _answer(packed, most=2 * work.LARGEST * len(work))
         try:
-            job.unpacked(answer or b"", done)
+            take(work, answer or b"", done)
         except TooMuch as error:
             if answer is not None:  # on another day the machine may be less busy
                 self._refused[digest] = error.message

@@ -1,4 +1,4 @@
-"""The other side of `aside`: a process for one job. It has no environment, no files to write, and bounds of its own."""
+"""The other side of `aside`: a process for one piece of work, with no environment, no files, and bounds of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import resource
 import sys
 
+from beemflow_secrets.rendering.rewrite import Rewriting
 from beemflow_secrets.rendering.template.budget import MIB, aside
-from beemflow_secrets.rendering.template.job import run_packed
+from beemflow_secrets.rendering.template.job import Job
+from beemflow_secrets.rendering.template.work import run_packed
 
 LONGEST_CPU = 3
 """Seconds of CPU. The clock on the wall is the other side's, who waits a little longer."""
@@ -23,9 +25,9 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _SIGKILL = 1, 4, 9
 
 
 def main() -> None:
-    """Run the job that stands on stdin, and answer on stdout."""
+    """Do the work that stands on stdin, and answer on stdout."""
     _confine()
-    sys.stdout.buffer.write(run_packed(sys.stdin.buffer.read(), aside()))
+    sys.stdout.buffer.write(run_packed(sys.stdin.buffer.read(), aside(), (Job, Rewriting)))
     sys.stdout.buffer.flush()
 
 

@@ -1,18 +1,15 @@
-"""Several templates with the same names, as one piece of work that can be given to another process. Pure.
-
-Both ways it travels as JSON: what comes back comes from a process that ran a stranger's text, and is not trusted.
-"""
+"""Several templates with the same names, as one piece of work. Pure."""
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beemflow_secrets.providers.errors import NotFound, SecretsError
-from beemflow_secrets.rendering.template.faults import Missing, TemplateError, TooMuch, Unread
+from beemflow_secrets.rendering.template.budget import LARGEST_OUTPUT
+from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch
 from beemflow_secrets.rendering.template.values import Secret, Secrets, bytes_of, has_syntax, plain
+from beemflow_secrets.rendering.template.work import Work, placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +20,23 @@ MISSING, OTHER = "missing", "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(Work):
     """Templates, each with where it stands, and the names that they may use beside `secrets`."""
+
+    KIND: ClassVar[str] = "templates"
+    LARGEST: ClassVar[int] = LARGEST_OUTPUT
 
     texts: Sequence[tuple[str, str]]
     secrets: Secrets
     names: Mapping[str, object]
+
+    def __len__(self) -> int:
+        """Return how many templates there are."""
+        return len(self.texts)
+
+    def place(self, part: int) -> str:
+        """Return where a template stands."""
+        return self.texts[part][0]
 
     def run(self, budget: Budget, done: list[bytes]) -> None:
         """Render all into `done`, behind what is there already. Raises TemplateError that names the place, and Unread.
@@ -44,7 +52,7 @@ class Job:
             except TemplateError as error:
                 raise placed(error, place) from None
 
-    def packed(self, done: int) -> bytes:
+    def packed(self, done: int) -> object:
         """Return what another process needs to go on behind the first `done` templates."""
         answers = {key: _packed(answer) for key, answer in self.secrets.answers.items()}
         names = {}
@@ -53,51 +61,18 @@ class Job:
                 names[name] = plain(value)
             except TemplateError:
                 continue  # it is no value, and whoever asks for it is told so
-        return json.dumps([self.texts[done:], answers, self.secrets.whole, names]).encode()
+        return [self.texts[done:], answers, self.secrets.whole, names]
 
-    def unpacked(self, answer: bytes, done: list[bytes]) -> None:
-        """Take in what the other process answered. Raises what `run` does, and TooMuch for half an answer."""
-        place, others = self.texts[len(done)][0], len(self.texts) - len(done) - 1
-        killed = TooMuch(
-            f"{place}{' or a template behind it' if others else ''}: {TooMuch().message}".removeprefix(": ")
-        )
-        try:
-            kind, content = json.loads(answer)
-        except ValueError:
-            raise killed from None
-        match kind:
-            case "done":
-                done += map(b64decode, content)
-            case "unread":
-                raise Unread(content)
-            case "raise":  # what reading a secret ended with
-                self.secrets.get(content)
-            case "fault":
-                raise TemplateError(content)
-            case "much":
-                raise TooMuch(content)
-        if len(done) != len(self.texts):
-            raise killed
+    @classmethod
+    def unpacked(cls, packed: Any) -> Self:  # noqa: ANN401 - it is JSON
+        """Return what was packed."""
+        texts, answers, whole, names = packed
+        secrets = Secrets({key: _unpacked(key, answer) for key, answer in answers.items()}, whole=whole)
+        return cls(texts, secrets, names)
 
-
-def run_packed(packed: bytes, budget: Budget) -> bytes:
-    """Do the other process's part: run a packed job, return the answer."""
-    texts, answers, whole, names = json.loads(packed)
-    secrets = Secrets({key: _unpacked(key, answer) for key, answer in answers.items()}, whole=whole)
-    job, done = Job(texts, secrets, names), list[bytes]()
-    answer: list[object]
-    try:
-        job.run(budget, done)
-        answer = ["done", [b64encode(raw).decode() for raw in done]]
-    except (TooMuch, MemoryError):
-        answer = ["much", placed(TooMuch(), texts[len(done)][0]).message]
-    except Unread as error:
-        answer = ["unread", error.key]
-    except TemplateError as error:
-        answer = ["fault", error.message]
-    except SecretsError as error:
-        answer = ["raise", error.key]
-    return json.dumps(answer).encode()
+    def fail(self, key: str) -> None:
+        """Raise what reading a secret ended with."""
+        self.secrets.get(key)
 
 
 def _render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
@@ -105,12 +80,6 @@ def _render(text: str, names: Mapping[str, object], budget: Budget) -> bytes:
     from beemflow_secrets.rendering.template.engine import render  # noqa: PLC0415 - as above
 
     return render(text, names, budget)
-
-
-def placed(error: TemplateError, place: str) -> TemplateError:
-    """Return an error that says in which template it is."""
-    kind = Missing if isinstance(error, Missing) else TemplateError
-    return kind(f"{place}: {error.message}" if place else error.message)
 
 
 def _packed(answer: Secret | SecretsError) -> object:

@@ -6,12 +6,17 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.model.sources import DataFrom
+from beemflow_secrets.model.sources import DataFrom, NamedByFlow
 from beemflow_secrets.providers.errors import Invalid, NotFound
 from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.rendering.compose import Found, Unusable, compose
-from beemflow_secrets.rendering.flows.entries import named_by
+from beemflow_secrets.rendering.flows.entries import asked_by, named_by
 from beemflow_secrets.rendering.template.faults import TemplateError
+
+
+def entries(source: DataFrom, held: dict[str, bytes], **rewritten: str) -> list[NamedByFlow]:
+    wanted = asked_by(source, {("ConfigMap", "my-flows"): held})
+    return named_by(source, wanted, {key: rewritten.get(key, key) for key in wanted})
 
 
 def asked(*texts: str, exclude: list[str] | None = None, **files: str) -> list[tuple[str, str, bool]]:
@@ -22,8 +27,7 @@ def asked(*texts: str, exclude: list[str] | None = None, **files: str) -> list[t
     held = {f"{place}.yaml": f"name: f\nvars: ['{text}']\n".encode() for place, text in enumerate(texts)}
     held |= {name.replace("_", "."): text.encode() for name, text in files.items()}
     source = DataFrom.model_validate({"flows": flows})
-    found = named_by(source, {("ConfigMap", "my-flows"): held})
-    return [(one.secret_key, one.remote.key, one.remote_ref.optional) for one in found]
+    return [(one.secret_key, one.remote.key, one.remote_ref.optional) for one in entries(source, held)]
 
 
 def test_each_secret_is_called_as_beemflows_variable_would_be() -> None:
@@ -64,13 +68,28 @@ def test_manifests_and_configuration_are_files_too() -> None:
         ('{{ secrets["a/b"] }}{{ secrets.A_B }}', "ConfigMap my-flows: A_B and a/b would both be the key A_B"),
         ('{{ secrets["1a"] }}', "ConfigMap my-flows: no variable can be called as the key 1a"),
         ('{{ secrets["a/"] }}', "asks for"),
-        ('{{ secrets[""] }}', "no variable"),
+        ('{{ secrets[""] }}', "asks for '', which can be no key"),
     ],
 )
 def test_what_cannot_be_is_told_with_its_place(text: str, fault: str) -> None:
     with pytest.raises(Invalid) as caught:
         asked(text)
     assert fault.replace("asks for", "ask for") in str(caught.value)
+
+
+def test_a_rewritten_key_is_called_as_a_variable_too() -> None:
+    source = DataFrom.model_validate({"flows": {"configMapRef": {"name": "my-flows"}}})
+    held = {"a.yaml": b"name: f\nvars: ['$env:A', '$env:B']\n"}
+    found = {one.remote.key: one.secret_key for one in entries(source, held, A="of/a", B="b")}
+    assert found == {"A": "OF_A", "B": "b"}
+    for new, fault in {
+        "1x": r"^ConfigMap my-flows: no variable can be called as the key 1x, which 'A' becomes$",
+        "": r"^ConfigMap my-flows: no variable can be called as the key , which 'A' becomes$",
+        "B": r"^ConfigMap my-flows: A and B would both be the key B$",
+        "x" * 254: r"^ConfigMap my-flows: 'A' becomes 'x{254}', which cannot be a key of a Secret$",
+    }.items():
+        with pytest.raises(Invalid, match=fault):
+            entries(source, held, A=new)
 
 
 def test_a_file_that_is_no_flow() -> None:
@@ -87,8 +106,8 @@ def test_more_than_a_secret_takes() -> None:
 
 def test_they_become_keys_and_win_over_no_other() -> None:
     source = DataFrom.model_validate({"flows": {"configMapRef": {"name": "my-flows"}}})
-    held = {("ConfigMap", "my-flows"): {"a.yaml": b"name: f\nvars: ['$env:A', \"{{ secrets.B | d('x') }}\"]\n"}}
-    first, second = named_by(source, held)
+    held = {"a.yaml": b"name: f\nvars: ['$env:A', \"{{ secrets.B | d('x') }}\"]\n"}
+    first, second = entries(source, held)
     found = compose([Found(first, "prod", SecretValue("1")), Found(second, "prod", NotFound("no", key="B"))])
     assert (found.data, found.omitted) == ({"A": b"1"}, ("B",))
     extract = DataFrom.model_validate({"extract": {"key": "all"}})

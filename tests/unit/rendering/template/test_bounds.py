@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Unavailable
-from beemflow_secrets.rendering.template import aside, job
+from beemflow_secrets.rendering.template import aside
 from beemflow_secrets.rendering.template.aside import Aside
 from beemflow_secrets.rendering.template.budget import here
 from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch, Unread
 from beemflow_secrets.rendering.template.job import Job
 from beemflow_secrets.rendering.template.values import Secret, Secrets
+from beemflow_secrets.rendering.template.work import pack, run_packed
 from tests.unit.rendering.template.rendering import CANARY, HELD, refusal, rendered
 
 
@@ -173,7 +174,7 @@ async def test_a_process_that_answers_nonsense(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(aside, "_PROGRAM", program)
     with pytest.raises(TooMuch, match=r"^template 0: it takes too much"):
         await Aside().render(job_of(HEAVY))
-    with pytest.raises(TooMuch, match=r"^template 1 or a template behind it: it takes too much"):
+    with pytest.raises(TooMuch, match=r"^template 1 or one behind it: it takes too much"):
         await Aside().render(job_of("a", HEAVY, "b"))
     assert not children()
 
@@ -281,7 +282,8 @@ def test_an_unavailable_backend_is_told_as_such() -> None:
     secrets = Secrets({"a": Unavailable("no answer", key="a")}, whole=False)
     with pytest.raises(Unavailable):
         Job([("", "{{ secrets.a | default 'x' }}")], secrets, {}).run(here(), [])
-    assert job.run_packed(Job([("", "{{ secrets.a }}")], secrets, {}).packed(0), here()) == b'["raise", "a"]'
+    packed = pack(Job([("", "{{ secrets.a }}")], secrets, {}), 0)
+    assert run_packed(packed, here(), [Job]) == b'["raise", "a"]'
 
 
 OTHERS: set[str] = set()

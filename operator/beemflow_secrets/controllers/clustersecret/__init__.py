@@ -1,0 +1,1 @@
+"""BeemFlowClusterSecrets: BeemFlowSecrets stamped into namespaces."""

@@ -1,0 +1,135 @@
+"""A round over all namespaces of a BeemFlowClusterSecret: what is to be written, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from beemflow_secrets.controllers.clustersecret.stamping import Gone
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.kube import paths
+from beemflow_secrets.model.names import CLUSTER_SECRET
+from beemflow_secrets.model.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from beemflow_secrets.controllers.clustersecret.stamping import Stamping
+    from beemflow_secrets.controllers.clustersecret.stamps import Stamps
+    from beemflow_secrets.controllers.clustersecret.tracked import Plan, Tracked
+    from beemflow_secrets.controllers.objects import Key, Observed
+    from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.kube.reflector import Name, Namespace
+
+
+class Round(NamedTuple):
+    """How it went: where it stands, where it does not, and where one of a former name waits for the new one.
+
+    `gone` are namespaces that went away meanwhile; that they did is still to be heard.
+    """
+
+    standing: Sequence[str]
+    failed: Mapping[str, Failed]
+    former: Sequence[str]
+    gone: Sequence[str]
+
+
+class Behind(Exception):
+    """The resource is not as the watch told of it last: it will tell."""
+
+
+class Rounds:
+    """Makes them. `ready` tells whether a BeemFlowSecret is ready."""
+
+    def __init__(
+        self,
+        client: KubeClient,
+        stamps: Stamps,
+        stamping: Stamping,
+        *,
+        namespaces: Callable[[], Mapping[Name, Namespace]],
+        ready: Callable[[Key], bool],
+    ) -> None:
+        self._client = client
+        self._stamps = stamps
+        self._stamping = stamping
+        self._namespaces = namespaces
+        self._ready = ready
+
+    async def make(self, item: Tracked, seen: Observed, plan: Plan) -> Round:
+        """Stamp wherever it is wanted, and take away where it is wanted no more.
+
+        Raises Failed where no namespace is selected, Behind, and ApiError or kube's NotFound of the resource itself.
+        """
+        selected = plan.selected(self._namespaces())
+        if not selected:
+            # A selector that was mistyped must not delete the Secrets of a whole cluster.
+            raise Failed(
+                Reason.INVALID_SPEC,
+                "spec.namespaces: selects none of the cluster's namespaces; what was stamped before stays",
+            )
+        there = [namespace for namespace, found in selected.items() if not found.leaving]
+        extra = [
+            key
+            for key in self._stamps.of(seen.uid)
+            if self._is_there(key.namespace) and (key.namespace not in selected or key != plan.key(key.namespace))
+        ]
+        request = item.request
+        if request is None and not extra and all(self._has(plan, namespace) for namespace in there):
+            return Round(there, {}, (), ())
+        await self._look(seen)
+        ends = await _all(self._stamp(plan, namespace, request) for namespace in there)
+        failed = {namespace: end for namespace, end in zip(there, ends, strict=True) if isinstance(end, Failed)}
+        gone = [namespace for namespace, end in zip(there, ends, strict=True) if isinstance(end, Gone)]
+        unmade = {*failed, *gone}
+        # What has another name goes once the one that follows it is ready: until then its Secret is all there is.
+        waits = [
+            key
+            for key in extra
+            if key.namespace in selected and (key.namespace in unmade or not self._ready(plan.key(key.namespace)))
+        ]
+        goes = [key for key in extra if key not in waits]
+        ends = await _all(self._take_away(plan, key) for key in goes)
+        failed |= {key.namespace: end for key, end in zip(goes, ends, strict=True) if isinstance(end, Failed)}
+        standing = [namespace for namespace in there if namespace not in unmade]
+        former = list(dict.fromkeys(key.namespace for key in waits))
+        return Round(standing, dict(sorted(failed.items())), former, gone)
+
+    def _has(self, plan: Plan, namespace: str) -> bool:
+        stamp = self._stamps.get(plan.key(namespace))
+        return stamp is not None and stamp.mark == plan.wanted.mark
+
+    def _is_there(self, namespace: str) -> bool:
+        found = self._namespaces().get(("", namespace))
+        return found is not None and not found.leaving
+
+    async def _look(self, seen: Observed) -> None:
+        """See that nobody has deleted or changed the resource: the watch of another kind may be ahead of its own.
+
+        An owner that is being deleted lets go of what it owns, where that was asked for; it must not be put back.
+        """
+        metadata = (await self._client.get(paths.resources(CLUSTER_SECRET.plural, "", seen.key.name), metadata=True))[
+            "metadata"
+        ]
+        if (metadata["uid"], metadata["generation"]) != (seen.uid, seen.generation) or "deletionTimestamp" in metadata:
+            raise Behind
+
+    async def _stamp(self, plan: Plan, namespace: str, request: str | None) -> Failed | Gone | None:
+        try:
+            await self._stamping.stamp(plan.key(namespace), plan.wanted, request)
+        except (Failed, Gone) as end:
+            return end
+        return None
+
+    async def _take_away(self, plan: Plan, key: Key) -> Failed | Gone | None:
+        try:
+            await self._stamping.take_away(key, plan.wanted.owner)
+        except (Failed, Gone) as end:
+            return end
+        return None
+
+
+async def _all(steps: Iterable[Coroutine[object, object, Failed | Gone | None]]) -> list[Failed | Gone | None]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(step) for step in steps]
+    return [task.result() for task in tasks]

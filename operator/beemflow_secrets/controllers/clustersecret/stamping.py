@@ -1,0 +1,132 @@
+"""The writes: a BeemFlowSecret is stamped into a namespace, made what it shall be again, or taken away."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers.clustersecret.stamps import key_of
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.target.ownership import goes_with, is_ours, whose
+from beemflow_secrets.kube import paths
+from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, Refused
+from beemflow_secrets.model.names import SECRET
+from beemflow_secrets.model.reasons import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from beemflow_secrets.controllers.clustersecret.stamps import Stamps
+    from beemflow_secrets.controllers.clustersecret.wanted import Wanted
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.target.ownership import Lives, Owner
+    from beemflow_secrets.kube.client import KubeClient, Object
+
+WRITERS = 8
+"""Namespaces that are written to at a time, for all resources of the kind: a fourth of the client's connections."""
+
+_TRIES = 3
+
+
+class Gone(Exception):
+    """The namespace is not there, or is going away."""
+
+
+class Stamping:
+    """Writes. `lives` tells of the uids of BeemFlowClusterSecrets, `stands` whether a BeemFlowSecret is known to be."""
+
+    def __init__(self, client: KubeClient, stamps: Stamps, *, lives: Lives, stands: Callable[[Key], bool]) -> None:
+        self._client = client
+        self._stamps = stamps
+        self._lives = lives
+        self._stands = stands
+        self._writers = asyncio.Semaphore(WRITERS)
+
+    async def stamp(self, key: Key, wanted: Wanted, request: str | None) -> None:
+        """Have what is wanted stand under a key. Costs nothing where it does. Raises Failed, Gone."""
+        stamp = self._stamps.get(key)
+        if stamp is not None and stamp.mark == wanted.mark and request is None:
+            return
+        async with self._writers:
+            try:
+                await self._stamp(key, wanted, request, known=stamp is not None or self._stands(key))
+            except ApiError as error:
+                raise _refused(key, error) from error
+
+    async def take_away(self, key: Key, owner: Owner) -> None:
+        """Delete what was made for a resource. What only looks like it stays. Raises Failed."""
+        path = paths.resources(SECRET.plural, key.namespace, key.name)
+        async with self._writers:
+            try:
+                await _again(lambda: self._take_away(path, owner))
+            except NotFound:
+                pass
+            except ApiError as error:
+                raise _refused(key, error) from error
+        self._stamps.drop(key)
+
+    async def _stamp(self, key: Key, wanted: Wanted, request: str | None, *, known: bool) -> None:
+        path = paths.resources(SECRET.plural, key.namespace, key.name)
+        if known:
+            try:
+                await _again(lambda: self._repair(path, wanted, request))
+            except NotFound:
+                self._stamps.drop(key)
+            else:
+                return
+        try:
+            made = await self._client.create(
+                paths.resources(SECRET.plural, key.namespace), wanted.body(key.namespace, request)
+            )
+        except AlreadyExists:
+            await _again(lambda: self._repair(path, wanted, request))
+        except NotFound:
+            raise Gone from None
+        else:
+            self._take(made, wanted)
+
+    async def _repair(self, path: str, wanted: Wanted, request: str | None) -> None:
+        found = await self._client.get(path)
+        name = found["metadata"]["name"]
+        if not is_ours(found, wanted.owner, self._lives):
+            owner = whose(found, wanted.owner.kind)
+            belongs = f"belongs to {owner}" if owner else "was not made by this resource"
+            told = f"BeemFlowSecret {name} exists and {belongs}: choose another secretName, or delete that one"
+            raise Failed(Reason.TARGET_CONFLICT, told)
+        if "deletionTimestamp" in found["metadata"]:
+            raise Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {name} is being deleted, which a finalizer holds up")
+        operations = wanted.changes(found, request)
+        self._take(await self._client.json_patch(path, operations) if operations else found, wanted)
+
+    def _take(self, written: Object, wanted: Wanted) -> None:
+        self._stamps.take(written)
+        if wanted.changes(written):
+            told = (
+                f"BeemFlowSecret {key_of(written).name} is changed as it is written: by a webhook or a policy, perhaps"
+            )
+            raise Failed(Reason.WRITE_REFUSED, told)
+
+    async def _take_away(self, path: str, owner: Owner) -> None:
+        found = await self._client.get(path, metadata=True)
+        if goes_with(found, owner, "spec"):
+            metadata = found["metadata"]
+            await self._client.delete(path, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+
+
+async def _again(step: Callable[[], Awaitable[None]]) -> None:
+    """Take a step that looks before it writes, and once more where somebody wrote in between."""
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            await step()
+        except (Conflict, Refused):
+            if not left:
+                raise
+        else:
+            return
+
+
+def _refused(key: Key, error: ApiError) -> Exception:
+    # Of a namespace that is going away, and where nothing can be made any more, the API server says so in this way.
+    if isinstance(error, Forbidden) and error.fields == ("metadata.namespace",):
+        return Gone()
+    return Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {key.name}: {error.message}", retry_after=error.retry_after)

@@ -1,0 +1,442 @@
+"""BeemFlowClusterSecret: a BeemFlowSecret in each selected namespace; what is not ours stays, nothing goes by error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from beemflow_secrets.kube import paths
+from beemflow_secrets.model import names
+from tests.controlplane.conftest import OPERATOR, entry, spec, until
+from tests.support.api import Namespace, condition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Api, Object
+    from tests.support.operator import Operator
+
+TOKEN = entry("token", "slack#token")
+KIND = names.CLUSTER_SECRET
+OWNER = "secrets.beemflow.io/owner"
+REFRESH = "secrets.beemflow.io/refresh-requested-at"
+
+
+@pytest.fixture
+def team(api: Api, ns: Namespace) -> Iterator[Callable[..., list[Namespace]]]:
+    """Make namespaces that are labelled `team: <the test's namespace>`: `team("a", "b")`."""
+    made: list[Namespace] = []
+
+    def make(*suffixes: str, **labels: str) -> list[Namespace]:
+        for suffix in suffixes:
+            name = f"{ns.name}-{suffix}"
+            metadata = {"name": name, "labels": {"team": ns.name, **labels}}
+            api.create("/api/v1/namespaces", {"metadata": metadata})
+            made.append(Namespace(api, name))
+        return made[-len(suffixes) :]
+
+    yield make
+    for one in made:
+        if api.get(f"/api/v1/namespaces/{one.name}") is not None:
+            api.delete(f"/api/v1/namespaces/{one.name}")
+
+
+@pytest.fixture
+def shared(operator: Operator, ns: Namespace, store_spec: Object, login: str) -> Iterator[str]:
+    """A cluster store that serves all namespaces, called as the test's own."""
+    store_spec["vault"]["secretId"]["secretKeyRef"]["namespace"] = ns.name
+    with ns.cluster_store(store_spec) as name:
+        yield name
+
+
+def label(ns: Namespace, team: str | None) -> None:
+    ns.api.patch(f"/api/v1/namespaces/{ns.name}", {"metadata": {"labels": {"team": team}}})
+
+
+def reading(ns: Namespace, *entries: Object, **fields: Any) -> Object:
+    """Return the spec of a BeemFlowSecret that reads from `shared`."""
+    ref = {"name": ns.name, "kind": names.CLUSTER_STORE.name}
+    return spec(*(entries or (TOKEN,)), secretStoreRef=ref, **fields)
+
+
+def stamped(ns: Namespace, **fields: Any) -> Object:
+    """Return the spec of a BeemFlowClusterSecret for the test's team."""
+    selector = {"selector": {"matchLabels": {"team": ns.name}}}
+    return {"secretName": "slack", "secretSpec": reading(ns), "namespaces": selector, **fields}
+
+
+def provisioned(found: Object | None) -> list[str]:
+    return list((found or {}).get("status", {}).get("provisionedNamespaces", []))
+
+
+def failed(found: Object | None) -> dict[str, str]:
+    told = (found or {}).get("status", {}).get("failedNamespaces", [])
+    return {item["namespace"]: item["reason"] for item in told}
+
+
+def stands_in(ns: Namespace, *those: Namespace) -> Object:
+    """Wait until the status names exactly these namespaces, and no failure."""
+    path = paths.resources(KIND.plural, "", ns.name)
+    expected = sorted(one.name for one in those)
+    return ns.api.wait(path, lambda found: provisioned(found) == expected and not failed(found))
+
+
+def is_gone(one: Namespace, name: str = "slack") -> None:
+    one.api.wait(one.path(name), lambda found: found is None)
+
+
+def uid(one: Namespace, name: str = "slack") -> str:
+    found = one.api.get(one.path(name))
+    assert found is not None
+    return str(found["metadata"]["uid"])
+
+
+def stamp_writes(plane: ControlPlane, ns: Namespace) -> list[tuple[str, str]]:
+    """Return the operator's writes of BeemFlowSecrets in the team's namespaces, but for statuses: verb, namespace."""
+    return [
+        (event["verb"], event["objectRef"]["namespace"])
+        for event in plane.requests(OPERATOR)
+        if event["stage"] == "ResponseComplete"
+        and event["verb"] in {"create", "patch", "delete"}
+        and event["objectRef"]["resource"] == names.SECRET.plural
+        and not event["objectRef"].get("subresource")
+        and event["objectRef"]["namespace"].startswith(ns.name)
+    ]
+
+
+@pytest.mark.usefixtures("shared")
+def test_it_stands_in_each_selected_namespace_and_follows_what_is_selected(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    team: Callable[..., list[Namespace]],
+    put: Callable[..., int],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    labelled, by_name, by_regex, other = team("labelled", "named", "matched", "other")
+    for one in (by_name, by_regex, other):
+        label(one, None)
+    selection = {
+        "names": [by_name.name],
+        "regexes": [f"{ns.name}-mat.*"],
+        "selector": {"matchLabels": {"team": ns.name}},
+    }
+    metadata = {"labels": {"app": "flows"}, "annotations": {"note": "from above"}}
+    with ns.cluster_secret(stamped(ns, namespaces=selection, secretMetadata=metadata)) as path:
+        found = ns.cluster_secret_ready(reason="Synced")
+        assert provisioned(found) == sorted(one.name for one in (labelled, by_name, by_regex))
+        assert failed(found) == {}
+        assert found["status"]["observedGeneration"] == 1
+        for one in (labelled, by_name, by_regex):
+            made = one.ready("slack")
+            assert one.data("slack") == {"token": canary}
+            assert made["spec"] == reading(ns)
+            assert made["metadata"]["labels"] == {
+                "app": "flows",
+                "app.kubernetes.io/managed-by": "beemflow-secrets",
+                OWNER: found["metadata"]["uid"],
+            }
+            assert made["metadata"]["annotations"] == {
+                "note": "from above",
+                "secrets.beemflow.io/owner-name": ns.name,
+            }
+            (reference,) = made["metadata"]["ownerReferences"]
+            assert (reference["kind"], reference["name"], reference["controller"]) == (KIND.name, ns.name, True)
+            secret = one.api.get(one.secret_path("slack"))
+            assert secret is not None
+            assert "note" not in secret["metadata"]["annotations"]
+        assert api.get(other.path("slack")) is None
+        assert "condition met" in control_plane.kubectl(
+            "wait", "--for=condition=Ready", f"bfcs/{ns.name}", "--timeout=5s"
+        )
+        columns = control_plane.kubectl("get", "bfcs", ns.name).splitlines()
+        assert columns[0].split() == ["NAME", "STORE", "REFRESH", "READY", "REASON", "AGE"]
+        # A namespace comes into the selection, one goes out of it, one is made.
+        label(other, ns.name)
+        stands_in(ns, labelled, by_name, by_regex, other)
+        other.ready("slack")
+        label(labelled, "another")
+        stands_in(ns, by_name, by_regex, other)
+        is_gone(labelled)
+        labelled.collected("slack")
+        (fresh,) = team("fresh")
+        stands_in(ns, by_name, by_regex, other, fresh)
+        fresh.ready("slack")
+        # The spec changes everywhere, and what it takes away goes.
+        put("slack", token=canary, user="bot")
+        api.patch(path, {"spec": {"secretSpec": {"data": [entry("user", "slack#user")]}}})
+        for one in (by_name, by_regex, other, fresh):
+            one.wait_data("slack", {"user": "bot"})
+        api.patch(path, {"spec": {"secretMetadata": None}})
+        for one in (by_name, by_regex, other, fresh):
+            api.wait(one.path("slack"), lambda found: "app" not in (found or {})["metadata"]["labels"])
+        # A request for values from the backend is handed on, and not again.
+        api.patch(path, {"metadata": {"annotations": {REFRESH: "now-1"}}})
+        for one in (by_name, by_regex, other, fresh):
+            api.wait(one.path("slack"), lambda found: (found or {})["status"].get("lastHandledRefresh") == "now-1")
+        api.wait(path, lambda found: (found or {})["status"].get("lastHandledRefresh") == "now-1")
+        api.patch(fresh.path("slack"), {"metadata": {"annotations": {REFRESH: "mine"}}})
+        api.wait(fresh.path("slack"), lambda found: (found or {})["status"].get("lastHandledRefresh") == "mine")
+    # What was stamped goes with the resource, and the Secrets with that.
+    for one in (by_name, by_regex, other, fresh):
+        one.api.wait(one.path("slack"), lambda found: found is None, patience=60)
+        one.collected("slack")
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_others_change_is_put_back_and_what_they_add_stays(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    team: Callable[..., list[Namespace]],
+    put: Callable[..., int],
+    start_operator: Callable[..., Operator],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    (one,) = team("a")
+    with ns.cluster_secret(stamped(ns)) as path:
+        ns.cluster_secret_ready()
+        made = one.ready("slack")
+        first = made["metadata"]["uid"]
+        wrong: list[Object] = [
+            {"spec": {"data": [entry("token", "slack#token"), entry("more", "slack#token")]}},
+            {"metadata": {"labels": {OWNER: None}}},
+            {"metadata": {"labels": {OWNER: "another"}, "ownerReferences": None}},
+            {"metadata": {"annotations": {"secrets.beemflow.io/owner-name": "another"}}},
+        ]
+        for change in wrong:
+            api.patch(one.path("slack"), change)
+            api.wait(
+                one.path("slack"),
+                lambda found: (
+                    found
+                    and found["spec"] == made["spec"]
+                    and found["metadata"]["labels"] == made["metadata"]["labels"]
+                    and found["metadata"].get("annotations") == made["metadata"]["annotations"]
+                    and found["metadata"].get("ownerReferences") == made["metadata"]["ownerReferences"]
+                ),
+            )
+        assert uid(one) == first
+        api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}, "annotations": {"also": "stays"}}})
+        api.delete(one.path("slack"))
+        api.wait(one.path("slack"), lambda found: found and found["metadata"]["uid"] != first)
+        one.ready("slack")
+        api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}}})
+        # Whoever starts anew finds all as it shall be, and writes nothing.
+        before = stamp_writes(control_plane, ns)
+        start_operator()
+        api.patch(path, {"metadata": {"annotations": {"nothing": "new"}}})
+        (two,) = team("b")  # the next write comes after what a start would have written
+        two.ready("slack")
+        assert stamp_writes(control_plane, ns)[len(before) :] == [("create", two.name)]
+        found = api.get(one.path("slack"))
+        assert found is not None
+        assert found["metadata"]["labels"]["theirs"] == "stays"
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_is_not_ours_is_left_alone_until_it_goes(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    taken, free = team("taken", "free")
+    theirs = taken.add("slack", reading(ns, entry("theirs", "slack#token")), labels={"app": "theirs"})
+    taken.ready("slack")
+    with ns.cluster_secret(stamped(ns)) as path:
+        found = ns.cluster_secret_ready("False", reason="TargetConflict")
+        assert provisioned(found) == [free.name]
+        assert failed(found).keys() == {taken.name}
+        assert "BeemFlowSecret slack exists and was not made by this resource" in failed(found)[taken.name]
+        assert taken.name in condition(found)["message"]
+        free.ready("slack")
+        there = api.get(taken.path("slack"))
+        assert there is not None
+        assert (there["metadata"]["uid"], there["spec"]) == (theirs["metadata"]["uid"], theirs["spec"])
+        # Out of the selection, and the resource deleted: neither takes it away.
+        label(taken, None)
+        stands_in(ns, free)
+        assert api.get(taken.path("slack")) is not None
+        label(taken, ns.name)
+        ns.cluster_secret_ready("False", reason="TargetConflict")
+        api.delete(taken.path("slack"))
+        stands_in(ns, free, taken)
+        ns.cluster_secret_ready(reason="Synced")
+        assert uid(taken) != theirs["metadata"]["uid"]
+        # A copy that a person made, with all of our marks, is not taken away either.
+        label(free, None)
+        is_gone(free)
+        copied = api.get(taken.path("slack"))
+        assert copied is not None
+        kept = {key: copied["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+        free.add("slack", copied["spec"], **kept)
+        api.patch(path, {"spec": {"secretMetadata": {"labels": {"round": "two"}}}})
+        api.wait(taken.path("slack"), lambda found: (found or {})["metadata"]["labels"].get("round") == "two")
+        ns.cluster_secret_ready(reason="Synced")
+        assert api.get(free.path("slack")) is not None
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_selection_that_becomes_empty_removes_nothing(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    those = team("a", "b")
+    with ns.cluster_secret(stamped(ns)) as path:
+        ns.cluster_secret_ready()
+        uids = [one.ready("slack")["metadata"]["uid"] for one in those]
+        mistyped = {"selector": {"matchLabels": {"team": f"{ns.name}-mistyped"}}}
+        api.patch(path, {"spec": {"namespaces": mistyped}})
+        found = ns.cluster_secret_ready("False", reason="InvalidSpec")
+        assert "selects none of the cluster's namespaces" in condition(found)["message"]
+        assert provisioned(found) == [one.name for one in those]
+        # Not by the last label that goes, either; and what comes back is as it was.
+        api.patch(path, {"spec": {"namespaces": {"selector": {"matchLabels": {"team": ns.name}}}}})
+        ns.cluster_secret_ready(reason="Synced")
+        label(those[0], None)
+        is_gone(those[0])
+        label(those[1], None)
+        ns.cluster_secret_ready("False", reason="InvalidSpec")
+        assert uid(those[1]) == uids[1]
+        assert those[1].data("slack") == {"token": canary}
+        # Suspended, nothing is written.
+        api.patch(path, {"metadata": {"annotations": {"secrets.beemflow.io/suspend": "true"}}})
+        api.wait(path, lambda found: found and condition(found)["reason"] == "Suspended")
+        label(those[0], ns.name)
+        api.patch(path, {"metadata": {"annotations": {"secrets.beemflow.io/suspend": None}}})
+        stands_in(ns, those[0])
+        is_gone(those[1])
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_namespace_that_goes_away_is_no_failure(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    stays, goes = team("stays", "goes")
+    with ns.cluster_secret(stamped(ns)) as path:
+        stands_in(ns, stays, goes)
+        goes.ready("slack")
+        # A finalizer holds the namespace in the middle of going.
+        goes.add_config_map("holds", {})
+        holder = f"/api/v1/namespaces/{goes.name}/configmaps/holds"
+        api.patch(holder, {"metadata": {"finalizers": ["tests/holds"]}})
+        api.delete(f"/api/v1/namespaces/{goes.name}")
+        found = stands_in(ns, stays)
+        assert condition(found)["status"] == "True"
+        is_gone(goes)
+        api.patch(path, {"spec": {"secretMetadata": {"labels": {"round": "two"}}}})
+        api.wait(stays.path("slack"), lambda found: (found or {})["metadata"]["labels"].get("round") == "two")
+        assert provisioned(ns.cluster_secret_ready(reason="Synced")) == [stays.name]
+        assert ("Warning", "WriteRefused") not in ns.events(ns.name)
+        api.patch(holder, {"metadata": {"finalizers": None}})
+        api.wait(f"/api/v1/namespaces/{goes.name}", lambda found: found is None, patience=60)
+        assert provisioned(ns.cluster_secret_ready(reason="Synced")) == [stays.name]
+
+
+@pytest.mark.usefixtures("shared")
+def test_under_another_name_the_new_stands_before_the_old_goes(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    (one,) = team("a")
+    with ns.cluster_secret(stamped(ns)) as path:
+        ns.cluster_secret_ready()
+        one.ready("slack")
+        # The new one cannot be synced: the old one's Secret is all there is, and stays.
+        api.patch(path, {"spec": {"secretName": "bot", "secretSpec": {"data": [entry("token", "missing")]}}})
+        one.ready("bot", "False", reason="KeyNotFound")
+        found = ns.cluster_secret_ready()
+        assert "of the former name stays in 1 namespace until bot is ready" in condition(found)["message"]
+        assert one.data("slack") == {"token": canary}
+        put("missing", value=canary)
+        api.patch(path, {"metadata": {"annotations": {REFRESH: "now"}}})
+        one.wait_data("bot", {"token": canary})
+        is_gone(one)
+        one.collected("slack")
+        api.wait(path, lambda found: found and "former" not in condition(found)["message"])
+        assert one.data("bot") == {"token": canary}
+
+
+@pytest.mark.usefixtures("shared")
+def test_one_that_is_made_anew_takes_over_what_the_former_left(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    team: Callable[..., list[Namespace]],
+    put: Callable[..., int],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    (one,) = team("a")
+    with ns.cluster_secret(stamped(ns)):
+        ns.cluster_secret_ready()
+        made = one.ready("slack")
+        control_plane.kubectl("delete", "bfcs", ns.name, "--cascade=orphan")
+        left = api.wait(one.path("slack"), lambda found: found and not found["metadata"].get("ownerReferences"))
+        assert left["metadata"]["uid"] == made["metadata"]["uid"]
+    secret = api.get(one.secret_path("slack"))
+    with ns.cluster_secret(stamped(ns)):
+        anew = ns.cluster_secret_ready()
+        found = api.get(one.path("slack"))
+        assert found is not None
+        assert found["metadata"]["uid"] == made["metadata"]["uid"]
+        assert found["metadata"]["ownerReferences"][0]["uid"] == anew["metadata"]["uid"]
+        assert found["metadata"]["labels"][OWNER] == anew["metadata"]["uid"]
+        assert api.get(one.secret_path("slack")) == secret
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_change_costs_one_write_a_namespace_and_an_unchanged_round_none(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    team: Callable[..., list[Namespace]],
+    put: Callable[..., int],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    those = team(*(f"n{number:03}" for number in range(60)))
+    with ns.cluster_secret(stamped(ns)) as path:
+        stands_in(ns, *those)
+        for one in those:
+            one.ready("slack", patience=60)
+        assert sorted(stamp_writes(control_plane, ns)) == [("create", one.name) for one in those]
+        before = len(stamp_writes(control_plane, ns))
+        api.patch(path, {"spec": {"secretSpec": {"refreshInterval": "2h"}}})
+        for one in those:
+            api.wait(one.path("slack"), lambda found: (found or {})["spec"].get("refreshInterval") == "2h")
+        ns.cluster_secret_ready()
+        assert sorted(stamp_writes(control_plane, ns)[before:]) == [("patch", one.name) for one in those]
+        # Rounds that change nothing: somebody's label on one, and one more namespace, which is one write.
+        before = len(stamp_writes(control_plane, ns))
+        api.patch(those[0].path("slack"), {"metadata": {"labels": {"theirs": "stays"}}})
+        api.patch(path, {"metadata": {"annotations": {"theirs": "too"}}})
+        (more,) = team("more")
+        stands_in(ns, *those, more)
+        assert stamp_writes(control_plane, ns)[before:] == [("create", more.name)]
+        statuses = [
+            event
+            for event in control_plane.requests(OPERATOR)
+            if event["requestURI"].partition("?")[0] == f"{path}/status" and event["stage"] == "ResponseComplete"
+        ]
+        assert len(statuses) == 3  # a first one, one for the other generation, one for the other namespace
+    until(lambda: api.get(path) is None)
+
+
+def test_where_namespaces_are_named_the_kind_is_off(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], start_operator: Callable[..., Operator]
+) -> None:
+    (one,) = team("a")
+    start_operator("--namespaces", f"{ns.name},{one.name}")
+    with ns.cluster_secret(stamped(ns)) as path:
+        # What is served there is, and a long time after the other would have been.
+        one.add("served", spec(TOKEN, store="missing"))
+        one.ready("served", "False", reason="StoreNotFound")
+        assert api.get(one.path("slack")) is None
+        found = api.get(path)
+        assert found is not None
+        assert found["status"] == {"observedGeneration": -1}
