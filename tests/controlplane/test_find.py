@@ -116,6 +116,9 @@ def test_a_refresh_finds_what_has_come_and_loses_what_has_gone(
 def test_data_wins_and_what_is_found_twice_is_refused(ns: Namespace, filled: dict[str, str]) -> None:
     ns.add("app", finding({"path": "slack/"}, data=[entry("slack_bot", "github")]))
     ns.wait_data("app", {"slack_bot": "4", "slack_deep_er": "2"})
+    own = {"find": {"path": "slack"}, "rewrite": [{"regexp": {"source": "slack/(.*)", "target": "$1"}}]}
+    ns.add("renamed", {**finding(), "dataFrom": [own]})
+    ns.wait_data("renamed", {"bot": filled["slack/bot"], "deep_er": "2"})
     ns.add("twice", finding({"path": "slack/"}, {"name": {"regexp": "bot$"}}))
     told = message(ns.ready("twice", "False", reason="InvalidSpec"))
     assert "slack/bot gives the key slack_bot too" in told
