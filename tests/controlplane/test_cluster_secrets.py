@@ -193,6 +193,7 @@ def test_what_others_change_is_put_back_and_what_they_add_stays(
     ns: Namespace,
     team: Callable[..., list[Namespace]],
     put: Callable[..., int],
+    shared_operator: Operator,
     start_operator: Callable[..., Operator],
     canary: str,
 ) -> None:
@@ -227,12 +228,18 @@ def test_what_others_change_is_put_back_and_what_they_add_stays(
         one.ready("slack")
         api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}}})
         # Whoever starts anew finds all as it shall be, and writes nothing.
+        # What went out of the selection while nobody looked goes.
+        (three,) = team("c")
+        three.ready("slack")
         before = stamp_writes(control_plane, ns)
+        shared_operator.kill()
+        label(three, None)
         start_operator()
+        is_gone(three)
         api.patch(path, {"metadata": {"annotations": {"nothing": "new"}}})
         (two,) = team("b")  # the next write comes after what a start would have written
         two.ready("slack")
-        assert stamp_writes(control_plane, ns)[len(before) :] == [("create", two.name)]
+        assert stamp_writes(control_plane, ns)[len(before) :] == [("delete", three.name), ("create", two.name)]
         found = api.get(one.path("slack"))
         assert found is not None
         assert found["metadata"]["labels"]["theirs"] == "stays"
@@ -256,6 +263,11 @@ def test_what_is_not_ours_is_left_alone_until_it_goes(
         there = api.get(taken.path("slack"))
         assert there is not None
         assert (there["metadata"]["uid"], there["spec"]) == (theirs["metadata"]["uid"], theirs["spec"])
+        # Another BeemFlowClusterSecret for the same name does not get what this one has.
+        second = Namespace(api, f"{ns.name}-second")
+        with second.cluster_secret(stamped(ns, namespaces={"names": [free.name]})):
+            refused = second.cluster_secret_ready("False", reason="TargetConflict")
+            assert f"exists and belongs to {KIND.name} {ns.name}" in failed(refused)[free.name]
         # Out of the selection, and the resource deleted: neither takes it away.
         label(taken, None)
         stands_in(ns, free)
@@ -277,6 +289,27 @@ def test_what_is_not_ours_is_left_alone_until_it_goes(
         api.wait(taken.path("slack"), lambda found: (found or {})["metadata"]["labels"].get("round") == "two")
         ns.cluster_secret_ready(reason="Synced")
         assert api.get(free.path("slack")) is not None
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_one_namespace_refuses_is_told_and_tried_again_and_the_others_are_served(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    full, free = team("full", "free")
+    quota, hard = f"/api/v1/namespaces/{full.name}/resourcequotas", {f"count/{names.SECRET.plural}.{names.GROUP}": "0"}
+    api.create(quota, {"metadata": {"name": "none"}, "spec": {"hard": hard}})
+    api.patch(f"{quota}/none/status", {"status": {"hard": hard, "used": hard}})
+    with ns.cluster_secret(stamped(ns)) as path:
+        found = ns.cluster_secret_ready("False", reason="WriteRefused")
+        assert (provisioned(found), list(failed(found))) == ([free.name], [full.name])
+        assert "exceeded quota: none" in failed(found)[full.name]
+        assert f"namespace {full.name}: BeemFlowSecret slack: " in condition(found)["message"]
+        free.ready("slack")
+        api.delete(f"{quota}/none")
+        stands_in(ns, free, full)
+        found = api.wait(path, lambda found: found and condition(found)["status"] == "True")
+        assert condition(found)["reason"] == "Synced"
 
 
 @pytest.mark.usefixtures("shared")
@@ -359,6 +392,33 @@ def test_under_another_name_the_new_stands_before_the_old_goes(
         one.collected("slack")
         api.wait(path, lambda found: found and "former" not in condition(found)["message"])
         assert one.data("bot") == {"token": canary}
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("policy", ["Owner", "Orphan", "Merge"])
+def test_under_another_name_for_the_same_secret_that_stands_all_the_time(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], policy: str, canary: str
+) -> None:
+    put("slack", token=canary)
+    (one,) = team("a")
+    secret = one.add_secret("kept", {"theirs": "stays"}) if policy == "Merge" else {}
+    target = {"name": "kept", "creationPolicy": policy}
+    with ns.cluster_secret(stamped(ns, secretSpec=reading(ns, target=target))) as path:
+        one.ready("slack")
+        secret = secret or api.get(one.secret_path("kept")) or {}
+        api.patch(path, {"spec": {"secretName": "bot"}})
+        one.ready("bot", reason="Synced")
+        is_gone(one)
+        found = api.wait(path, lambda found: found and "former" not in condition(found)["message"])
+        assert condition(found)["status"] == "True"
+        there = api.get(one.secret_path("kept"))
+        assert there is not None
+        assert there["metadata"]["uid"] == secret["metadata"]["uid"]
+        assert (one.data("kept") or {})["token"] == canary
+        put("slack", token=f"{canary}-2")
+        api.patch(one.path("bot"), {"metadata": {"annotations": {REFRESH: "now"}}})
+        api.wait(one.path("bot"), lambda found: (found or {})["status"].get("lastHandledRefresh") == "now")
+        assert (one.data("kept") or {})["token"] == f"{canary}-2"
 
 
 @pytest.mark.usefixtures("shared")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.clustersecret.wanted import Wanted
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.objects import Moment, Observed
+    from beemflow_secrets.controllers.objects import Observed, Work
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector, Name, Namespace
@@ -48,7 +48,7 @@ class ClusterSecretController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key | Moment],
+        queue: KeyedQueue[Work],
         events: Events,
         *,
         namespaces: MetadataReflector[Namespace],
@@ -192,7 +192,8 @@ class ClusterSecretController:
                 self.forget(key)
         except ApiError as error:
             log.warning("Round not made", resource=str(key), error=error.message)
-            self._later(key, pause_after(1, interval=LONGEST_RETRY, retry_after=error.retry_after))
+            item.failures += 1
+            self._later(key, pause_after(item.failures, interval=LONGEST_RETRY, retry_after=error.retry_after))
 
     async def _reconcile(self, item: Tracked, seen: Observed) -> None:
         now = self._now()

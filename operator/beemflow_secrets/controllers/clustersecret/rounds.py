@@ -12,7 +12,7 @@ from beemflow_secrets.model.names import CLUSTER_SECRET
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Coroutine, Iterable, Mapping, Sequence
 
     from beemflow_secrets.controllers.clustersecret.stamping import Stamping
     from beemflow_secrets.controllers.clustersecret.stamps import Stamps
@@ -32,6 +32,13 @@ class Round(NamedTuple):
     failed: Mapping[str, Failed]
     former: Sequence[str]
     gone: Sequence[str]
+
+
+class Waits(Exception):
+    """One of a former name stays until the new one is ready."""
+
+
+End = Failed | Gone | Waits
 
 
 class Behind(Exception):
@@ -78,22 +85,26 @@ class Rounds:
         if request is None and not extra and all(self._has(plan, namespace) for namespace in there):
             return Round(there, {}, (), ())
         await self._look(seen)
-        ends = await _all(self._stamp(plan, namespace, request) for namespace in there)
-        failed = {namespace: end for namespace, end in zip(there, ends, strict=True) if isinstance(end, Failed)}
-        gone = [namespace for namespace, end in zip(there, ends, strict=True) if isinstance(end, Gone)]
-        unmade = {*failed, *gone}
+        ends = await _ends(self._stamping.stamp(plan.key(namespace), plan.wanted, request) for namespace in there)
+        unmade = {namespace: end for namespace, end in zip(there, ends, strict=True) if end is not None}
+        ends = await _ends(self._let_go(plan, key, selected, unmade) for key in extra)
+        left = {key.namespace: end for key, end in zip(extra, ends, strict=True) if end is not None}
+        failed = {namespace: end for namespace, end in (left | unmade).items() if isinstance(end, Failed)}
+        return Round(
+            standing=[namespace for namespace in there if namespace not in unmade],
+            failed=dict(sorted(failed.items())),
+            former=[namespace for namespace, end in left.items() if isinstance(end, Waits)],
+            gone=[namespace for namespace, end in unmade.items() if isinstance(end, Gone)],
+        )
+
+    async def _let_go(self, plan: Plan, key: Key, selected: Container[str], unmade: Container[str]) -> None:
         # What has another name goes once the one that follows it is ready: until then its Secret is all there is.
-        waits = [
-            key
-            for key in extra
-            if key.namespace in selected and (key.namespace in unmade or not self._ready(plan.key(key.namespace)))
-        ]
-        goes = [key for key in extra if key not in waits]
-        ends = await _all(self._take_away(plan, key) for key in goes)
-        failed |= {key.namespace: end for key, end in zip(goes, ends, strict=True) if isinstance(end, Failed)}
-        standing = [namespace for namespace in there if namespace not in unmade]
-        former = list(dict.fromkeys(key.namespace for key in waits))
-        return Round(standing, dict(sorted(failed.items())), former, gone)
+        if key.namespace in selected and (
+            key.namespace in unmade
+            or not (self._ready(plan.key(key.namespace)) or await self._stamping.may_go(key, plan.wanted))
+        ):
+            raise Waits
+        await self._stamping.take_away(key, plan.wanted.owner)
 
     def _has(self, plan: Plan, namespace: str) -> bool:
         stamp = self._stamps.get(plan.key(namespace))
@@ -108,28 +119,22 @@ class Rounds:
 
         An owner that is being deleted lets go of what it owns, where that was asked for; it must not be put back.
         """
-        metadata = (await self._client.get(paths.resources(CLUSTER_SECRET.plural, "", seen.key.name), metadata=True))[
-            "metadata"
-        ]
+        path = paths.resources(CLUSTER_SECRET.plural, "", seen.key.name)
+        metadata = (await self._client.get(path, metadata=True))["metadata"]
         if (metadata["uid"], metadata["generation"]) != (seen.uid, seen.generation) or "deletionTimestamp" in metadata:
             raise Behind
 
-    async def _stamp(self, plan: Plan, namespace: str, request: str | None) -> Failed | Gone | None:
-        try:
-            await self._stamping.stamp(plan.key(namespace), plan.wanted, request)
-        except (Failed, Gone) as end:
-            return end
-        return None
 
-    async def _take_away(self, plan: Plan, key: Key) -> Failed | Gone | None:
-        try:
-            await self._stamping.take_away(key, plan.wanted.owner)
-        except (Failed, Gone) as end:
-            return end
-        return None
-
-
-async def _all(steps: Iterable[Coroutine[object, object, Failed | Gone | None]]) -> list[Failed | Gone | None]:
+async def _ends(steps: Iterable[Coroutine[object, object, None]]) -> list[End | None]:
+    """Take all steps, and return how each ended that did not come to its end."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(step) for step in steps]
+        tasks = [group.create_task(_end(step)) for step in steps]
     return [task.result() for task in tasks]
+
+
+async def _end(step: Coroutine[object, object, None]) -> End | None:
+    try:
+        await step
+    except (Failed, Gone, Waits) as end:
+        return end
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers.clustersecret.handover import may_go
 from beemflow_secrets.controllers.clustersecret.stamps import key_of
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.target.ownership import goes_with, is_ours, whose
@@ -52,6 +53,14 @@ class Stamping:
                 await self._stamp(key, wanted, request, known=stamp is not None or self._stands(key))
             except ApiError as error:
                 raise _refused(key, error) from error
+
+    async def may_go(self, former: Key, wanted: Wanted) -> bool:
+        """Tell whether one of a former name may go before the new one is ready (`handover`). Raises Failed."""
+        async with self._writers:
+            try:
+                return await may_go(self._client, former, wanted)
+            except ApiError as error:
+                raise _refused(former, error) from error
 
     async def take_away(self, key: Key, owner: Owner) -> None:
         """Delete what was made for a resource. What only looks like it stays. Raises Failed."""
