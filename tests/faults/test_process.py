@@ -351,7 +351,7 @@ def test_version_help_and_crds() -> None:
     assert "run" in command("--help").stdout
     assert "--http-address" in command("run", "--help").stdout
     kinds = [document["spec"]["names"]["kind"] for document in yaml.safe_load_all(command("crds").stdout)]
-    assert kinds == ["BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret", "BeemFlowPushSecret"]
+    assert kinds == [kind.name for kind in names.KINDS]
 
 
 @pytest.mark.parametrize(
