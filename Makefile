@@ -12,7 +12,7 @@ LOCK         := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 
 IMAGE        ?= beemflow-secrets:0.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock controlplane crds manifests image release lint unit contract test e2e docs bench demo demo-down live clean
+.PHONY: help setup lock controlplane promtool crds manifests image release lint unit contract test e2e docs bench demo demo-down live clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
@@ -37,6 +37,9 @@ lock: setup  ## requirements/ anew from pyproject.toml
 
 controlplane: setup  ## Kubernetes, of which most tests need the control plane: 5 to 15 minutes, once a version
 	@$(BIN)/python -m e2e.clusters.build > /dev/null
+
+promtool: setup  ## Prometheus's judge of alert rules: 2 to 6 minutes, once a version
+	@$(BIN)/python -m e2e.clusters.build promtool > /dev/null
 
 crds: setup  ## crds/, the chart's copy of it, and docs/reference/ anew from the models
 	@$(BIN)/python -c 'from beemflow_secrets.cli.crds import write; write("crds"); write("charts/beemflow-secrets/files/crds")'
@@ -63,7 +66,7 @@ unit: setup  ## tests without sockets
 contract: setup  ## every driver against its real server
 	@$(BIN)/pytest -n $(WORKERS) tests/contract
 
-test: setup controlplane lint  ## everything; what .ci/run runs
+test: setup controlplane promtool lint  ## everything; what .ci/run runs
 	@$(BIN)/pytest -n $(WORKERS)
 
 e2e: setup  ## the operator's image on a cluster with a node: kind, or one of our own; 20 minutes the first time, as root

@@ -1,6 +1,7 @@
 """`make manifests`: what the chart makes, for those who install with kubectl alone.
 
-rbac.yaml is who the operator is and what it may do; install.yaml is everything.
+rbac.yaml is who the operator is and what it may do; rollout-restart.yaml the same, where it may restart pods too;
+install.yaml is everything.
 """
 
 from __future__ import annotations
@@ -19,11 +20,17 @@ OWN_NAMESPACE = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE
 def manifests(image: str) -> dict[str, str]:
     """Return the content of manifests/ by file name."""
     repository, _, tag = image.rpartition(":")
-    rendered = render({"image": {"repository": repository, "tag": tag}, "leaderElect": True})
+    values = {"image": {"repository": repository, "tag": tag}, "leaderElect": True}
+    rendered = render(values)
     return {
-        "rbac.yaml": HEADER + OWN_NAMESPACE + objects({name: rendered[name] for name in RIGHTS}),
+        "rbac.yaml": _rights(rendered),
+        "rollout-restart.yaml": _rights(render(values | {"rbac": {"rolloutRestart": True}})),
         "install.yaml": HEADER + OWN_NAMESPACE + objects(rendered),
     }
+
+
+def _rights(rendered: dict[str, str]) -> str:
+    return HEADER + OWN_NAMESPACE + objects({name: rendered[name] for name in RIGHTS})
 
 
 if __name__ == "__main__":

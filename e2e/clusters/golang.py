@@ -29,9 +29,9 @@ class BuildFailed(Exception):
     """Says in one line why a program is not there and what to do; Go's own words may follow."""
 
 
-def compile_module(module: Path, targets: str, flags: str, folder: Path, said: str) -> None:
+def compile_module(module: Path, targets: str, flags: str, folder: Path, said: str, tags: str = "") -> None:
     """Compile packages of a module, or its `tool` lines, into a folder, with progress on stderr. Raises BuildFailed."""
-    environment = _go_environment()
+    environment = _go_environment(tags)
     _check_go(module, environment)
     say(said)
     with _Progress() as progress:
@@ -39,10 +39,10 @@ def compile_module(module: Path, targets: str, flags: str, folder: Path, said: s
         _go(module, ["build", "-v", "-o", f"{folder}/", "-ldflags", flags, targets], environment, progress.compiled)
 
 
-def _go_environment() -> dict[str, str]:
+def _go_environment(tags: str) -> dict[str, str]:
     """Return this environment without what would change what is built."""
     kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH"}}
-    return kept | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-trimpath -buildvcs=false"}
+    return kept | {"CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": f"-trimpath -buildvcs=false -tags={tags}"}
 
 
 def _check_go(module: Path, environment: dict[str, str]) -> None:

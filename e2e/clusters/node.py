@@ -44,14 +44,15 @@ class NodeFailed(ClusterFailed):
 class Node(OwnCluster):
     """A cluster with a kubelet. Its state lies in a folder that must be neither in /run nor in /var.
 
-    It ends with this process, however that ends, and takes with it cgroups, network and mounts. The logs stay.
+    `name` is the node's, and that of all that is its on this machine. It ends with this process, however that ends, and
+    takes with it cgroups, network and mounts. The logs stay.
     """
 
     title = "a node of its own"
 
     def __init__(self, state: Path) -> None:
         super().__init__(state)
-        self._name = ""
+        self.name = ""
         self._guard: Process | None = None
         self._pipe: tuple[int, int] | None = None
 
@@ -66,7 +67,7 @@ class Node(OwnCluster):
         try:
             self._start_somewhere()
             self.load(SANDBOX)
-            ready = ("wait", "--for=condition=Ready", f"node/{self._name}", "--timeout=5s")
+            ready = ("wait", "--for=condition=Ready", f"node/{self.name}", "--timeout=5s")
             self._until("the node is not Ready", lambda: bool(self.kubectl(*ready)))
             self._until(
                 "ServiceAccounts are not made", lambda: bool(self.kubectl("get", "sa", "default", "-n", "default"))
@@ -106,7 +107,7 @@ class Node(OwnCluster):
         for folder in ("log", "run", "kubelet", "containerd", "cni", "etcd"):
             shutil.rmtree(self.state / folder, ignore_errors=True)
             (self.state / folder).mkdir()
-        self._name, node = name, f"{net}.2"
+        self.name, node = name, f"{net}.2"
         self._write_access(f"https://{node}:6443", (node, f"{net}.65"))
         values = {
             "name": name,
@@ -165,7 +166,7 @@ class Node(OwnCluster):
     def _write_access(self, url: str, hosts: tuple[str, ...]) -> None:
         roles = {"manager": "kube-controller-manager", "scheduler": "kube-scheduler", "proxy": "kube-proxy"}
         callers = {f"system:{role}": "system:authenticated" for role in roles.values()}
-        kubelet = f"system:node:{self._name}"
+        kubelet = f"system:node:{self.name}"
         self.write_credentials(hosts, {"admin": "system:masters", kubelet: "system:nodes", **callers})
         self.write_kubeconfig("kubeconfig", url, "admin")
         self.write_kubeconfig("kubelet.kubeconfig", url, kubelet)

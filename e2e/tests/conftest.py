@@ -1,45 +1,30 @@
-"""A cluster with a node, made once; the operator in it as manifests/ install it; OpenBao beside it; what tests ask."""
+"""A cluster with a node, made once; the operator, installed anew for each module; OpenBao beside it.
+
+A module says how the operator is installed by a fixture `operator` of its own: by_manifests, or by_chart.
+"""
 
 from __future__ import annotations
 
-import json
 import secrets
-import time
-from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from helm_python import Config
 
-from e2e.clusters.choose import with_node
-from e2e.clusters.cluster import CommandFailed
+from e2e.chart import CHART
+from e2e.clusters.choose import default, with_node
 from e2e.prepare import OPERATOR, PODS
+from e2e.tests.words import NAME, PATIENCE, ROOT, SYSTEM, Namespace, OpenBao
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.choose import ClusterWithNode
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 120
-"""Seconds to wait for what takes a few on a machine that does nothing else."""
-SYSTEM, NAME = "beemflow-system", "beemflow-secrets"
-RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
-
-
-def until(what: str, condition: Callable[[], object]) -> None:
-    """Wait until a condition holds; what kubectl refuses meanwhile counts as not yet."""
-    deadline = time.monotonic() + PATIENCE
-    last = ""
-    while True:
-        try:
-            if condition():
-                return
-        except CommandFailed as failed:
-            last = str(failed)
-        assert time.monotonic() < deadline, f"{what}: not after {PATIENCE} s. {last}"
-        time.sleep(0.2)
+# What kind's nodes leave behind is Docker's to look after.
+collect_ignore = ["test_node.py"] if default() == "kind" else []
 
 
 @pytest.fixture(scope="session")
@@ -57,59 +42,56 @@ def pods(cluster: ClusterWithNode) -> str:
 
 
 @pytest.fixture(scope="session")
-def operator(cluster: ClusterWithNode) -> str:
-    """The operator, installed by manifests/install.yaml where only restricted pods are admitted; its image."""
-    image = cluster.load(OPERATOR)
+def image(cluster: ClusterWithNode) -> str:
+    """The operator's image."""
+    return cluster.load(OPERATOR)
+
+
+@pytest.fixture(scope="module")
+def system(cluster: ClusterWithNode) -> Iterator[Namespace]:
+    """The operator's namespace, which admits only restricted pods."""
     cluster.kubectl("create", "namespace", SYSTEM)
-    cluster.kubectl("label", "namespace", SYSTEM, RESTRICTED)
+    cluster.kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted")
+    yield Namespace(cluster, SYSTEM)
+    cluster.kubectl("delete", "--ignore-not-found", "namespace", SYSTEM)
+
+
+@pytest.fixture(scope="module")
+def by_manifests(cluster: ClusterWithNode, system: Namespace, image: str) -> Iterator[Namespace]:
+    """The operator as manifests/install.yaml has it, with the image that was built."""
     objects = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
     for found in objects:
         if found["kind"] == "Deployment":
             found["spec"]["template"]["spec"]["containers"][0]["image"] = image
     cluster.apply(yaml.safe_dump_all(objects))
-    cluster.kubectl("rollout", "status", f"deployment/{NAME}", "-n", SYSTEM, f"--timeout={PATIENCE}s")
-    return image
+    system.kubectl("rollout", "status", f"deployment/{NAME}", f"--timeout={PATIENCE}s")
+    yield system
+    cluster.kubectl("delete", "--ignore-not-found", "-f", str(ROOT / "manifests" / "install.yaml"))
+
+
+@pytest.fixture(scope="module")
+def by_chart(cluster: ClusterWithNode, system: Namespace, image: str) -> Iterator[Callable[..., Config]]:
+    """What installs the chart, by Helm itself; it is uninstalled in the end, and the kinds after it."""
+    with Config(kubeconfig_path=cluster.kubeconfig, namespace=SYSTEM) as helm:
+
+        def install(**values: object) -> Config:
+            repository, _, tag = image.rpartition(":")
+            ours = {"image": {"repository": repository, "tag": tag}, **values}
+            helm.install(CHART, NAME, ours, namespace=SYSTEM, wait="watcher", timeout=PATIENCE)
+            return helm
+
+        yield install
+        helm.uninstall(NAME, ignore_not_found=True, wait="watcher", timeout=PATIENCE)
+    cluster.kubectl("delete", "--ignore-not-found", "-f", str(ROOT / "crds"))
 
 
 @pytest.fixture
-def ns(cluster: ClusterWithNode, operator: str) -> Iterator[Namespace]:
-    """A namespace of the test's own. Nothing that was stored in it may stand in what the operator says."""
+def ns(cluster: ClusterWithNode, operator: object) -> Iterator[Namespace]:
+    """A namespace of the test's own."""
     namespace = Namespace(cluster, f"test-{secrets.token_hex(4)}")
     cluster.kubectl("create", "namespace", namespace.name)
     yield namespace
     cluster.kubectl("delete", "namespace", namespace.name, "--wait=false")
-
-
-class OpenBao:
-    """OpenBao in the cluster: KV2 at `secret/`, and a login with a ServiceAccount's token."""
-
-    address = "http://openbao.openbao.svc:8200"
-
-    def __init__(self, cluster: ClusterWithNode) -> None:
-        self._cluster = cluster
-        self.values: list[str] = []
-        """All that was ever stored here."""
-
-    def bao(self, *arguments: str, stdin: str = "") -> str:
-        """Run its command line beside it."""
-        return self._cluster.kubectl(
-            "exec", "-i", "-n", "openbao", "deploy/openbao", "--", "bao", *arguments, stdin=stdin
-        )
-
-    def put(self, key: str, **fields: str) -> None:
-        """Write a version of a secret."""
-        self.values += fields.values()
-        self.bao("kv", "put", f"secret/{key}", "-", stdin=json.dumps(fields))
-
-    def admit(self, namespace: str, account: str) -> None:
-        """Let a ServiceAccount read what lies below the name of its namespace, as the role of that name."""
-        self.bao(
-            "policy", "write", namespace, "-", stdin=f'path "secret/data/{namespace}/*" {{ capabilities = ["read"] }}'
-        )
-        bound = {"bound_service_account_names": account, "bound_service_account_namespaces": namespace}
-        self.bao(
-            "write", f"auth/kubernetes/role/{namespace}", "-", stdin=json.dumps({**bound, "token_policies": namespace})
-        )
 
 
 @pytest.fixture(scope="session")
@@ -121,36 +103,3 @@ def openbao(cluster: ClusterWithNode, pods: str) -> OpenBao:
     server.bao("auth", "enable", "kubernetes")
     server.bao("write", "auth/kubernetes/config", "kubernetes_host=https://kubernetes.default.svc")
     return server
-
-
-class Namespace:
-    """The resources of one namespace, by the few words that tests need."""
-
-    def __init__(self, cluster: ClusterWithNode, name: str) -> None:
-        self.cluster = cluster
-        self.name = name
-
-    def kubectl(self, *arguments: str) -> str:
-        """Run kubectl in this namespace."""
-        return self.cluster.kubectl("-n", self.name, *arguments)
-
-    def apply(self, text: str, **values: str) -> None:
-        """Apply manifests, with `$name` in them replaced."""
-        objects = list(yaml.safe_load_all(Template(text).substitute(values)))
-        for found in objects:
-            found["metadata"].setdefault("namespace", self.name)
-        self.cluster.apply(yaml.safe_dump_all(objects))
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        """Return an object."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
-
-    def ready(self, name: str, status: str = "True") -> None:
-        """Wait until a BeemFlowSecret is Ready, or is not."""
-        self.kubectl("wait", f"--for=condition=Ready={status}", f"beemflowsecret/{name}", f"--timeout={PATIENCE}s")
-
-    def said(self) -> list[dict[str, dict[str, str]]]:
-        """Return what the newest pod of flows.yaml has said."""
-        lines = self.kubectl("logs", "deploy/flows", "--tail=-1").splitlines()
-        return [json.loads(line) for line in lines]

@@ -6,10 +6,12 @@ import secrets
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from e2e.tests.conftest import PATIENCE, ROOT, until
+import pytest
+
+from e2e.tests.words import PATIENCE, ROOT, until
 
 if TYPE_CHECKING:
-    from e2e.tests.conftest import Namespace, OpenBao
+    from e2e.tests.words import Namespace, OpenBao
 
 STORE = """
 apiVersion: v1
@@ -50,6 +52,11 @@ spec:
   data:
     - {secretKey: STRIPE_KEY, remoteRef: {key: slack, property: stripe}}
 """
+
+
+@pytest.fixture(scope="module")
+def operator(by_manifests: Namespace) -> Namespace:
+    return by_manifests
 
 
 def digest(value: str) -> str:

@@ -16,7 +16,7 @@ import structlog
 from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.clustersecret.controller import ClusterSecretController
 from beemflow_secrets.controllers.events import Events
-from beemflow_secrets.controllers.objects import Key, Moment
+from beemflow_secrets.controllers.objects import Moment, Restarts
 from beemflow_secrets.controllers.printing import Printer
 from beemflow_secrets.controllers.push.controller import PushController
 from beemflow_secrets.controllers.secret.controller import SecretController
@@ -43,6 +43,7 @@ from beemflow_secrets.telemetry.logs import where
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from beemflow_secrets.controllers.objects import Work
     from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
     from beemflow_secrets.kube.reflector import MetadataReflector
@@ -123,7 +124,7 @@ class Process:
             self._client = KubeClient(connection, allowance=self._elector.allowance)
         else:
             self._client = KubeClient(connection)
-        self._queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=settings.concurrency)
+        self._queue: KeyedQueue[Work] = KeyedQueue(limit=settings.concurrency)
         self._workers = Workers(self._queue, self._work)
         self._events = Events(self._client)
         scope = self._scope = settings.namespaces
@@ -339,10 +340,12 @@ class Process:
             raise
         await self._workers.finish(step)
 
-    async def _work(self, key: Key | Moment) -> None:
+    async def _work(self, key: Work) -> None:
         try:
             if isinstance(key, Moment):
                 await self._secrets.turn(key.key)
+            elif isinstance(key, Restarts):
+                await self._secrets.restart(key.key)
             elif key.kind == names.SECRET.name:
                 await self._secrets.reconcile(key)
             elif key.kind == names.PUSH.name:
@@ -395,6 +398,7 @@ class Process:
         metrics.secrets.clear()
         for (namespace, ready), number in self._secrets.registry.counts().items():
             metrics.secrets.labels(namespace, ready).set(number)
+        metrics.leader.set(self._elector is None or self._elector.leading.is_set())
         metrics.store_ready.clear()
         for store in self.stores():
             if store["reason"] is not None:  # it has been looked at

@@ -162,6 +162,7 @@ def test_a_standby_is_ready_writes_nothing_and_takes_over_from_a_killed_leader_w
     before = [secret_as_it_is(ns, f"key-{number}") for number in range(60)]
     assert second.operator.get("/readyz")[0] == 200
     assert second.writes() == []
+    assert [one.operator.metric("leader") for one in (first, second)] == [1, 0]
     assert second.operator.metric('requests_total{provider="vault",operation="get",outcome="ok"}') == 0
     lease = ns.api.get(LEASE)
     assert lease is not None
@@ -174,6 +175,7 @@ def test_a_standby_is_ready_writes_nothing_and_takes_over_from_a_killed_leader_w
     ns.api.delete(ns.path("key-0"))
     took = until(lambda: ns.data("new") == {"token": canary}, patience=2 * TAKE_OVER)
     assert took < TAKE_OVER
+    assert second.operator.metric("leader") == 1
     until(lambda: second.operator.metric(f'secrets{{namespace="{ns.name}",ready="True"}}') == 60)
     read_now = [request.path for request in proxy.requests[read:] if "/data/" in request.path]
     assert {path.rpartition("/")[2] for path in read_now} == {"new"}

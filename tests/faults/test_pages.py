@@ -36,6 +36,7 @@ SAMPLES_FROM_THE_START = [
     'queue_depth{priority="now"}',
     'queue_depth{priority="refresh"}',
     "oldest_due_seconds",
+    "leader",
 ]
 
 

@@ -62,7 +62,9 @@ EVERYTHING: Values = {
 
 SETS: dict[str, Values] = {
     "as it comes": {},
+    "two replicas": {"replicaCount": 2, "podDisruptionBudget": {"enabled": True}},
     "scoped": SCOPED,
+    "two replicas, scoped": SCOPED | {"replicaCount": 2},
     "scoped, with a ClusterRole": {"scopedNamespaces": ["team-a"]},
     "everything": EVERYTHING,
     "closed": {

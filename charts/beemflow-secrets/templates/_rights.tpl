@@ -58,6 +58,12 @@ watch Secrets may read them.
   resources: [serviceaccounts/token]
   verbs: [create]
 {{- end }}
+{{- if .Values.rbac.rolloutRestart }}
+# The pod templates of workloads that are restarted for new content. Whoever may change these may run anything there.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [patch]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

@@ -34,6 +34,7 @@ def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str
     lines = [("store", _store(secret, store)), ("message", told.get("message", ""))]
     if (soon := find(status, names.EXPIRING)).get("status") == "True":
         lines.append(("expiring", soon["message"]))
+    lines += [("restart", one["message"]) for one in status.get("restarts", ()) if "message" in one]
     if told["reason"] == Reason.SUSPENDED:
         return [*lines, ("cause", CAUSES[Reason.SUSPENDED]), ("next", "never, while it is suspended")]
     if is_stale(status):

@@ -34,6 +34,17 @@ class Moment(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Restarts:
+    """Stands in the queue for the restarts that a resource owes: no backend has a part in them."""
+
+    key: Key
+
+
+Work = Key | Moment | Restarts
+"""What the queue holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """An object as the watch gave it. `spec` is JSON."""
 

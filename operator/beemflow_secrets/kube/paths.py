@@ -37,6 +37,11 @@ def events(namespace: str) -> str:
     return core("events", namespace)
 
 
+def workloads(plural: str, namespace: str, name: str) -> str:
+    """Return the path of a Deployment, a StatefulSet or a DaemonSet."""
+    return _path("/apis/apps/v1", plural, namespace, name)
+
+
 def leases(namespace: str, name: str = "") -> str:
     """Return the path of one Lease, or of a namespace's Leases."""
     return _path("/apis/coordination.k8s.io/v1", "leases", namespace, name)

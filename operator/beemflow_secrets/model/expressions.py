@@ -5,6 +5,7 @@ No pydantic here: templates and rewrites that cost much run in a process of thei
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -17,8 +18,14 @@ MEMORY = 1024 * 1024
 """Bytes that an expression may take. RE2 allows 8 MiB by itself, with which one name could take a tenth of a second."""
 
 
+_ESCAPES = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.", re.DOTALL)
+
+
 def checked(text: str) -> str:
     """Return an expression. Raises ValueError that says what is wrong with it."""
+    if r"\C" in _ESCAPES.findall(text):
+        # A byte, which may be a part of a character: RE2 alone has it, Go's has not.
+        raise ValueError(r"is not an RE2 expression: invalid escape sequence: \C")
     try:
         compiled(text)
     except re2.error as error:

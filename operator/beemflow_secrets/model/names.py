@@ -41,6 +41,9 @@ OWNER_LABEL = f"{GROUP}/owner"
 CONTENT_VERSION_ANNOTATION = f"{GROUP}/content-version"
 OWNER_NAME_ANNOTATION = f"{GROUP}/owner-name"
 
+# On the pod templates of workloads that are restarted: the content version that they are restarted for.
+RESTARTED_FOR_ANNOTATION = f"{GROUP}/restarted-for"
+
 # On a Secret, set by a person: the BeemFlowSecret that shall take it over.
 ADOPT_ANNOTATION = f"{GROUP}/adopt"
 

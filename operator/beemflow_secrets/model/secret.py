@@ -11,6 +11,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.meta import Conditions, HandledRefresh, ObjectName, ObservedGeneration, StatusModel
+from beemflow_secrets.model.restart import AS_MAP, MOST_RESTARTS, Restart, Workload
 from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow, StoreRef
 from beemflow_secrets.model.template import Template
 
@@ -122,12 +123,25 @@ class SecretSpec(Model):
         description="How long an outage is put up with. Without it Ready turns False at the first failed refresh.",
     )
     expiry: Expiry = Field(default=Expiry(), description="When to warn of values that expire.")
+    rollout_restart: list[Workload] = Field(
+        default=[],
+        max_length=MOST_RESTARTS,
+        description="Workloads of this namespace whose pods are restarted when the Secret has new content, by an "
+        "annotation of their template. The operator needs the right to patch them. Default: none.",
+        json_schema_extra=AS_MAP,
+    )
 
     rules: ClassVar[tuple["Rule[SecretSpec]", ...]] = (
         Rule(
             "(has(self.data) && self.data.size() > 0) || (has(self.dataFrom) && self.dataFrom.size() > 0)",
             lambda spec: bool(spec.data or spec.data_from),
             "data or dataFrom must name something to read",
+        ),
+        Rule(
+            "!has(self.rolloutRestart) || self.rolloutRestart.size() == 0 || !has(self.target) || "
+            "!has(self.target.creationPolicy) || self.target.creationPolicy != 'None'",
+            lambda spec: not spec.rollout_restart or spec.target.creation_policy != "None",
+            "rolloutRestart needs a Secret, and creationPolicy None writes none",
         ),
     )
 
@@ -140,6 +154,14 @@ class SecretSpec(Model):
             if times > 1:
                 raise ValueError(f"has secretKey {twin} {times} times")
         return data
+
+    @field_validator("rollout_restart")
+    @classmethod
+    def _no_twin_workloads(cls, workloads: list[Workload]) -> list[Workload]:
+        # As above.
+        if len({(one.kind, one.name) for one in workloads}) < len(workloads):
+            raise ValueError("names a workload twice")
+        return workloads
 
     def sources(self) -> list[DataFrom | DataEntry]:
         """Return all that is to be read, in the order in which it fills the Secret: what comes later wins.
@@ -200,5 +222,11 @@ class SecretStatus(StatusModel):
         default=[],
         max_length=MOST_ENTRIES + MOST_SOURCES,
         description="By what the sources that were read are known again: deletionPolicy counts no others as gone.",
+    )
+    restarts: list[Restart] = Field(
+        default=[],
+        max_length=MOST_RESTARTS,
+        description="How far the workloads of rolloutRestart are.",
+        json_schema_extra=AS_MAP,
     )
     entries_omitted: int | None = Field(default=None, ge=0, description="How many entries are not listed.")

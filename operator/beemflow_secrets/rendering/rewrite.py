@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from beemflow_secrets.model.expressions import compiled
 from beemflow_secrets.providers.errors import Invalid
+from beemflow_secrets.rendering.naming import shown
 from beemflow_secrets.rendering.template.faults import TemplateError, TooMuch
 from beemflow_secrets.rendering.template.values import Secrets
 from beemflow_secrets.rendering.template.work import Work, placed
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.sources import Rewrite
     from beemflow_secrets.rendering.template.budget import Budget
 
-LONGEST_NAME = 2048
-"""Characters of a name on its way: a store has no longer ones, and a Secret takes 253."""
+LONGEST_NAME = 8 * 1024
+"""Bytes of a name on its way: a store has no longer ones, and a Secret takes 253."""
 
 MATCHING = 4
 """Characters and instructions of an expression whose product costs as much as a character that is made."""
 
-_DOLLAR = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<bare>\w+))")
+_NAME = r"[\pL\p{Nd}_]+"
+_DOLLAR = compiled(rf"\$(?:(?P<dollar>\$)|\{{(?P<braced>{_NAME})\}}|(?P<bare>{_NAME}))")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_INSIDE = frozenset(bytes([byte]) for byte in range(0x80, 0xC0))
+"""Bytes with which no character begins."""
+
 _NONE = Secrets({}, whole=True)
 
 
@@ -45,7 +50,7 @@ class Rewriting(Work):
     """Steps, and the names that go through them."""
 
     KIND: ClassVar[str] = "rewriting"
-    LARGEST: ClassVar[int] = 4 * LONGEST_NAME
+    LARGEST: ClassVar[int] = LONGEST_NAME
 
     steps: Sequence[Step]
     names: Sequence[str] = field(repr=False)
@@ -56,7 +61,7 @@ class Rewriting(Work):
 
     def place(self, part: int) -> str:
         """Return what is rewritten."""
-        return f"rewrite of {self.names[part]!r}"
+        return f"rewrite of {shown(self.names[part])}"
 
     def run(self, budget: Budget, done: list[bytes]) -> None:
         """Put into `done` what becomes of each name, behind what is there already.
@@ -64,7 +69,7 @@ class Rewriting(Work):
         Raises TemplateError and Invalid that name step and name. TooMuch leaves what has been done until then.
         """
         for name in self.names[len(done) :]:
-            now = name.encode(errors="replace").decode()  # half a character is none to RE2
+            now = name.encode(errors="replace")  # half a character is none to RE2
             for step in self.steps:
                 budget.step()
                 try:
@@ -72,10 +77,10 @@ class Rewriting(Work):
                 except TooMuch:
                     raise
                 except TemplateError as error:
-                    raise placed(error, f"{step.place} of {name!r}") from None
+                    raise placed(error, f"{step.place} of {shown(name)}") from None
                 if len(now) > LONGEST_NAME:
-                    raise Invalid(f"{step.place} of {name!r}: it makes a name of more than {LONGEST_NAME} characters")
-            done.append(now.encode())
+                    raise Invalid(f"{step.place} of {shown(name)}: it makes a name of more than {LONGEST_NAME} bytes")
+            done.append(now)
 
     def packed(self, done: int) -> object:
         """Return what another process needs to go on behind the first `done` names."""
@@ -102,40 +107,46 @@ def steps_of(rewrite: Sequence[Rewrite]) -> list[Step]:
     return steps
 
 
-def _made(name: str, template: str, budget: Budget) -> str:
+def _made(name: bytes, template: str, budget: Budget) -> bytes:
     # Only here: who has no template need not load a parser.
     from beemflow_secrets.rendering.template.engine import render  # noqa: PLC0415 - as above
 
-    return render(template, {"value": name, "secrets": _NONE}, budget).decode(errors="replace")
+    made = render(template, {"value": name.decode(), "secrets": _NONE}, budget)
+    return made.decode(errors="replace").encode()
 
 
-def _replaced(name: str, step: Step, budget: Budget) -> str:
-    """Replace all matches, as Go's ReplaceAllString: an empty one right behind another match is none."""
-    expression, target = compiled(step.text), step.target or ""
+def _replaced(name: bytes, step: Step, budget: Budget) -> bytes:
+    r"""Replace all matches, as Go's ReplaceAllString: an empty one right behind another match is none.
+
+    Nor is one inside of a character, where RE2 finds `\B`.
+    """
+    expression, target = compiled(step.text), (step.target or "").encode()
     made, size, end = [], 0, 0
-    # Paid for before each search, and once more where none is found.
     for found in expression.finditer(name):
         budget.take(1 + (len(name) - end) * expression.programsize // MATCHING)
-        between = name[end : found.start()]
-        new = _expanded(target, found) if found.end() > end or found.start() == 0 else ""
+        start = found.start()
+        if name[start : start + 1] in _INSIDE:
+            continue
+        new = _expanded(target, found) if found.end() > end or start == 0 else b""
+        made += [name[end:start], new]
+        size += start - end + len(new)
         end = found.end()
-        made += [between, new]
-        size += len(between) + len(new)
         if size > LONGEST_NAME:
             break  # which is all that the caller wants to know
     budget.take(1 + size + (len(name) - end) * expression.programsize // MATCHING)
-    return "".join([*made, name[end:]])
+    return b"".join([*made, name[end:]])
 
 
-def _expanded(target: str, found: Any) -> str:  # noqa: ANN401 - re2 has no types
+def _expanded(target: bytes, found: Any) -> bytes:  # noqa: ANN401 - re2 has no types
     """Return the target with the match's groups in it, as Go's Expand: a `$` that names nothing stands for itself."""
 
-    def group(reference: re.Match[str]) -> str:
+    def group(reference: Any) -> bytes:  # noqa: ANN401 - as above
         if reference["dollar"]:
-            return "$"
-        name = reference["braced"] or reference["bare"]
+            return b"$"
+        name = (reference["braced"] or reference["bare"]).decode()
         if _NUMBER.fullmatch(name):
-            return (found.group(int(name)) if int(name) <= found.re.groups else None) or ""
-        return (found.group(name) if name in found.re.groupindex else None) or ""
+            return (found.group(int(name)) if int(name) <= found.re.groups else None) or b""
+        return (found.group(name) if name in found.re.groupindex else None) or b""
 
-    return _DOLLAR.sub(group, target)
+    expanded: bytes = _DOLLAR.sub(group, target)
+    return expanded

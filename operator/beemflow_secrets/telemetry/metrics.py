@@ -41,6 +41,12 @@ store_ready = Gauge(
     namespace=PREFIX,
     registry=registry,
 )
+leader = Gauge(
+    "leader",
+    "Whether this replica works (1) or stands by (0); one without --leader-elect works",
+    namespace=PREFIX,
+    registry=registry,
+)
 sync_duration_seconds = Histogram(
     "sync_duration_seconds",
     "Time of one sync of a BeemFlowSecret, from the queue to its status",

@@ -59,6 +59,13 @@ def test_a_right_that_is_switched_off_goes_and_nothing_else() -> None:
     assert every - less == {("create", "serviceaccounts/token")}
 
 
+def test_the_right_to_restart_pods_is_off_and_is_to_patch_workloads_alone() -> None:
+    for values, role in (({}, "ClusterRole"), (SCOPED, "Role")):
+        every = rights(made(values | {"rbac": {"rolloutRestart": True}}), role)
+        workloads = ("deployments", "statefulsets", "daemonsets")
+        assert every - rights(made(values), role) == {("patch", name) for name in workloads}
+
+
 def test_none_is_made_where_another_gives_them() -> None:
     found = made(SETS["rights of one's own"])
     assert (

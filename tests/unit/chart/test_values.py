@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 NAMED = """
 affinity crds.install extraArgs extraEnv extraVolumeMounts extraVolumes grafanaDashboard image imagePullSecrets
 leaderElect log networkPolicy.egress networkPolicy.enabled nodeSelector podAnnotations podDisruptionBudget podLabels
-podSecurityContext priorityClassName prometheusRule rbac.aggregate rbac.create rbac.tokenRequest replicaCount
-resources scopedNamespaces scopedRBAC securityContext serviceAccount.annotations serviceAccount.create
+podSecurityContext priorityClassName prometheusRule rbac.aggregate rbac.create rbac.rolloutRestart rbac.tokenRequest
+replicaCount resources scopedNamespaces scopedRBAC securityContext serviceAccount.annotations serviceAccount.create
 serviceAccount.name serviceMonitor tolerations topologySpreadConstraints
 """
 

@@ -69,3 +69,10 @@ def test_an_expiry_that_is_near_is_told() -> None:
 @pytest.mark.parametrize("status", ["True", "False", "Unknown"])
 def test_a_suspended_one_is_not_read(status: str) -> None:
     assert told(("Ready", status, "Suspended", "…"))["next"] == "never, while it is suspended"
+
+
+def test_a_restart_that_is_owed_is_told_with_its_cause() -> None:
+    found = resource(SYNCED)
+    why = "Deployment slack does not exist in namespace ns"
+    found["status"]["restarts"] = [{"kind": "Deployment", "name": "slack", "restartedFor": "a", "message": why}]
+    assert dict(diagnose(found, None, NOW))["restart"] == why

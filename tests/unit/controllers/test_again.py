@@ -9,12 +9,13 @@ import orjson
 import pytest
 
 from beemflow_secrets.controllers.conditions import HEARTBEAT
-from beemflow_secrets.controllers.objects import Key, Moment, observe
+from beemflow_secrets.controllers.objects import Key, Work, observe
 from beemflow_secrets.controllers.secret.again import digest, last_of
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.ending import Ending
 from beemflow_secrets.controllers.secret.reading import Answers
 from beemflow_secrets.controllers.secret.reporting import Reporter
+from beemflow_secrets.controllers.secret.restarting import Restarting
 from beemflow_secrets.controllers.secret.timing import Terms
 from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.controllers.times import timestamp
@@ -96,9 +97,11 @@ class Server:
 async def test_a_refresh_that_finds_the_same_says_so_every_ten_minutes_and_no_more() -> None:
     server, start = Server(), 1_800_000_000.0
     now: Callable[[], float] = lambda: start + loop_time()  # noqa: E731 - one clock for all parts
-    clock, registry, queue = Clock(now), Registry(), KeyedQueue[Key | Moment](limit=10)
+    clock, registry, queue = Clock(now), Registry(), KeyedQueue[Work](limit=10)
     reporter = Reporter(cast("KubeClient", server), cast("Events", None), now=now)
-    ending = Ending(reporter, Agenda(queue, clock), clock, registry, lambda _: None)
+    agenda = Agenda(queue, clock)
+    restarting = Restarting(cast("KubeClient", server), reporter, cast("Events", None), agenda)
+    ending = Ending(reporter, restarting, agenda, clock, registry, lambda _: None)
     data = [{"secretKey": "token", "remoteRef": {"key": "slack"}}]
     metadata = {"namespace": "ns", "name": "slack", "uid": "u", "generation": 1}
     spec = {"secretStoreRef": {"name": "prod"}, "data": data}

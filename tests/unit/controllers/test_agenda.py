@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers.objects import Key, Moment, observe
+from beemflow_secrets.controllers.objects import Key, Moment, Work, observe
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import BURST, LOOK_AGAIN, PACE, Agenda
 from beemflow_secrets.controllers.secret.timing import due_after, terms_of
@@ -41,12 +41,12 @@ def wall() -> Wall:
 
 
 @pytest.fixture
-def queue() -> KeyedQueue[Key | Moment]:
+def queue() -> KeyedQueue[Work]:
     return KeyedQueue(limit=1000)
 
 
 @pytest.fixture
-def agenda(queue: KeyedQueue[Key | Moment], wall: Wall) -> Agenda:
+def agenda(queue: KeyedQueue[Work], wall: Wall) -> Agenda:
     return Agenda(queue, Clock(wall))
 
 
@@ -57,9 +57,9 @@ def tracked(name: str = "slack") -> Tracked:
     return Registry().add(observe(names.SECRET.name, body), {})
 
 
-async def taken(queue: KeyedQueue[Key | Moment], seconds: float) -> list[Key | Moment]:
+async def taken(queue: KeyedQueue[Work], seconds: float) -> list[Work]:
     """Return what is handed out within so many seconds."""
-    found: list[Key | Moment] = []
+    found: list[Work] = []
     deadline = loop_time() + seconds
     while loop_time() < deadline:
         try:
@@ -75,7 +75,7 @@ async def taken(queue: KeyedQueue[Key | Moment], seconds: float) -> list[Key | M
 class Served:
     """Resources that are refreshed, and when each was, on the loop's clock."""
 
-    def __init__(self, queue: KeyedQueue[Key | Moment], agenda: Agenda, wall: Wall, number: int) -> None:
+    def __init__(self, queue: KeyedQueue[Work], agenda: Agenda, wall: Wall, number: int) -> None:
         self._queue, self._agenda, self._clock = queue, agenda, Clock(wall)
         self._items = {item.seen.key: item for item in (tracked(f"key-{index}") for index in range(number))}
         self.reads: dict[Key, list[float]] = {key: [] for key in self._items}
@@ -104,7 +104,7 @@ class Served:
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR, 9000 * HOUR, -9000 * HOUR])
 async def test_a_clock_that_jumps_makes_no_storm_and_leaves_nobody_behind(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda, wall: Wall, jump: float
+    queue: KeyedQueue[Work], agenda: Agenda, wall: Wall, jump: float
 ) -> None:
     served = Served(queue, agenda, wall, 640)
     await served.serve(2 * INTERVAL)
@@ -122,7 +122,7 @@ async def test_a_clock_that_jumps_makes_no_storm_and_leaves_nobody_behind(
 
 
 async def test_who_is_asked_for_is_handed_out_at_once_five_times_and_then_once_a_second(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda
+    queue: KeyedQueue[Work], agenda: Agenda
 ) -> None:
     item, moments = tracked(), []
 
@@ -150,7 +150,7 @@ async def test_who_is_asked_for_is_handed_out_at_once_five_times_and_then_once_a
 
 
 async def test_a_request_during_the_work_comes_before_the_next_due_time(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda
+    queue: KeyedQueue[Work], agenda: Agenda
 ) -> None:
     item = tracked()
     item.paced = loop_time() + 100 * PACE  # it was asked for so often that the next is held up
@@ -165,7 +165,7 @@ async def test_a_request_during_the_work_comes_before_the_next_due_time(
 
 
 async def test_what_is_new_enough_for_a_refresh_is_what_was_read_since_it_fell_due(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda
+    queue: KeyedQueue[Work], agenda: Agenda
 ) -> None:
     item = tracked()
     agenda.wait(item, loop_time() + 5)
@@ -178,18 +178,18 @@ async def test_what_is_new_enough_for_a_refresh_is_what_was_read_since_it_fell_d
 async def test_a_moment_comes_in_its_time_though_the_store_hangs(
     wall: Wall,
 ) -> None:
-    queue: KeyedQueue[Key | Moment] = KeyedQueue(limit=1)
+    queue: KeyedQueue[Work] = KeyedQueue(limit=1)
     agenda, one, two = Agenda(queue, Clock(wall)), tracked("one"), tracked("two")
     for item in (one, two):
         agenda.wait(item, loop_time())
         agenda.turn(item.seen.key, wall() + 30)
     assert await queue.take() == [one.seen.key]  # and it never ends
     found = await taken(queue, 31)
-    assert sorted(found) == [Moment(one.seen.key), Moment(two.seen.key)]
+    assert set(found) == {Moment(one.seen.key), Moment(two.seen.key)}
 
 
 async def test_what_is_far_off_is_looked_at_now_and_then_since_the_clock_may_be_set(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda, wall: Wall
+    queue: KeyedQueue[Work], agenda: Agenda, wall: Wall
 ) -> None:
     key = tracked().seen.key
     agenda.turn(key, wall() + 100 * HOUR)
@@ -197,7 +197,7 @@ async def test_what_is_far_off_is_looked_at_now_and_then_since_the_clock_may_be_
 
 
 async def test_a_moment_that_is_taken_back_or_forgotten_does_not_come(
-    queue: KeyedQueue[Key | Moment], agenda: Agenda, wall: Wall
+    queue: KeyedQueue[Work], agenda: Agenda, wall: Wall
 ) -> None:
     item, other = tracked(), tracked("other")
     agenda.turn(item.seen.key, wall() + 5)

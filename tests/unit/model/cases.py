@@ -22,6 +22,9 @@ ROLE = "arn:aws:iam::123456789012:role/reader"
 KEPT = "deletionPolicy Delete needs creationPolicy Owner or Orphan"
 NOT_WHOLE = "immutable needs creationPolicy Owner or Orphan"
 TWICE = "must write no key twice, unless to properties that differ"
+UNREAD = "rolloutRestart needs a Secret, and creationPolicy None writes none"
+NOTHING: dict[str, Any] = {"creationPolicy": "None"}
+ELSEWHERE: dict[str, Any] = {"kind": "Deployment", "name": "a", "namespace": "other"}
 NAME_SOME = "names, regexes or selector must name something"
 NOTHING_TO_READ = "data or dataFrom must name something to read"
 
@@ -155,6 +158,12 @@ def chain(*links: Spec, strategy: str = "failover", **fields: Any) -> Spec:
 
 def secret(*data: Spec, **fields: Any) -> Spec:
     return {"secretStoreRef": {"name": "prod"}, "data": list(data) or [entry("slack/bot")], **fields}
+
+
+def restarting(*workloads: str) -> Spec:
+    """A resource that restarts workloads, each `KIND/NAME`."""
+    named = [dict(zip(("kind", "name"), one.split("/"), strict=True)) for one in workloads]
+    return secret(rolloutRestart=named)
 
 
 def stamped(spec: Spec | None = None, **fields: Any) -> Spec:
@@ -338,6 +347,11 @@ RIGHT: list[tuple[str, Spec]] = [
     (SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Merge"})),
     (SECRET, secret(target={"creationPolicy": "Orphan", "immutable": True})),
     (SECRET, secret(target={"creationPolicy": "None", "immutable": False})),
+    (SECRET, secret(rolloutRestart=[])),
+    (SECRET, secret(rolloutRestart=[], target={"creationPolicy": "None"})),
+    (SECRET, restarting("Deployment/slack", "StatefulSet/slack", "DaemonSet/slack.v1")),
+    (SECRET, restarting("Deployment/slack") | {"target": {"name": "theirs", "creationPolicy": "Merge"}}),
+    (SECRET, restarting(*(f"Deployment/d{number}" for number in range(20)))),
     (SECRET, extracting("slack#deep.er", version="3", decodingStrategy="Base64")),
     (SECRET, {**secret(), **extracting()}),
     (SECRET, secret({**entry("a"), "sourceRef": {"storeRef": {"name": "other", "kind": CLUSTER}}})),
@@ -993,6 +1007,14 @@ WRONG: list[Wrong] = [
     Wrong("deletes nothing", SECRET, secret(target={"creationPolicy": "None", "deletionPolicy": "Delete"}), KEPT, KEPT),
     Wrong("deletes it all", SECRET, secret(target={"deletionPolicy": "delete"}), "did you mean Delete?", "deletionPol"),
     Wrong("sealed nothing", SECRET, secret(target={"creationPolicy": "None", "immutable": True}), NOT_WHOLE, NOT_WHOLE),
+    Wrong("restart of a pod", SECRET, restarting("Pod/a"), "rolloutRestart[0].kind: must be", "rolloutRestart[0].kind"),
+    Wrong("restart", SECRET, restarting("deployment/a"), "did you mean Deployment?", "rolloutRestart[0].kind"),
+    Wrong("restart of none", SECRET, restarting("Deployment/"), "rolloutRestart[0].name", "rolloutRestart[0].name"),
+    Wrong("restart of A", SECRET, restarting("Deployment/A"), "rolloutRestart[0].name", "rolloutRestart[0].name"),
+    Wrong("restart elsewhere", SECRET, secret(rolloutRestart=[ELSEWHERE]), "rolloutRestart[0].namespace", "namespace"),
+    Wrong("twice", SECRET, restarting(*["Deployment/a"] * 2), "names a workload twice", "Duplicate value"),
+    Wrong("21 restarts", SECRET, restarting(*(f"Deployment/d{n}" for n in range(21))), "at most 20", "at most 20"),
+    Wrong("for nothing", SECRET, restarting("Deployment/a") | {"target": NOTHING}, UNREAD, UNREAD),
     Wrong("no policy", SECRET, secret(target={"creationPolicy": "merge"}), "did you mean Merge?", "creationPolicy"),
     Wrong(
         "deletes others'", SECRET, secret(target={"creationPolicy": "Merge", "deletionPolicy": "Delete"}), KEPT, KEPT

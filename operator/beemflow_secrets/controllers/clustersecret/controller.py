@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.clustersecret.wanted import Wanted
     from beemflow_secrets.controllers.events import Events
-    from beemflow_secrets.controllers.objects import Moment, Observed
+    from beemflow_secrets.controllers.objects import Observed, Work
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import MetadataReflector, Name, Namespace
@@ -48,7 +48,7 @@ class ClusterSecretController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key | Moment],
+        queue: KeyedQueue[Work],
         events: Events,
         *,
         namespaces: MetadataReflector[Namespace],

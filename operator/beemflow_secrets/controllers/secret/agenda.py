@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.objects import Moment
+from beemflow_secrets.controllers.objects import Moment, Restarts
 from beemflow_secrets.controllers.pacing import NEVER, pause_after
 from beemflow_secrets.controllers.secret.demand import Demand
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.engine.queue import Priority
 
 if TYPE_CHECKING:
-    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.objects import Key, Work
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.engine.queue import KeyedQueue
@@ -22,6 +22,9 @@ PACE, BURST = 1.0, 5
 
 MOMENTS = "moments"
 """The lane of what time alone changes: a store that hangs does not hold it up."""
+
+RESTARTS = "restarts"
+"""The lane of what is restarted for a new content."""
 
 LATE = 0.05
 """Seconds after such a moment at which it is looked at, since clocks round."""
@@ -33,7 +36,7 @@ LOOK_AGAIN = 600.0
 class Agenda:
     """Hands resources to the queue. Times are the event loop's, so a clock that jumps makes nobody due or late."""
 
-    def __init__(self, queue: KeyedQueue[Key | Moment], clock: Clock) -> None:
+    def __init__(self, queue: KeyedQueue[Work], clock: Clock) -> None:
         self._queue = queue
         self._clock = clock
 
@@ -91,6 +94,13 @@ class Agenda:
         else:
             again = loop_time() + random.uniform(LOOK_AGAIN / 2, LOOK_AGAIN)  # noqa: S311 - spreads load
             self._queue.add_at(Moment(key), min(self._clock.loop(at) + LATE, again), lane=MOMENTS)
+
+    def restart(self, key: Key, pause: float | None) -> None:
+        """Have the restarts made that a resource owes, in so many seconds; None: it owes none."""
+        if pause is None:
+            self._queue.forget(Restarts(key))
+        else:
+            self._queue.add_at(Restarts(key), loop_time() + pause, lane=RESTARTS)
 
     def forget(self, key: Key) -> None:
         """Drop a resource that is gone."""

@@ -11,7 +11,8 @@ import structlog
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.batch import KEPT
 from beemflow_secrets.controllers.conditions import find, ready
-from beemflow_secrets.controllers.objects import Key, Moment, Observed, asks_anew, observe, requests_refresh
+from beemflow_secrets.controllers.listing import listed
+from beemflow_secrets.controllers.objects import Key, Observed, asks_anew, observe, requests_refresh
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
@@ -20,6 +21,7 @@ from beemflow_secrets.controllers.secret.feeding import feeds
 from beemflow_secrets.controllers.secret.named import names_objects
 from beemflow_secrets.controllers.secret.provenance import came_from
 from beemflow_secrets.controllers.secret.reporting import Reporter, drop_series, show
+from beemflow_secrets.controllers.secret.restarting import Restarting
 from beemflow_secrets.controllers.secret.shaping import Shaping
 from beemflow_secrets.controllers.secret.syncing import Syncing
 from beemflow_secrets.controllers.secret.timing import due_as_told
@@ -27,7 +29,6 @@ from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.controllers.secret.writing import Writing
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time
-from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
+    from beemflow_secrets.controllers.objects import Work
     from beemflow_secrets.controllers.printing import Printer
     from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.engine.queue import KeyedQueue
@@ -67,7 +69,7 @@ class SecretController:
     def __init__(
         self,
         client: KubeClient,
-        queue: KeyedQueue[Key | Moment],
+        queue: KeyedQueue[Work],
         events: Events,
         *,
         stores: StoreController,
@@ -81,7 +83,9 @@ class SecretController:
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
         self.registry = Registry()
-        self._ending = Ending(Reporter(client, events, now=now), self._agenda, self._clock, self.registry, self.forget)
+        reporter = Reporter(client, events, now=now)
+        self._restarting = Restarting(client, reporter, events, self._agenda)
+        self._ending = Ending(reporter, self._restarting, self._agenda, self._clock, self.registry, self.forget)
         drifted = partial(self._wake, drift=True)
         self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=drifted)
         self._shaping = Shaping(client, partial(self._wake, kept=True), printer)
@@ -102,10 +106,7 @@ class SecretController:
         namespace for one that may be taken over.
         """
         self.registry.foretold = {
-            item["metadata"]["uid"]
-            for namespace in namespaces
-            async for page in self._client.pages(paths.resources(KIND.plural, namespace), metadata=True)
-            for item in page["items"] or []
+            item["metadata"]["uid"] async for item in listed(self._client, KIND, namespaces, metadata=True)
         }
 
     async def watched(self, swept: asyncio.Event) -> None:
@@ -163,6 +164,7 @@ class SecretController:
         self._agenda.forget(key)
         self._writing.forget(key)
         self._shaping.forget(key)
+        self._restarting.forget(key)
         if self.registry.pop(key) is not None:
             drop_series(key)
             for onlooker in self._onlookers:
@@ -246,6 +248,7 @@ class SecretController:
             self._agenda.wait(item, self._clock.loop(due))
         if find(told, names.EXPIRING) or is_stale(told):
             self._agenda.turn(seen.key, now)  # what is to come by time alone, or has come while nobody looked
+        self._restarting.heed(seen.key, told)
         show(seen.key, told)
 
     # The way of one secret.
@@ -272,3 +275,8 @@ class SecretController:
         item = self.registry.get(key)
         if item is not None and not item.seen.deleting:
             await self._ending.turn(item)
+
+    async def restart(self, key: Key) -> None:
+        """Make the restarts that a resource owes. Reads no backend."""
+        if (item := self.registry.get(key)) is not None:
+            await self._restarting.restart(item)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.outcome import Outcome
     from beemflow_secrets.controllers.secret.reading import Reading
     from beemflow_secrets.controllers.secret.reporting import Reporter
+    from beemflow_secrets.controllers.secret.restarting import Restarting
     from beemflow_secrets.controllers.secret.tracked import Registry, Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.providers.errors import Held
@@ -46,9 +47,16 @@ class Ending:
     """One method for each way in which it can end. `forget` drops a resource that turns out to be gone."""
 
     def __init__(
-        self, reporter: Reporter, agenda: Agenda, clock: Clock, registry: Registry, forget: Callable[[Key], None]
+        self,
+        reporter: Reporter,
+        restarting: Restarting,
+        agenda: Agenda,
+        clock: Clock,
+        registry: Registry,
+        forget: Callable[[Key], None],
     ) -> None:
         self._reporter = reporter
+        self._restarting = restarting
         self._agenda = agenda
         self._clock = clock
         self._registry = registry
@@ -169,6 +177,7 @@ class Ending:
             return False
         if self._registry.holds(item):
             show(seen.key, new)
+            self._restarting.heed(seen.key, new)
             self._agenda.turn(seen.key, next_turn(new, terms, read_at=self._read_at(item), now=self._clock.now()))
         return True
 

@@ -11,19 +11,24 @@ from beemflow_secrets.model.names import OUTDATED, READY
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from beemflow_secrets.controllers.target.target import Written
+    from beemflow_secrets.model.restart import Workload
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.rendering.compose import Composed
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The Secret as it stands now, None where there is none, and what the conditions say; None takes one off."""
+    """The Secret as it stands now, None where there is none, and what the conditions say; None takes one off.
+
+    `workloads` are those whose pods read it.
+    """
 
     target: Written | None
     sayings: Mapping[str, Saying | None]
+    workloads: Sequence[Workload] = ()
 
 
 def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Outcome:
@@ -36,14 +41,15 @@ def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Out
     if composed.omitted:
         message += f"; optional and not found: {', '.join(composed.omitted)}"
     ready = Saying("True", Reason.SYNCED, printable(message))
-    return Outcome(target, {READY: ready, OUTDATED: _outdated(target) if spec.target.immutable else None})
+    sayings = {READY: ready, OUTDATED: _outdated(target) if spec.target.immutable else None}
+    return Outcome(target, sayings, spec.rollout_restart)
 
 
-def deleted(name: str, composed: Composed) -> Outcome:
+def deleted(spec: SecretSpec, name: str, composed: Composed) -> Outcome:
     """Return what came of keys that are all gone, and of their Secret."""
     told = f"{_counted(len(composed.gone))} gone from the backend, and Secret {name} with them: it returns when they do"
     ready = Saying("True", Reason.SECRET_DELETED, printable(f"{told}: {', '.join(composed.gone)}"))
-    return Outcome(None, {READY: ready, OUTDATED: None})
+    return Outcome(None, {READY: ready, OUTDATED: None}, spec.rollout_restart)
 
 
 def _counted(keys: int) -> str:

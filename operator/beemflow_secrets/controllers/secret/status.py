@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
+from beemflow_secrets.controllers.secret import restarts
 from beemflow_secrets.controllers.secret.aging import IN_SYNC, aged, expiring, failing, fresh, is_stale
 from beemflow_secrets.controllers.times import timestamp
 from beemflow_secrets.model.names import EXPIRING, READY, STALE
@@ -54,6 +55,7 @@ def synced(
             "entries": [_entry(entry) for entry in entries[:MOST_ENTRIES_TOLD]],
             "entriesOmitted": len(entries) - MOST_ENTRIES_TOLD if len(entries) > MOST_ENTRIES_TOLD else None,
             "sourcesRead": list(composed.marks) or None,
+            "restarts": restarts.told_of(old, outcome.workloads, target) or None,
         }
     )
 

@@ -298,8 +298,14 @@ def _who_was_there_before() -> None:
 
 def children() -> set[str]:
     """Return the processes that the test has started and that are still there."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text().split()} - OTHERS
+    return {child for task in Path("/proc/self/task").iterdir() for child in _children_of(task)} - OTHERS
+
+
+def _children_of(thread: Path) -> list[str]:
+    try:
+        return (thread / "children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, and others have its children now
+        return []
 
 
 def resident() -> int:
