@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import beemflow_secrets
+from beemflow_secrets.model import names
 from tests.faults.conftest import asked_anew, reads, secret_as_it_is, until, vault_store
 from tests.support import faultproxy as faults
 from tests.support.fixtures import entry, spec
