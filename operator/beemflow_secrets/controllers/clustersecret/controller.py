@@ -127,7 +127,7 @@ class ClusterSecretController:
         """Hear how a BeemFlowSecret is."""
         if not self._concerns(body):
             return
-        before, after = self._stamps.take(body)
+        before, after = self._stamps.hear(body)
         key = key_of(body)
         if after is None:
             if before is not None:
@@ -146,7 +146,7 @@ class ClusterSecretController:
 
     def gone(self, key: Key) -> None:
         """Hear that a BeemFlowSecret is not there any more: whoever wants one of that name there can have it."""
-        self._stamps.drop(key)
+        self._stamps.gone(key)
         self._missed(key)
 
     def knows(self, body: Object) -> bool:
