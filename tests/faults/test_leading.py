@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import threading
 import time
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import connect
 from beemflow_secrets.kube.errors import ApiUnavailable, NotLeading
-from tests.faults.conftest import secret_as_it_is, until
+from tests.faults.conftest import asked_anew, reads, secret_as_it_is, until, vault_store
+from tests.support import faultproxy as faults
 from tests.support.fixtures import SERVICE_ACCOUNT, entry, spec
 
 if TYPE_CHECKING:
@@ -218,6 +220,51 @@ def test_a_leader_that_is_frozen_in_a_write_writes_nothing_once_it_is_thawed(
     assert first.operator.process.wait(timeout=15) == 1
     assert "stopped writing" in first.operator.log()
     assert api_proxy.count(writes) == tried
+    never_both(first, second)
+
+
+def test_a_leader_that_is_frozen_while_it_reads_writes_none_of_it_once_it_is_thawed(
+    no_lease: None,
+    replica: Callable[..., Replica],
+    ns: Namespace,
+    bao: OpenBao,
+    proxy: FaultProxy,
+    folder: str,
+    rotate: Callable[[], str],
+) -> None:
+    """What it read is older than what the other has written since, and comes to it in the moment it is thawed."""
+    released = threading.Event()
+
+    async def held(exchange: faults.Exchange) -> None:
+        while not released.is_set():  # noqa: ASYNC110 - it is another thread's
+            await asyncio.sleep(0.02)
+        await faults.forward(exchange)
+
+    first = replica()
+    until(lambda: first.leads)
+    second = replica()
+    ns.add_store("prod", vault_store(ns, proxy.address, folder, token=bao.root_token, timeout="60s"))
+    rotate()
+    for number in range(20):
+        ns.add(f"slack-{number}", spec(entry("token", "slack#token")))
+    for number in range(20):
+        ns.ready(f"slack-{number}")
+    until(lambda: second.operator.events("Standing by"))
+    rotate()
+    proxy.set(held, when=reads)
+    proxy.forget()
+    for number in range(20):
+        asked_anew(ns, f"slack-{number}")
+    proxy.wait(1, when=reads)
+    assert first.operator.process is not None
+    first.operator.process.send_signal(signal.SIGSTOP)
+    released.set()
+    proxy.clear()
+    newest = rotate()
+    until(lambda: all(ns.data(f"slack-{n}") == {"token": newest} for n in range(20)), patience=2 * TAKE_OVER)
+    first.operator.process.send_signal(signal.SIGCONT)
+    assert first.operator.process.wait(timeout=15) == 1
+    assert all(ns.data(f"slack-{n}") == {"token": newest} for n in range(20))
     never_both(first, second)
 
 
