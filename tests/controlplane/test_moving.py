@@ -17,6 +17,7 @@ from beemflow_secrets.model import names
 from e2e.clusters.build import binaries
 from tests.support.api import condition, decoded
 from tests.unit.migrate.esofields import KINDS, full, manifest
+from tests.unit.migrate.turning import EXAMPLES, stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,13 +261,12 @@ def test_what_is_made_is_taken_by_the_api_server(control_plane: ControlPlane, ns
     )
     assert ran.returncode == 0, ran.stderr
     made = [one for one in yaml.safe_load_all(ran.stdout) if one is not None]
-    assert {one["kind"] for one in made} >= {kind.name for kind in names.KINDS}
-    served = {kind.name for kind in names.KINDS}
-    objects = "---\n".join(yaml.safe_dump(one) for one in made if one["kind"] in served)
-    answer = control_plane.kubectl(
-        "create", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-", stdin=objects
-    )
-    assert len(answer.splitlines()) == sum(one["kind"] in served for one in made)
+    assert {one["kind"] for one in made} == {kind.name for kind in names.KINDS}
+    strictly = ("--dry-run=server", "--validate=strict", "-o", "name")
+    stores = [stored(file, ns.name) for file in EXAMPLES]
+    objects = ran.stdout + "---\n" + yaml.safe_dump_all(stores)
+    answer = control_plane.kubectl("create", *strictly, "-f", "-", stdin=objects)
+    assert len(answer.splitlines()) == len(made) + len(stores)
 
 
 def _right(kind: str, spec: Object, number: int) -> Object:

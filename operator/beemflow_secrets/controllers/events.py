@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.errors import ApiError
+from beemflow_secrets.kube.errors import ApiError, Forbidden
 from beemflow_secrets.model.names import API_VERSION, FIELD_MANAGER
 
 if TYPE_CHECKING:
@@ -73,5 +73,7 @@ class Events:
         }
         try:
             await self._client.create(paths.events(namespace), body)
+        except Forbidden as error:
+            log.warning("Event not posted", resource=str(key), reason=reason, error=error.message)
         except ApiError as error:
             log.debug("Event not posted", resource=str(key), reason=reason, error=error.message)

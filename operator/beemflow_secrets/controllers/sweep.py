@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from beemflow_secrets.controllers.listing import listed
 from beemflow_secrets.controllers.objects import Key, Observed
-from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError
 
 if TYPE_CHECKING:
@@ -70,16 +70,15 @@ class Sweep:
         # A keeper may keep several kinds; what is not of this one cannot be in this listing.
         before = {key: seen for key, seen in keeper.known().items() if key.kind == kind.name}
         there: dict[Key, int] = {}
-        for namespace in self._namespaces:
-            async for page in self._client.pages(paths.resources(kind.plural, namespace), metadata=True):
-                for item in page["items"] or []:
-                    metadata = item["metadata"]
-                    key = Key(kind.name, metadata.get("namespace", ""), metadata["name"])
-                    there[key] = metadata.get("generation", 0)
+        refused: set[str] = set()
+        async for item in listed(self._client, kind, self._namespaces, metadata=True, refused=refused):
+            metadata = item["metadata"]
+            key = Key(kind.name, metadata.get("namespace", ""), metadata["name"])
+            there[key] = metadata.get("generation", 0)
         after = keeper.known()
         for key in before.keys() - there.keys():
             # One that came back meanwhile is another object by now.
-            if after.get(key) is before[key]:
+            if after.get(key) is before[key] and key.namespace not in refused:
                 keeper.forget(key)
         return {
             (key, generation)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import structlog
 
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.errors import ApiError, Expired
+from beemflow_secrets.kube.errors import ApiError, Expired, Forbidden
 from beemflow_secrets.model.names import OWNER_LABEL, OWNER_NAME_ANNOTATION, ROLES_ANNOTATION
 from beemflow_secrets.model.policy import roles_in
 
@@ -31,6 +31,9 @@ Name = tuple[str, str]
 
 RECONNECT = 1.0
 """Seconds between attempts while the API server does not serve the watch."""
+
+FORBIDDEN = 10.0
+"""Seconds between attempts while we lack the right to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class MetadataReflector(Generic[T]):
     """Follows the objects of a kind in all of `namespaces`, of each of which `keep` takes what is kept.
 
     `path` gives the path of a namespace's objects; the namespace "" stands for all, and for cluster kinds.
+    `synced` is set once all have been listed, but for those in which we lack the right to that: `refused` says why.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class MetadataReflector(Generic[T]):
         self._seen: dict[Name, T] = {}
         self._listeners: list[Callable[[Name, T | None, T | None], None]] = []
         self._unlisted = set(namespaces)
+        self.refused: dict[str, str] = {}
         self.synced = asyncio.Event()
 
     def listen(self, changed: Callable[[Name, T | None, T | None], None]) -> None:
@@ -106,6 +111,12 @@ class MetadataReflector(Generic[T]):
                     version = await self._watch(namespace, version)
             except Expired:
                 continue
+            except Forbidden as error:
+                log.warning("A right is missing", path=self._path(namespace), error=error.message)
+                if namespace:
+                    self.refused[namespace] = error.message
+                    self._settle(namespace)
+                await asyncio.sleep(FORBIDDEN)
             except ApiError as error:
                 log.warning("Watch interrupted", path=self._path(namespace), error=error.message)
                 await asyncio.sleep(RECONNECT)
@@ -121,10 +132,14 @@ class MetadataReflector(Generic[T]):
         before = [name for name in self._seen if namespace in {"", name[0]}]
         for name in dict.fromkeys((*before, *found)):
             self._set(name, found.get(name))
+        self.refused.pop(namespace, None)
+        self._settle(namespace)
+        return version
+
+    def _settle(self, namespace: str) -> None:
         self._unlisted.discard(namespace)
         if not self._unlisted:
             self.synced.set()
-        return version
 
     async def _watch(self, namespace: str, version: str) -> str:
         path = self._path(namespace)

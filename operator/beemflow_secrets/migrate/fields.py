@@ -22,7 +22,9 @@ class Loss(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.object}: {self.path}: {self.text}" if self.path else f"{self.object}: {self.text}"
+        line = f"{self.object}: {self.path}: {self.text}" if self.path else f"{self.object}: {self.text}"
+        # A name that a person made up may hold anything: it stays one line.
+        return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
 
 
 class Broken(ValueError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.migrate.fields import compact
 from beemflow_secrets.migrate.selections import together
-from beemflow_secrets.migrate.target import target, template
+from beemflow_secrets.migrate.target import push_template, target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,8 @@ def secret(written: Fields, sources: Sources, metadata: Mapping[str, object]) ->
         target=aim,
         data=data,
         dataFrom=data_from,
+        # Of equal keys the last one stands there, and is an error here if nothing is said.
+        conflictPolicy="Last" if len(data_from) > 1 else None,
     )
 
 
@@ -91,7 +93,6 @@ def push_secret(written: Fields, sources: Sources) -> dict[str, object]:
         remote = match.part("remoteRef")
         aim = compact(remoteKey=sources.key(remote, "remoteKey", first), property=remote.text("property"))
         data.append({"match": compact(secretKey=match.text("secretKey"), remoteRef=aim)})
-    made, _ = template(written.part("template")) if "template" in written else ({}, False)
     return compact(
         refreshInterval=_interval(written),
         secretStoreRefs=references,
@@ -99,5 +100,5 @@ def push_secret(written: Fields, sources: Sources) -> dict[str, object]:
         deletionPolicy=None if deletion == "None" else deletion,
         selector={"secret": {"name": source}} if source is not None else None,
         data=data,
-        template=made,
+        template=push_template(written.part("template")),
     )

@@ -9,17 +9,18 @@ from beemflow_secrets.migrate.fields import compact
 from beemflow_secrets.migrate.gotemplate.turn import NotTurned, turn
 from beemflow_secrets.migrate.keys import StoreName, escaped, turned, unreadable
 from beemflow_secrets.migrate.unturned import UNTURNED, tell_cautions
+from beemflow_secrets.model.names import CLUSTER_STORE, STORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from beemflow_secrets.migrate.fields import Fields
 
-KINDS = {"SecretStore": "BeemFlowSecretStore", "ClusterSecretStore": "BeemFlowClusterSecretStore"}
+KINDS = {"SecretStore": STORE.name, "ClusterSecretStore": CLUSTER_STORE.name}
 
 NO_SOURCE = "has no counterpart here: no keys are made of it"
 _NOT_IN_A_PATH = re.compile(r"[*?|@!{}\[\]()<>=%]|(^|[^\\])#")
-_GROUP = re.compile(r"\$([A-Za-z_]\w*)")
+_GROUP = re.compile(r"\$(\$|[A-Za-z_]\w*)")
 
 
 class Sources:
@@ -63,7 +64,9 @@ class Sources:
     def entry(self, written: Fields, store: StoreName | None) -> dict[str, object]:
         """Return one entry of `data`."""
         source, own = self._source(written)
-        remote = self._remote(written.part("remoteRef"), own or store)
+        reference = written.part("remoteRef")
+        reference.default("conversionStrategy", "Default", "Unicode")  # of keys that are not named here
+        remote = self._remote(reference, own or store)
         return compact(secretKey=written.must("secretKey"), remoteRef=remote, sourceRef=source)
 
     def whole(self, written: Fields, store: StoreName | None) -> dict[str, object] | None:
@@ -116,11 +119,11 @@ class Sources:
     def _rewrite(self, written: Fields) -> dict[str, object] | None:
         if "regexp" in written:
             part = written.part("regexp")
-            target = part.text("target") or ""
-            return {"regexp": {"source": part.text("source") or "", "target": _GROUP.sub(r"${\1}", target)}}
+            target = _GROUP.sub(_braced, part.text("target") or "")
+            return {"regexp": {"source": part.must("source"), "target": target}}
         if "transform" in written:
             part = written.part("transform")
-            text = part.text("template") or ""
+            text = part.must("template")
             try:
                 made = turn(text, {"value": "value"})
             except NotTurned as error:
@@ -136,6 +139,11 @@ class Sources:
         if written.default("conversionStrategy", "Default", why=why):
             self.lacking = True
         written.default("nullBytePolicy", "Ignore")
+
+
+def _braced(group: re.Match[str]) -> str:
+    """Return a group's name in braces, which it has to have here; `$$`, a dollar, as it is."""
+    return "$$" if group[1] == "$" else f"${{{group[1]}}}"
 
 
 def _unless(value: str | None, default: str) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ELSEWHERE = (
     "holds Go templates, which are read as this operator's own here: turn them in the object (docs/moving-from-eso.md)"
 )
+_PUSHED = "has no counterpart here: values are pushed, which have no type and no labels"
 _WHOLE = ("Owner", "Orphan")
 
 
@@ -69,6 +70,13 @@ def template(written: Fields) -> tuple[dict[str, object], bool]:
         templateFrom=[source for source in sources if source is not None],
     )
     return found, None in sources
+
+
+def push_template(written: Fields) -> dict[str, object]:
+    """Return the template of what is pushed: values alone, of no Secret."""
+    written.default("type", "Opaque", why=_PUSHED)
+    written.default("metadata", {}, why=_PUSHED)
+    return template(written)[0]
 
 
 def _source(written: Fields) -> dict[str, object] | None:

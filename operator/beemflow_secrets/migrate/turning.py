@@ -15,8 +15,9 @@ from beemflow_secrets.migrate.metadata import metadata
 from beemflow_secrets.migrate.sources import Sources
 from beemflow_secrets.migrate.stores import store
 from beemflow_secrets.migrate.stores.references import Scope
+from beemflow_secrets.model.clustersecret import ClusterSecretSpec
 from beemflow_secrets.model.explain import mistakes
-from beemflow_secrets.model.names import API_VERSION
+from beemflow_secrets.model.names import API_VERSION, CLUSTER_SECRET, CLUSTER_STORE, PUSH, SECRET, STORE
 from beemflow_secrets.model.push import PushSpec
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import StoreSpec, check_scope
@@ -26,19 +27,18 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.base import Model
 
 KINDS = {
-    "SecretStore": "BeemFlowSecretStore",
-    "ClusterSecretStore": "BeemFlowClusterSecretStore",
-    "ExternalSecret": "BeemFlowSecret",
-    "ClusterExternalSecret": "BeemFlowClusterSecret",
-    "PushSecret": "BeemFlowPushSecret",
+    "SecretStore": STORE,
+    "ClusterSecretStore": CLUSTER_STORE,
+    "ExternalSecret": SECRET,
+    "ClusterExternalSecret": CLUSTER_SECRET,
+    "PushSecret": PUSH,
 }
-_CLUSTER = frozenset({"ClusterSecretStore", "ClusterExternalSecret"})
-_MODELS: dict[str, tuple[type[Model], str]] = {
-    "SecretStore": (StoreSpec, "spec"),
-    "ClusterSecretStore": (StoreSpec, "spec"),
-    "ExternalSecret": (SecretSpec, "spec"),
-    "ClusterExternalSecret": (SecretSpec, "spec.secretSpec"),
-    "PushSecret": (PushSpec, "spec"),
+_MODELS: dict[str, type[Model]] = {
+    "SecretStore": StoreSpec,
+    "ClusterSecretStore": StoreSpec,
+    "ExternalSecret": SecretSpec,
+    "ClusterExternalSecret": ClusterSecretSpec,
+    "PushSecret": PushSpec,
 }
 _COMMENTED = "is written as a comment: mend it and take the # away"
 _NOT_TURNED = "is passed over: only External Secrets Operator's stores, ExternalSecrets and PushSecrets are turned"
@@ -65,7 +65,7 @@ def turned(manifests: Sequence[Manifest]) -> Outcome:
     """Turn manifests. Raises Broken for one whose fields are of another type than theirs."""
     outcome = Outcome()
     providers = {
-        StoreName(one.kind, None if one.kind in _CLUSTER else one.namespace, one.name): _provider(one)
+        StoreName(one.kind, one.namespace if KINDS[one.kind].namespaced else None, one.name): _provider(one)
         for one in manifests
         if one.is_turned and one.kind in {"SecretStore", "ClusterSecretStore"}
     }
@@ -91,7 +91,7 @@ def _turn(
     root = Fields(one.written, str(one), "", outcome.losses)
     for name in ("apiVersion", "kind", "status"):
         root.take(name)
-    cluster = one.kind in _CLUSTER
+    cluster = not KINDS[one.kind].namespaced
     found = metadata(root.part("metadata"), cluster=cluster)
     sources = Sources(providers, None if cluster else one.namespace)
     written = root.part("spec")
@@ -109,28 +109,30 @@ def _turn(
     if not spec:
         outcome.losses.append(Loss(str(one), "", "is not written: nothing of it has a counterpart here"))
         return
-    content: dict[str, object] = {"apiVersion": API_VERSION, "kind": KINDS[one.kind], "metadata": found, "spec": spec}
+    content: dict[str, object] = {
+        "apiVersion": API_VERSION,
+        "kind": KINDS[one.kind].name,
+        "metadata": found,
+        "spec": spec,
+    }
     outcome.documents.append(Document(content, whole=not _faults(one, spec, outcome.losses)))
 
 
 def _faults(one: Manifest, spec: Mapping[str, object], told: list[Loss]) -> bool:
     """Tell what the API server would refuse, and what a store's condition would say; return whether it is refused."""
-    model, path = _MODELS[one.kind]
     faults: list[str] = []
     try:
-        read = model.model_validate(spec.get("secretSpec", {}) if one.kind == "ClusterExternalSecret" else spec)
+        read = _MODELS[one.kind].model_validate(spec)
     except ValidationError as error:
-        faults = [mistake.told(path) for mistake in mistakes(error)]
+        faults = [mistake.told("spec") for mistake in mistakes(error)]
     else:
         if isinstance(read, StoreSpec):
-            cluster = one.kind in _CLUSTER
+            cluster = not KINDS[one.kind].namespaced
             why = check_scope(read, cluster=cluster, ambient=cluster)
             if why is not None and cluster:
                 faults.append(why)
             elif why is not None:
                 told.append(Loss(str(one), "", why))
-    if one.kind == "ClusterExternalSecret" and not spec.get("namespaces"):
-        faults.append("spec.namespaces: must select something")
     told += [Loss(str(one), "", f"{fault}: {_COMMENTED}") for fault in faults]
     return bool(faults)
 

@@ -9,7 +9,7 @@ import pytest
 
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.sweep import EVERY, Sweep
-from beemflow_secrets.kube.errors import ApiUnavailable
+from beemflow_secrets.kube.errors import ApiUnavailable, Forbidden
 from beemflow_secrets.model import names
 
 if TYPE_CHECKING:
@@ -140,3 +140,22 @@ async def test_an_outage_forgets_nothing() -> None:
     sweep = await after(3, cluster, keeper)
     assert set(keeper.kept) == {key("a")}
     assert not sweep.missed
+
+
+async def test_what_may_not_be_listed_in_one_namespace_is_kept_and_the_others_are_looked_at() -> None:
+    class Denied(Cluster):
+        async def pages(self, path: str, *, metadata: bool) -> AsyncIterator[dict[str, Any]]:
+            if "/ns/" in path:
+                raise Forbidden("you may not")
+            async for page in super().pages(path, metadata=metadata):
+                yield page
+
+    keeper = Keeper(body("a"))
+    other = {"metadata": {"namespace": "other", "name": "b", "uid": "uid-b", "generation": 1}}
+    keeper.kept[Key(names.SECRET.name, "other", "b")] = observe(names.SECRET.name, other)
+    sweep = Sweep(cast("KubeClient", Denied()), {names.SECRET: keeper}, ("ns", "other"))
+    task = asyncio.create_task(sweep.run())
+    await asyncio.sleep(EVERY + 1)
+    task.cancel()
+    assert set(keeper.kept) == {key("a")}
+    assert sweep.swept.is_set()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired
-from beemflow_secrets.kube.reflector import Namespace, OwnedSecrets, Seen, namespaces
+from beemflow_secrets.kube.errors import ApiError, ApiUnavailable, Expired, Forbidden
+from beemflow_secrets.kube.reflector import FORBIDDEN, Namespace, OwnedSecrets, Seen, namespaces
 from beemflow_secrets.model.names import OWNER_LABEL, OWNER_NAME_ANNOTATION
 
 if TYPE_CHECKING:
@@ -214,3 +214,34 @@ async def test_of_a_namespace_its_labels_and_its_roles_are_kept() -> None:
     assert reflector.seen(("", "a")) == Namespace({"team": "x"}, frozenset({"eu", "finance"}))
     assert reflector.seen(("", "b")) == Namespace({}, frozenset())
     following.cancel()
+
+
+async def test_a_namespace_in_which_a_right_lacks_holds_up_no_other_and_is_listed_once_it_comes() -> None:
+    class Cluster(Scripted):
+        refuses = True
+
+        async def pages(self, path: str, *, selector: str, metadata: bool) -> AsyncIterator[dict[str, Any]]:
+            assert (selector, metadata) == (LABEL, True)
+            if self.refuses and "/denied/" in path:
+                raise Forbidden("you may not list secrets in denied")
+            yield {"metadata": {"resourceVersion": "1"}, "items": None}
+
+    client = Cluster()
+    owned = OwnedSecrets(cast("KubeClient", client), ("ns", "denied"))
+    task = asyncio.create_task(owned.run())
+    await asyncio.wait_for(owned.synced.wait(), 1)
+    assert owned.refused == {"denied": "you may not list secrets in denied"}
+    client.refuses = False
+    await asyncio.sleep(FORBIDDEN + 1)
+    assert owned.refused == {}
+    task.cancel()
+
+
+async def test_where_all_are_denied_it_waits_for_the_right() -> None:
+    owned = OwnedSecrets(cast("KubeClient", Scripted(("list", Forbidden("no")), ("list", []))))
+    task = asyncio.create_task(owned.run())
+    await asyncio.sleep(1)
+    assert not owned.synced.is_set()
+    await asyncio.sleep(FORBIDDEN)
+    assert owned.synced.is_set()
+    task.cancel()

@@ -67,6 +67,8 @@ TURNED = [
     "{{ if .empty }}a{{ else }}b{{ end }}{{ if .user }}c{{ end }}",
     '{{ if eq .user "x" }}1{{ else if eq .user "y" "bot" }}2{{ else }}3{{ end }}',
     "{{ if and .user .token }}both{{ end }}{{ if or .empty .user }}one{{ end }}{{ if not .empty }}none{{ end }}",
+    "{{ .token | substr 0 3 }}{{ substr 2 4 .token }}{{ .user | trunc 2 }}{{ trunc 10 .user }}",
+    '{{ dict "b" .user "a" (printf "%s:%s" .user .token | b64enc) | toJson }}',
     "{{ and .user .token }} {{ or .empty .user }} {{ and .empty .user }} {{ empty .empty }}",
     '{{ ne .user "x" }} {{ lt 1 2 }} {{ gt 1 2 }} {{ le 2 2 }} {{ ge .user "a" }}',
     "{{ with .user }}<{{ . }}|{{ . | upper }}|{{ $.token }}>{{ end }}{{ with .empty }}x{{ else }}{{ .user }}{{ end }}",
@@ -105,7 +107,6 @@ NOT_TURNED = [
     '{{ $x := "" }}{{ range $k, $v := . }}{{ $x = $k }}{{ end }}{{ $x }}',
     '{{ printf "%5s" .user }}',
     "{{ .user.name }}",
-    "{{ .token | substr 0 3 }}",
 ]  # fmt: skip
 """What has no counterpart here, or one that would print otherwise."""
 

@@ -74,6 +74,11 @@ def test_other_kinds_are_passed_over_with_a_line() -> None:
     ]
 
 
+def test_a_loss_is_one_line_whatever_a_name_holds() -> None:
+    _, told = migrated(HEAD + 'spec: {data: [], "a\\nb": 1}\n')
+    assert told[0] == r"ExternalSecret flows/one: spec.a\nb: has no counterpart here"
+
+
 def test_what_kubectl_prints_of_several_is_read() -> None:
     item = {"metadata": {"name": "one"}, "spec": {"provider": {"gcpsm": {"projectID": "p"}}}}
     listed = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStoreList", "items": [item]}

@@ -186,14 +186,14 @@ def test_a_find_and_its_rewrites_have_the_same_names() -> None:
         dataFrom:
           - find: {path: slack/, name: {regexp: "^a"}, tags: {team: flows}}
             rewrite:
-              - regexp: {source: "slack/(?P<x>.*)", target: "$x-$1-${1}"}
+              - regexp: {source: "slack/(?P<x>.*)", target: "$x-$1-${1}-$$x"}
               - transform: {template: "{{ .value | upper | trimPrefix \\"A\\" }}"}
         """,
     )
     (entry,) = made["dataFrom"]
     assert entry["find"] == {"path": "slack/", "name": {"regexp": "^a"}, "tags": {"team": "flows"}}
     assert entry["rewrite"] == [
-        {"regexp": {"source": "slack/(?P<x>.*)", "target": "${x}-$1-${1}"}},
+        {"regexp": {"source": "slack/(?P<x>.*)", "target": "${x}-$1-${1}-$$x"}},
         {"transform": {"template": "{{ (value | upper)[1:] if (value | upper)[:1] == 'A' else (value | upper) }}"}},
     ]
     assert not [line for line in told if line.startswith("spec.suspend")]
@@ -291,9 +291,12 @@ def test_what_a_push_has_no_counterpart_of_is_told() -> None:
         selector: {secret: {selector: {matchLabels: {a: b}}}}
         data: [{match: {secretKey: a, remoteRef: {remoteKey: b}}, metadata: {tags: {a: b}}}]
         dataTo: [{storeRef: {name: prod}}]
+        template: {type: kubernetes.io/tls, metadata: {labels: {a: b}}}
         """,
     )
-    assert [line.partition(": ")[0] for line in known(told)][:4] == [
+    assert [line.partition(": ")[0] for line in known(told)][:6] == [
+        "spec.template.type",
+        "spec.template.metadata",
         "spec.dataTo",
         "spec.secretStoreRefs[0].labelSelector",
         "spec.selector.secret.selector",

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets.library import document
 from beemflow_secrets.migrate.fields import Broken
 from beemflow_secrets.migrate.section import turned
-from beemflow_secrets.model.names import API_VERSION
+from beemflow_secrets.model.names import API_VERSION, CLUSTER_STORE
 from beemflow_secrets.model.store import StoreSpec, check_scope
+from tests.unit.migrate.turning import EXAMPLES, stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CANARY = "canary-2c7e"
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.json"))
 
 
 def made(section: dict[str, Any], namespace: str | None = None) -> tuple[dict[str, Any], list[str]]:
@@ -99,12 +99,8 @@ def test_what_is_no_configuration_is_an_error_that_says_where(section: object, t
     assert CANARY not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
-def test_every_example_becomes_a_store_that_is_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in re.findall(r"\$\{(\w+)\}", path.read_text()):
-        monkeypatch.setenv(name, "https://example.com" if name.endswith(("HOST", "ADDR", "URL")) else "eu-west-1")
-    section = document.section_of(document.parse(path.read_text(), path.name))
-    assert isinstance(section, dict)
-    content, _ = made(section, "flows")
-    spec = StoreSpec.model_validate(content["spec"])
-    assert check_scope(spec, cluster="Cluster" in content["kind"], ambient="Cluster" in content["kind"]) is None
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)
+def test_every_example_becomes_a_store_that_is_taken(file: Path) -> None:
+    content = stored(file, "flows")
+    cluster = content["kind"] == CLUSTER_STORE.name
+    assert check_scope(StoreSpec.model_validate(content["spec"]), cluster=cluster, ambient=cluster) is None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from unittest import mock
 
 import yaml
 
+from beemflow_secrets.library import document
+from beemflow_secrets.migrate import section
 from beemflow_secrets.migrate.manifests import read
 from beemflow_secrets.migrate.turning import turned
 
@@ -35,3 +41,16 @@ def one(kind: str, spec: str, *, metadata: str = "{name: one, namespace: flows}"
 
 def cluster(kind: str, spec: str) -> tuple[Object, list[str]]:
     return one(kind, spec, metadata="{name: one}")
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.json"))
+
+
+def stored(file: Path, namespace: str) -> Object:
+    """Return the manifest that is made of an example's configuration, all variables set."""
+    text = file.read_text()
+    names = re.findall(r"\$\{(\w+)\}", text)
+    values = {name: "https://example.com" if name.endswith(("HOST", "ADDR", "URL")) else "eu-west-1" for name in names}
+    with mock.patch.dict(os.environ, values):
+        (made,) = section.turned(document.section_of(document.parse(text, file.name)), namespace).documents
+    return made.content

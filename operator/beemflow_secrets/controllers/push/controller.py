@@ -9,6 +9,7 @@ import orjson
 import structlog
 
 from beemflow_secrets.chain.asking import access
+from beemflow_secrets.controllers.listing import listed
 from beemflow_secrets.controllers.objects import Key, asks_anew, observe
 from beemflow_secrets.controllers.pacing import LONGEST_RETRY, SHORTEST_INTERVAL, pause_after
 from beemflow_secrets.controllers.push import status
@@ -22,7 +23,6 @@ from beemflow_secrets.controllers.push.tracked import Tracked, is_held, stores_o
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.engine.queue import Priority
 from beemflow_secrets.engine.schedule import next_due
-from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 
@@ -85,13 +85,7 @@ class PushController:
 
     async def load(self, namespaces: Sequence[str]) -> None:
         """List all before any is pushed: who writes which key is known by then. Raises ApiError."""
-        listed = [
-            body
-            for namespace in namespaces
-            async for page in self._client.pages(paths.resources(KIND.plural, namespace))
-            for body in page["items"] or []
-        ]
-        for body in listed:
+        for body in [body async for body in listed(self._client, KIND, namespaces)]:
             self.observe(None, body)
 
     # What happens outside.

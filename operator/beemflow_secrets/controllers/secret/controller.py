@@ -11,6 +11,7 @@ import structlog
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.batch import KEPT
 from beemflow_secrets.controllers.conditions import find, ready
+from beemflow_secrets.controllers.listing import listed
 from beemflow_secrets.controllers.objects import Key, Observed, asks_anew, observe, requests_refresh
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
@@ -28,7 +29,6 @@ from beemflow_secrets.controllers.secret.tracked import Registry
 from beemflow_secrets.controllers.secret.writing import Writing
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import Clock, loop_time
-from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from beemflow_secrets.telemetry import metrics
 
@@ -106,10 +106,7 @@ class SecretController:
         namespace for one that may be taken over.
         """
         self.registry.foretold = {
-            item["metadata"]["uid"]
-            for namespace in namespaces
-            async for page in self._client.pages(paths.resources(KIND.plural, namespace), metadata=True)
-            for item in page["items"] or []
+            item["metadata"]["uid"] async for item in listed(self._client, KIND, namespaces, metadata=True)
         }
 
     async def watched(self, swept: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.references import References
 from beemflow_secrets.controllers.secret import outcome
 from beemflow_secrets.controllers.secret.tracked import is_merged
@@ -15,6 +16,7 @@ from beemflow_secrets.controllers.target.writer import Writer
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
+from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.rendering.compose import Composed
 
 if TYPE_CHECKING:
@@ -78,7 +80,13 @@ class Writing:
         return seen is None or [seen.uid, seen.resource_version] != version
 
     async def claim(self, seen: Observed, spec: SecretSpec) -> None:
-        """Keep a Secret that a backup brought back from the garbage collector, before anything is read."""
+        """Keep a Secret that a backup brought back from the garbage collector, before anything is read. Raises Failed.
+
+        Where Secrets may not be listed nobody knows what stands there, and nothing is written.
+        """
+        refused = self._owned.refused.get(seen.key.namespace)
+        if refused is not None and spec.target.creation_policy != "None":
+            raise Failed(Reason.WRITE_REFUSED, refused)
         if spec.target.writes_whole:
             name, owner = spec.target.name or seen.key.name, Owner(seen.key.name, seen.uid)
             owned = spec.target.creation_policy == "Owner"

@@ -7,11 +7,11 @@ one has been seen to work: a typing error in a store, or in its credential, must
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from beemflow_secrets.controllers.listing import listed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
 from beemflow_secrets.controllers.store.reporting import StoreReporter, store_path
@@ -19,7 +19,6 @@ from beemflow_secrets.controllers.store.standing import NEVER_OPENED, Store
 from beemflow_secrets.controllers.store.tenancy import turned
 from beemflow_secrets.controllers.store.verdict import OF_THE_SPEC, SERVING, Verdict, judge
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.providers.errors import SecretsError
@@ -102,10 +101,9 @@ class StoreController:
         """List all stores and open them. Calls no backend."""
         scope = self.tenancy.scope
         kinds = (names.STORE,) if scope else (names.STORE, names.CLUSTER_STORE)
-        for kind, namespace in product(kinds, scope or ("",)):
-            async for page in self._client.pages(paths.resources(kind.plural, namespace)):
-                for body in page["items"]:
-                    self.observe(kind.name, None, body)
+        for kind in kinds:
+            async for body in listed(self._client, kind, scope or ("",)):
+                self.observe(kind.name, None, body)
         for key, store in tuple(self.stores.items()):
             await self._open(key, store)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _JSON = "{} writes the same JSON in other letters where a value holds <, > or &, or keys that are not in order"
 _YAML = "toYaml writes the same YAML, perhaps with other quotes"
 _QUOTE = "{} writes what is no printable letter as JSON does"
+_SIGNS = "{} counts letters, not their bytes"
 _NUMBERS = "fromJson: numbers of a million and more, lists and maps print as JSON does"
 
 
@@ -126,6 +127,14 @@ def _list(args: Args) -> Expr:
     return Expr(f"[{', '.join(text('list', arg).text for arg in args)}]", "list")
 
 
+def _dict(args: Args) -> Expr:
+    """Return a map whose keys stand in the template, in their order: so JSON has them too."""
+    if len(args) % 2:
+        raise ValueError
+    items = {known(name): text("dict", value) for name, value in zip(args[::2], args[1::2], strict=True)}
+    return Expr(f"{{{', '.join(f'{quoted(name)}: {items[name].text}' for name in sorted(items))}}}", "map")
+
+
 def _join(args: Args) -> Expr:
     between, items = pair(args)
     if items.kind != "list":
@@ -160,11 +169,12 @@ _FUNCTIONS: dict[str, Callable[[Args], Expr]] = {
     "eq": _compared("=="), "ne": _compared("!="), "lt": _compared("<"), "le": _compared("<="),
     "gt": _compared(">"), "ge": _compared(">="),
     "default": _default, "coalesce": _coalesce, "ternary": _ternary,
-    "index": _index, "hasKey": _has_key, "get": _get, "list": _list, "tuple": _list, "join": _join,
+    "index": _index, "hasKey": _has_key, "get": _get, "list": _list, "dict": _dict, "tuple": _list, "join": _join,
     "printf": texts.printf, "print": texts.print_, "println": texts.println, "toString": texts.to_string,
     "quote": texts.quote, "squote": texts.squote,
     "trimPrefix": texts.trim_prefix, "trimSuffix": texts.trim_suffix, "trimAll": texts.trim_all,
     "trimall": texts.trim_all, "hasPrefix": texts.has_prefix, "hasSuffix": texts.has_suffix,
+    "trunc": texts.trunc, "substr": texts.substr,
     "contains": texts.contains, "replace": texts.replace, "repeat": texts.repeat,
     "indent": texts.indent, "nindent": texts.nindent, "urlquery": texts.urlquery,
     "fromJson": lambda args: filtered(text("fromJson", *args), "fromjson", "json"),
@@ -174,7 +184,8 @@ _FUNCTIONS: dict[str, Callable[[Args], Expr]] = {
     "pkcs12certPass": texts.with_argument("pkcs12cert"), "pkcs12keyPass": texts.with_argument("pkcs12key"),
 }  # fmt: skip
 _CAUTIONS = {
-    "toJson": _JSON, "toPrettyJson": _JSON, "toRawJson": _JSON, "toYaml": _YAML, "quote": _QUOTE, "fromJson": _NUMBERS,
+    "toJson": _JSON, "toPrettyJson": _JSON, "toRawJson": _JSON, "toYaml": _YAML, "quote": _QUOTE, "trunc": _SIGNS,
+    "substr": _SIGNS, "fromJson": _NUMBERS,
 }  # fmt: skip
 _FUNCTIONS |= {f"must{name[0].upper()}{name[1:]}": _FUNCTIONS[name] for name in ("fromJson", "toJson", "toRawJson")}
 _CAUTIONS |= {f"must{name[0].upper()}{name[1:]}": _CAUTIONS[name] for name in ("fromJson", "toJson", "toRawJson")}

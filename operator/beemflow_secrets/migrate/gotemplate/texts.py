@@ -137,6 +137,17 @@ def repeat(args: Args) -> Expr:
     return Expr(f"{atom(text('repeat', args[1]))} * {width(args[0])}", "text", 2)
 
 
+def trunc(args: Args) -> Expr:
+    """Sprig's `trunc`, of the beginning."""
+    return Expr(f"{atom(text('trunc', args[1]))}[:{width(args[0])}]")
+
+
+def substr(args: Args) -> Expr:
+    """Sprig's `substr`."""
+    start, end, whole = args
+    return Expr(f"{atom(text('substr', whole))}[{width(start)}:{width(end)}]")
+
+
 def urlquery(args: Args) -> Expr:
     """Go's `urlquery`: a blank is a plus."""
     (value,) = args

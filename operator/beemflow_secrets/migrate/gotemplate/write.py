@@ -14,8 +14,8 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 class Expr:
     """An expression: its text, what kind of value it is, and how tightly it holds together.
 
-    kind: text, bool, int, list, json (whatever JSON holds), root (all keys). tight: 0 a name or a bracket, 1 filters,
-    2 operators. `literal`: the value, where it stands in the template itself.
+    kind: text, bool, int, list, map, json (whatever JSON holds), root (all keys). tight: 0 a name or a bracket,
+    1 filters, 2 operators, 3 a choice. `literal`: the value, where it stands in the template itself.
     """
 
     text: str
