@@ -16,6 +16,7 @@ import structlog
 from beemflow_secrets.chain.audit.trail import open_trail
 from beemflow_secrets.controllers.clustersecret.controller import ClusterSecretController
 from beemflow_secrets.controllers.events import Events
+from beemflow_secrets.controllers.notices import Notices
 from beemflow_secrets.controllers.objects import Moment, Restarts
 from beemflow_secrets.controllers.printing import Printer
 from beemflow_secrets.controllers.push.controller import PushController
@@ -56,6 +57,9 @@ log = structlog.get_logger(__name__)
 GRACE = 5.0
 """Seconds that begun writes have to end after SIGTERM."""
 
+LAST_WORDS = 1.0
+"""Seconds after them for Events and notifications."""
+
 KOPF_GRACE = 8.5
 """Seconds in which Kopf has to end, with the writes that have begun."""
 
@@ -90,7 +94,7 @@ async def run(settings: Settings, connection: Connection) -> None:
     gc.enable()
     try:
         operator = Process(settings, connection)
-    except Invalid as error:  # the environment's proxy, which the webhook of the audit would go through
+    except Invalid as error:  # the environment's proxy, which webhooks would go through
         raise Broken(error.message) from None
     try:
         async with health.serve(operator, settings.http_address) as close_pages:
@@ -129,6 +133,7 @@ class Process:
         self._events = Events(self._client)
         scope = self._scope = settings.namespaces
         self._trail = open_trail(settings.audit)
+        self._notices = Notices(settings.notify, now=time.time) if settings.notify is not None else None
         self._owned = OwnedSecrets(self._client, scope or ("",))
         self._namespaces = namespaces(self._client)
         self._stores = StoreController(
@@ -138,6 +143,7 @@ class Process:
             opener=Opener(self._client, connection, settings, trail=self._trail, in_pod=in_pod()),
             tenancy=Tenancy(self._namespaces, scope, settings.namespace_roles),
             now=time.time,
+            takes_over=settings.leader_elect,
         )
         printer = Printer()
         self._secrets = SecretController(
@@ -149,6 +155,7 @@ class Process:
             printer=printer,
             now=time.time,
             finish=self._workers.finish,
+            notify=self._notices.tell if self._notices is not None else None,
         )
         self._pushes = PushController(
             self._client,
@@ -218,6 +225,8 @@ class Process:
         await self._stores.close()
         if self._trail is not None:
             await self._trail.close()
+        if self._notices is not None:
+            await self._notices.close()
         await self._client.close()
         if self._elector is not None:  # after the last write
             await self._elector.release()
@@ -328,7 +337,10 @@ class Process:
         # connection.
         await self._close_pages()
         await self._stores.close()
-        await self._events.drain(1.0)
+        drains = [self._events.drain(LAST_WORDS)]
+        if self._notices is not None:
+            drains.append(self._notices.drain(LAST_WORDS))
+        await asyncio.gather(*drains)
 
     async def _finish_push(self, step: Coroutine[object, object, None]) -> None:
         """Run a step that writes to backends, which the API server's client does not see. Raises NotLeading."""

@@ -30,6 +30,7 @@ EVERYTHING: Values = {
     "storeAmbientCredentials": True,
     "clusterStoreAmbientCredentials": False,
     "audit": {"sinks": ["stdout", "file:/audit/log.jsonl", "https://audit.example.com/in"], "required": True},
+    "notify": {"webhook": "https://hooks.example.com/in", "keyFile": "/audit/key"},
     "extraEnv": [
         {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},
         {"name": "APP_TOKEN", "valueFrom": {"secretKeyRef": {"name": "app", "key": "token"}}},

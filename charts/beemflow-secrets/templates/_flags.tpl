@@ -28,4 +28,8 @@
 - {{ printf "--audit-sink=%s" . | quote }}
 {{- end }}
 - --{{ if not .Values.audit.required }}no-{{ end }}audit-required
+{{- with .Values.notify.webhook }}
+- {{ printf "--notify-webhook=%s" . | quote }}
+- {{ printf "--notify-key-file=%s" (required "notify.webhook needs notify.keyFile" $.Values.notify.keyFile) | quote }}
+{{- end }}
 {{- end }}

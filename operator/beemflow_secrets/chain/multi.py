@@ -129,11 +129,15 @@ class Failover(Multi):
         return answers | {ref: told(said[ref]) for ref in left}
 
     async def find(self, search: Search) -> Found:
-        """List what the first link has that can be asked; with `priority` what any link has."""
+        """List what the first link has that can be asked; with `priority` what any link has.
+
+        What a spare lacks would be taken from a caller who has it from a link before that one, `Search.served_by`.
+        """
         if self._priority:
             return await self._union(search)
         said: list[Said] = []
-        for link in self.links:
+        needed = self._places.get(search.served_by or "", len(self.links) - 1)
+        for link in self.links[: needed + 1]:
             try:
                 return await link.reader.find(search)
             except SecretsError as error:

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import ValidationError
 
+from beemflow_secrets.controllers.signing import key_in
 from beemflow_secrets.model.address import Origin, origin_of
 from beemflow_secrets.model.audit import Audit, sink_of
 from beemflow_secrets.model.explain import explain
+from beemflow_secrets.model.notify import Notify
 from beemflow_secrets.model.policy import roles_in
 from beemflow_secrets.model.settings import Settings
 
@@ -106,6 +108,23 @@ def _audit(sinks: list[str], *, required: bool) -> Audit:
         raise typer.BadParameter(explain(error, "audit"), param_hint=hint) from None
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from None
+
+
+def _notify(webhook: str | None, key_file: Path | None) -> Notify | None:
+    if webhook is None and key_file is None:
+        return None
+    if webhook is None or key_file is None:
+        raise typer.BadParameter("--notify-webhook and --notify-key-file need each other")
+    try:
+        key_in(key_file.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be read: {error.strerror}", param_hint="--notify-key-file") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--notify-key-file") from None
+    try:
+        return Notify(webhook=webhook, key_file=str(key_file))
+    except ValidationError as error:
+        raise typer.BadParameter(explain(error), param_hint="--notify-webhook") from None
 
 
 def run(  # noqa: PLR0913 - each is a flag
@@ -204,6 +223,22 @@ def run(  # noqa: PLR0913 - each is a flag
             help="Fail a read whose record cannot be written to every sink.",
         ),
     ] = _DEFAULTS.audit.required,
+    notify_webhook: Annotated[
+        str | None,
+        typer.Option(
+            envvar=f"{PREFIX}NOTIFY_WEBHOOK",
+            metavar="URL",
+            help="Tell this server (https://, on localhost http:// too) which Secret has new content: keys and "
+            "versions, never a value.",
+        ),
+    ] = None,
+    notify_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=f"{PREFIX}NOTIFY_KEY_FILE",
+            help="The file of the key that notifications are signed with, as Standard Webhooks has it.",
+        ),
+    ] = None,
     log_level: Annotated[LogLevel, typer.Option(envvar=f"{PREFIX}LOG_LEVEL")] = LogLevel.INFO,
     log_format: Annotated[LogFormat, typer.Option(envvar=f"{PREFIX}LOG_FORMAT")] = LogFormat.JSON,
 ) -> None:
@@ -229,6 +264,7 @@ def run(  # noqa: PLR0913 - each is a flag
         allowed_endpoints=frozenset(map(_endpoint, allowed_endpoint or ())),
         store_ambient_credentials=store_ambient_credentials,
         cluster_store_ambient_credentials=cluster_store_ambient_credentials,
+        notify=_notify(notify_webhook, notify_key_file),
         audit=_audit(audit_sink or ["stdout"], required=audit_required),
     )
     process.leave_no_dump()

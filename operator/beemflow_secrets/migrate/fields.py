@@ -76,6 +76,20 @@ class Fields:
             raise Broken(f"{self.of}: {self.where(name)}: is missing: is the file whole?")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return whether a field is true; False where it is left out. Raises Broken for what is no JSON, as `yes`."""
+        value = self.take(name)
+        if value is not None and not isinstance(value, bool):
+            raise Broken(f"{self.of}: {self.where(name)}: must be true or false (got {json_type(value)})")
+        return value is True
+
+    def number(self, name: str) -> int | None:
+        """Return a whole number, None where it is left out. Raises Broken."""
+        value = self.take(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise Broken(f"{self.of}: {self.where(name)}: must be a whole number (got {json_type(value)})")
+        return value
+
     def part(self, name: str) -> Fields:
         """Return the object that a field holds; one without fields where it is left out. Raises Broken."""
         return self._sub(name, {} if (value := self.take(name)) is None else value)
@@ -121,7 +135,8 @@ class Fields:
     def finish(self) -> None:
         """Tell what nobody has taken, here and in all parts."""
         for name in self.names:
-            self.lose(name)
+            if self._left[name] not in ([], ""):  # which say nothing; what is there, and empty, may
+                self.lose(name)
         for part in self._parts:
             part.finish()
 

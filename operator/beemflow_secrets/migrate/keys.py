@@ -45,6 +45,7 @@ def _vault(key: str, settings: Mapping[str, object]) -> str:
     path = settings.get("path")
     if not isinstance(path, str):
         return key
+    key = key.strip("/")  # the server does not mind
     below = key.removeprefix(f"{path}/")
     return below.removeprefix("data/") if below != key and settings.get("version", "v2") == "v2" else below
 

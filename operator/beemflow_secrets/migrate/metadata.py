@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.migrate.fields import compact
+from beemflow_secrets.migrate.fields import Loss, compact
 from beemflow_secrets.migrate.gotemplate.write import literal_text
 from beemflow_secrets.model.names import GROUP, MANAGED_BY_LABEL
 
@@ -19,6 +19,7 @@ _SERVERS = (
     "resourceVersion", "selfLink", "uid",
 )  # fmt: skip
 _NOTES = ("kubectl.kubernetes.io/last-applied-configuration", "external-secrets.io/force-sync", "force-sync")
+OPERATORS = "is not written to the Secret: the operator writes its own there"
 _OWN_FINALIZERS = "external-secrets.io"
 
 
@@ -39,15 +40,17 @@ def metadata(written: Fields, *, cluster: bool) -> dict[str, object]:
     )
 
 
-def copied(found: Mapping[str, object], *, as_template: bool) -> dict[str, object]:
-    """Return labels and annotations as the metadata of something that is made, as ESO copies them."""
+def copied(found: Mapping[str, object], of: Fields) -> dict[str, object]:
+    """Return labels and annotations as a template's metadata, as ESO copies them. `of` is told what stays behind."""
     made: dict[str, object] = {}
     for part in ("labels", "annotations"):
         held = found.get(part)
         if isinstance(held, dict):
-            made[part] = {
-                name: literal_text(text) if as_template else text
-                for name, text in held.items()
-                if name != MANAGED_BY_LABEL and not name.startswith(f"{GROUP}/")
-            }
+            made[part] = {name: literal_text(text) for name, text in held.items() if not is_operators(name)}
+            of.told += [Loss(of.of, f"metadata.{part}.{name}", OPERATORS) for name in held if is_operators(name)]
     return compact(metadata=compact(**made))
+
+
+def is_operators(name: str) -> bool:
+    """Whether a label or annotation of a Secret is the operator's own to write."""
+    return name == MANAGED_BY_LABEL or name.startswith(f"{GROUP}/")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.migrate.fields import compact
 from beemflow_secrets.migrate.gotemplate.turn import NotTurned, turn
 from beemflow_secrets.migrate.gotemplate.write import literal_text
-from beemflow_secrets.migrate.metadata import copied
+from beemflow_secrets.migrate.metadata import OPERATORS, copied, is_operators
 from beemflow_secrets.migrate.unturned import UNTURNED, tell_cautions
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _ELSEWHERE = (
     "holds Go templates, which are read as this operator's own here: turn them in the object (docs/moving-from-eso.md)"
 )
 _PUSHED = "has no counterpart here: values are pushed, which have no type and no labels"
+_KEYS_ALONE = "is not written with this creationPolicy: keys alone are"
 _WHOLE = ("Owner", "Orphan")
 
 
@@ -36,15 +37,19 @@ def target(written: Fields, metadata: Mapping[str, object]) -> tuple[dict[str, o
     if deletion == "Delete" and creation not in _WHOLE:
         written.lose("deletionPolicy", "is Retain here: with this creationPolicy no Secret is deleted")
         deletion = "Retain"
-    immutable = written.take("immutable") is True
+    immutable = written.flag("immutable")
     if immutable and creation not in _WHOLE:
         written.lose("immutable", "is not set with this creationPolicy")
         immutable = False
     if "template" in written:
-        made, left_out = template(written.part("template"))
+        part = written.part("template")
+        if creation not in _WHOLE:
+            part.default("type", "Opaque", why=_KEYS_ALONE)
+            part.default("metadata", {}, why=_KEYS_ALONE)
+        made, left_out = template(part)
         lacking |= left_out
     else:
-        made = copied(metadata, as_template=True) if creation in _WHOLE else {}
+        made = copied(metadata, written) if creation in _WHOLE else {}
     found = compact(
         name=written.text("name"),
         creationPolicy=None if creation == "Owner" else creation,
@@ -65,8 +70,8 @@ def template(written: Fields) -> tuple[dict[str, object], bool]:
     found = compact(
         type=None if kind == "Opaque" else kind,
         mergePolicy=None if merge == "Replace" else merge,
-        metadata=compact(labels=_map(metadata, "labels"), annotations=_map(metadata, "annotations")),
-        data=_map(written, "data"),
+        metadata=compact(labels=_marks(metadata.part("labels")), annotations=_marks(metadata.part("annotations"))),
+        data=_map(written.part("data")),
         templateFrom=[source for source in sources if source is not None],
     )
     return found, None in sources
@@ -102,9 +107,15 @@ def _not_values(item: Fields) -> str | None:
     return None if scope == "Values" else scope
 
 
-def _map(holder: Fields, name: str) -> dict[str, object]:
-    part = holder.part(name)
-    return {key: _turned(part, key) for key in list(part.names)}
+def _marks(part: Fields) -> dict[str, object]:
+    """Return labels or annotations, without those that the operator writes itself."""
+    for key in filter(is_operators, part.names):
+        part.lose(key, OPERATORS)
+    return _map(part)
+
+
+def _map(part: Fields) -> dict[str, object]:
+    return {key: _turned(part, key) for key in part.names}
 
 
 def _turned(holder: Fields, name: str) -> str:

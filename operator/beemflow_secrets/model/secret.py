@@ -12,7 +12,7 @@ from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.duration import Between, Duration
 from beemflow_secrets.model.meta import Conditions, HandledRefresh, ObjectName, ObservedGeneration, StatusModel
 from beemflow_secrets.model.restart import AS_MAP, MOST_RESTARTS, Restart, Workload
-from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow, StoreRef
+from beemflow_secrets.model.sources import DataEntry, DataFrom, Named, StoreRef
 from beemflow_secrets.model.template import Template
 
 MOST_ENTRIES = (
@@ -166,11 +166,11 @@ class SecretSpec(Model):
     def sources(self) -> list[DataFrom | DataEntry]:
         """Return all that is to be read, in the order in which it fills the Secret: what comes later wins.
 
-        Flows must have been replaced before by what they ask for (`with_sources`).
+        Flows must have been replaced before by what they ask for, and searches by what was found (`with_sources`).
         """
         return [*self.data_from, *self.data]
 
-    def with_sources(self, sources: Sequence[DataFrom | NamedByFlow]) -> "SecretSpec":
+    def with_sources(self, sources: Sequence[DataFrom | Named]) -> "SecretSpec":
         """Return the spec with other sources in the place of dataFrom."""
         return self.model_copy(update={"data_from": sources})
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from beemflow_secrets.model.address import Origin
+    from beemflow_secrets.model.notify import Notify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,4 +29,5 @@ class Settings:
     allowed_endpoints: frozenset[Origin] = frozenset()
     store_ambient_credentials: bool = False
     cluster_store_ambient_credentials: bool = True
+    notify: Notify | None = None
     audit: Audit = field(default_factory=lambda: Audit(sinks=[AuditSink(type="stdout")]))

@@ -1,11 +1,12 @@
 """What a BeemFlowSecret reads, and from which store."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeGuard
 
 from pydantic import AfterValidator, Field
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches, Rule, quoted
+from beemflow_secrets.model.finding import Find
 from beemflow_secrets.model.keys import CONTROL, DIVIDED, KeyParts, key_fault, split_key
 from beemflow_secrets.model.meta import DataKey, Expression, ObjectName
 
@@ -194,6 +195,11 @@ class DataFrom(Model):
     extract: Extract | None = Field(
         default=None, description="A secret whose fields become keys. With a property, the fields below that property."
     )
+    find: Find | None = Field(
+        default=None,
+        description="Secrets to look for, each of which becomes a key as a whole: its name, with '_' for what a key "
+        "cannot hold.",
+    )
     flows: Flows | None = Field(
         default=None,
         description="Flows of BeemFlow: each key that {{ secrets.X }} or $env:X asks for becomes a key of the Secret, "
@@ -209,15 +215,15 @@ class DataFrom(Model):
 
     rules: ClassVar[tuple["Rule[DataFrom]", ...]] = (
         Rule(
-            "has(self.extract) != has(self.flows)",
-            lambda source: (source.extract is None) is not (source.flows is None),
-            "takes exactly one of extract and flows",
+            "[has(self.extract), has(self.find), has(self.flows)].filter(one, one).size() == 1",
+            lambda source: [source.extract, source.find, source.flows].count(None) == 2,  # noqa: PLR2004 - one is left
+            "takes exactly one of extract, find and flows",
         ),
     )
 
     @property
     def remote(self) -> Extract:
-        """What to read. Of flows that is known once they have been read: `NamedByFlow` stands for each key then."""
+        """What to read. Of flows, and of what is looked for, that is known later: `Named` stands for each key then."""
         if self.extract is None:
             raise AssertionError  # pragma: no cover - a defect: they were not replaced
         return self.extract
@@ -225,8 +231,26 @@ class DataFrom(Model):
     @property
     def pace_key(self) -> str:
         """What places the resource on its store's grid."""
+        if self.find is not None:
+            return f"find/{self.find.prefix}"  # who looks in one place shares a listing
         return self.remote.parts().key if self.flows is None else f"flows/{self.flows.config_map_ref.name}"
 
 
-class NamedByFlow(DataEntry):
-    """A key that a flow asks for. Unlike an entry of `data` it wins over no other."""
+class Named(DataEntry):
+    """A key that a source of dataFrom names. Unlike an entry of `data` it wins over no other."""
+
+
+class NamedByFlow(Named):
+    """A key that a flow asks for."""
+
+
+class NamedByFind(Named):
+    """A secret that was found, by what. `former`: it was found once, and is looked at since nothing is found now."""
+
+    source: DataFrom
+    former: bool = False
+
+
+def searches(source: DataFrom | DataEntry) -> TypeGuard[DataFrom]:
+    """Whether it is something to look for: what was found stands in its place later."""
+    return isinstance(source, DataFrom) and source.find is not None

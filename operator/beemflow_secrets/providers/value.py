@@ -43,13 +43,15 @@ class Search:
     `tagged`: their tags are wanted too, which costs some backends more calls, and which some have not. `since` is for
     sharing only and takes no part in equality: a listing that was made at or after this moment (seconds of the event
     loop's clock) will do; None joins whatever equal one another caller has under way. Nor does `patient` take part:
-    nobody waits for the listing, so that others go first where a store has a budget.
+    nobody waits for the listing, so that others go first where a store has a budget; nor `served_by`: the first link of
+    a chain from which the caller has values now, so that a later one's listing will not do for that link's.
     """
 
     prefix: str = ""
     tagged: bool = False
     since: float | None = field(default=None, compare=False)
     patient: bool = field(default=False, compare=False)
+    served_by: str | None = field(default=None, compare=False)
 
 
 class SecretValue:

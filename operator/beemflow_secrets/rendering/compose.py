@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.model.sources import DataEntry, DataFrom, NamedByFlow
+from beemflow_secrets.model.sources import DataEntry, DataFrom, Named, searches
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.providers.errors import Held, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -138,7 +138,7 @@ def compose(
     return Composed(
         data,
         list(entries.values()),
-        gone=tuple(dict.fromkeys(item.source.remote.parts().key for item in gone)),
+        gone=tuple(dict.fromkeys(_called(item.source) for item in gone)),
         omitted=tuple(key for key in omitted if key not in data),
         marks=tuple(dict.fromkeys(marks)),
     )
@@ -190,11 +190,15 @@ def _settled(read: _Read, taken: Mapping[str, Entry], policy: str) -> _Read | Se
 
 
 def _is_from(source: DataEntry | DataFrom) -> bool:
-    return not isinstance(source, DataEntry) or isinstance(source, NamedByFlow)
+    return not isinstance(source, DataEntry) or isinstance(source, Named)
 
 
 def _is_gone(item: Found) -> bool:
     return isinstance(item.answer, NotFound) and item.answer.property is None
+
+
+def _called(source: DataEntry | DataFrom) -> str:
+    return str(source.find) if searches(source) else source.remote.parts().key
 
 
 def _entry(key: str, item: Found, value: SecretValue) -> Entry:
@@ -207,7 +211,7 @@ def _entry(key: str, item: Found, value: SecretValue) -> Entry:
 def _told(source: DataEntry | DataFrom, error: SecretsError, *, more: int) -> SecretsError:
     """Say for what it is. A copy: other resources that read the same key are given the same error."""
     told = copy(error)
-    told.key = source.remote.parts().key
+    told.key = None if searches(source) else source.remote.parts().key
     for_what = source.secret_key if isinstance(source, DataEntry) else "dataFrom"
     told.message = f"{error.message} (for {for_what}{f', and {more} more' if more else ''})"
     told.__cause__ = error.__cause__

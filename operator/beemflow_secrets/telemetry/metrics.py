@@ -104,6 +104,13 @@ audit_failures_total = Counter(
     registry=registry,
 )
 
+notification_failures_total = Counter(
+    "notification_failures_total",
+    "Notifications of changes that the webhook did not take, counted anew with each attempt",
+    namespace=PREFIX,
+    registry=registry,
+)
+
 
 KINDS = ("AuthFailed", "Denied", "Gone", "Invalid", "NotFound", "Throttled", "Unavailable")
 """The errors of a backend. An alert on a rate sees nothing of a series that begins with its first error."""

@@ -240,6 +240,15 @@ async def test_failover_lists_what_the_first_that_serves_has(failover: Pair) -> 
         await failover.chain.list_secrets()
 
 
+async def test_a_spares_listing_will_not_do_for_who_has_values_of_the_first(failover: Pair) -> None:
+    assert list(await failover.chain.find(Search(served_by="vault"))) == ["both", "own"]
+    failover.first.fault = Unavailable("away")
+    for served_by in (None, "env", "nobody"):
+        assert list(await failover.chain.find(Search(served_by=served_by))) == ["both", "spare"]
+    with pytest.raises(Unavailable, match="vault: away"):
+        await failover.chain.find(Search(served_by="vault"))
+
+
 async def test_a_spare_without_tags_cannot_stand_in_for_a_link_that_is_down(failover: Pair) -> None:
     failover.first.fault = failover.spare.fault = no_tags()
     with pytest.raises(NoTags, match="vault: this backend has no tags"):

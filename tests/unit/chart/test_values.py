@@ -49,6 +49,8 @@ MISTAKES: list[tuple[Values, str]] = [
     ({"fileAllowedRoots": ["etc"]}, "fileAllowedRoots"),
     ({"audit": {"sinks": ["syslog"]}}, "sinks"),
     ({"audit": {"sinks": []}}, "sinks"),
+    ({"notify": {"webhook": "hooks.example.com"}}, "webhook"),
+    ({"notify": {"webhook": "https://hooks.example.com/"}}, "notify.keyFile"),
     ({"extraEnv": {"A": "b"}}, "extraEnv"),
     ({"extraEnv": [{"name": "A", "vale": "b"}]}, "extraEnv"),
     ({"extraArgs": "--log-level=debug"}, "extraArgs"),

@@ -12,6 +12,7 @@ from beemflow_secrets import process
 from beemflow_secrets.cli.app import app
 from beemflow_secrets.kube import connection
 from beemflow_secrets.model.audit import Audit, AuditSink
+from beemflow_secrets.model.notify import Notify
 from beemflow_secrets.telemetry import logs
 
 if TYPE_CHECKING:
@@ -108,3 +109,40 @@ def test_a_sink_that_is_none(run: Callable[..., str], flags: list[str], said: st
     answer = run(*flags)
     assert said in answer
     assert "user:secret" not in answer
+
+
+def test_who_is_notified(run: Callable[..., Settings], tmp_path: Path) -> None:
+    assert run().notify is None
+    key = tmp_path / "key"
+    key.write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    expected = Notify(webhook="https://h/x", key_file=str(key))
+    assert run("--notify-webhook", "https://h/x", "--notify-key-file", str(key)).notify == expected
+    variables = {"BEEMFLOW_SECRETS_NOTIFY_WEBHOOK": "https://h/x", "BEEMFLOW_SECRETS_NOTIFY_KEY_FILE": str(key)}
+    assert run(**variables).notify == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "said"),
+    [
+        ("https://h/", None, "need each other"),
+        (None, b"key", "need each other"),
+        ("https://h/", b"", "holds no key"),
+        ("https://h/", b"whsec_canary?", "holds no base64 behind whsec_"),
+        ("http://example.com/", b"key", "must be https://"),
+        ("https://user:canary@example.com/", b"key", "must carry no user name or password"),
+        ("hooks", b"key", "must be http:// or https://"),
+    ],
+)
+def test_who_cannot_be_notified(
+    run: Callable[..., str], tmp_path: Path, url: str | None, key: bytes | None, said: str
+) -> None:
+    (tmp_path / "key").write_bytes(key or b"")
+    flags = [f"--notify-webhook={url}"] if url is not None else []
+    answer = run(*flags, *([f"--notify-key-file={tmp_path / 'key'}"] if key is not None else []))
+    assert said in answer
+    assert "canary" not in answer
+
+
+def test_a_key_file_that_is_not_there(run: Callable[..., str], tmp_path: Path) -> None:
+    said = run("--notify-webhook=https://h/", f"--notify-key-file={tmp_path / 'absent'}")
+    assert "cannot be read: No such file or directory" in said

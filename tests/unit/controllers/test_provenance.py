@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from beemflow_secrets.controllers.objects import Key
-from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from
+from beemflow_secrets.controllers.secret.provenance import Provenance, as_told, came_from, earliest
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.providers.value import Ref
 
@@ -65,3 +65,19 @@ def test_what_the_process_knows_goes_before_what_the_status_tells() -> None:
     assert not came_from(known, STATUS, {"spare"})
     assert came_from(known, {}, {"main", "x"})
     assert not came_from(None, {}, {"main"})
+
+
+def test_the_first_link_of_which_there_are_values() -> None:
+    assert earliest(None, STATUS, PROD, LINKS) == "main"
+    assert earliest(None, told(("token", "slack#token", "spare")), PROD, LINKS) == "spare"
+    assert earliest(None, told(("token", "slack#token", "spare"), entriesOmitted=1), PROD, LINKS) == "main"
+    assert earliest(None, {}, PROD, LINKS) is None
+    known = Provenance({(PROD, "slack"): "spare", (OTHER, "slack"): "main"})
+    assert earliest(known, STATUS, PROD, LINKS) == "spare"
+    assert earliest(Provenance(), STATUS, PROD, LINKS) is None
+    assert earliest(None, STATUS, PROD, ()) is None
+
+
+def test_a_search_that_found_nothing_tells_of_no_link() -> None:
+    spec = SecretSpec.model_validate({"secretStoreRef": {"name": "prod"}, "dataFrom": [{"find": {"path": "a"}}]})
+    assert as_told(spec, STATUS, "flows").links == {}

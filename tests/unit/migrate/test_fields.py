@@ -48,7 +48,7 @@ def test_a_field_shows_in_what_is_made_or_is_told(kind: str) -> None:
 def with_new_field(spec: Any, path: str = "spec") -> Iterator[tuple[str, Any]]:
     """Return the spec with a field that nobody knows, in each of its objects."""
     match spec:
-        case {"key": "text"}:  # a map of texts, or a reference, that other tests have
+        case {"key": "text"} | {"first": 1}:  # a map, or a reference, that other tests have
             pass
         case dict():
             yield f"{path}.brandNew", {**spec, "brandNew": "text"}

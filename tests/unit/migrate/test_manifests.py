@@ -32,6 +32,7 @@ AT = r"all\.yaml: document 1: ExternalSecret flows/one: "
         (HEAD + "spec: {data: [{secretKey: a}]}\n", rf"{AT}spec\.data\[0\]\.remoteRef\.key: is missing"),
         (HEAD + "spec: {data: [{remoteRef: {key: a}}]}\n", rf"{AT}spec\.data\[0\]\.secretKey: is missing"),
         (HEAD + "spec: {data: {a: b}}\n", rf"{AT}spec\.data: must be a list \(got an object\)"),
+        (HEAD + "spec: {target: {immutable: yes}}\n", rf"{AT}spec\.target\.immutable: must be true or false"),
         (HEAD + "spec: {data: [a]}\n", rf"{AT}spec\.data\[0\]: must be an object \(got a string\)"),
         (
             HEAD + "spec: {data: [{secretKey: a, remoteRef: {key: 7}}]}\n",

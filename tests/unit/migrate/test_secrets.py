@@ -80,6 +80,15 @@ def test_an_external_secret_as_the_api_server_prints_it_goes_over_without_a_loss
     SecretSpec.model_validate(documents[0]["spec"])
 
 
+def test_what_helm_says_of_itself_is_not_copied_to_the_secret() -> None:
+    labels = "{app.kubernetes.io/managed-by: Helm, team: flows}"
+    made, told = one(SECRET, f"secretStoreRef: {{name: p}}\n{DATA}", metadata=f"{{name: one, labels: {labels}}}")
+    assert made["target"]["template"] == {"metadata": {"labels": {"team": "flows"}}}
+    assert known(told) == [
+        "metadata.labels.app.kubernetes.io/managed-by: is not written to the Secret: the operator writes its own there"
+    ]
+
+
 def test_a_template_is_turned_wherever_it_stands() -> None:
     made, told = one(
         SECRET,
@@ -151,6 +160,16 @@ def test_templates_in_a_config_map_are_told() -> None:
         ("{creationPolicy: Merge, deletionPolicy: Merge}", {"creationPolicy": "Merge", "deletionPolicy": "Merge"}, []),
         ("{creationPolicy: Merge, deletionPolicy: Delete}", {"creationPolicy": "Merge"}, ["deletionPolicy"]),
         ("{creationPolicy: CreateOrMerge}", {"creationPolicy": "Merge"}, ["creationPolicy"]),
+        (
+            "{creationPolicy: Merge, template: {type: a/b, metadata: {labels: {a: b}}}}",
+            {"creationPolicy": "Merge"},
+            ["template.type", "template.metadata"],
+        ),
+        (
+            "{template: {metadata: {labels: {app.kubernetes.io/managed-by: Helm, a: b}, finalizers: []}}}",
+            {"template": {"metadata": {"labels": {"a": "b"}}}},
+            ["template.metadata.labels.app.kubernetes.io/managed-by"],
+        ),
         ("{immutable: true}", {"immutable": True}, []),
         ("{immutable: true, creationPolicy: None}", {"creationPolicy": "None"}, ["immutable"]),
     ],
@@ -234,6 +253,7 @@ AZURE = "{azurekv: {vaultUrl: https://x.vault.azure.net, authType: ManagedIdenti
         (VAULT, "slack/bot", "slack/bot"),
         (VAULT, "secret/slack/bot", "slack/bot"),
         (VAULT, "secret/data/slack/bot", "slack/bot"),
+        (VAULT, "/slack/bot", "slack/bot"),
         (VAULT.replace("path: secret", "path: secret, version: v1"), "secret/data/x", "data/x"),
         (AZURE, "secret/db", "db"),
         (AZURE, "db", "db"),

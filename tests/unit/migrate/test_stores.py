@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from beemflow_secrets.migrate.fields import Broken
 from beemflow_secrets.model.store import StoreSpec
 from tests.unit.migrate.turning import COMMENTED, cluster, migrated, one
 
@@ -269,6 +270,11 @@ def test_retries_and_the_probe_go_over() -> None:
     made, told = one(STORE, vault("{tokenSecretRef: {name: t, key: k}}") + extra)
     assert made["retry"] == {"attempts": 6, "baseDelay": "10s", "maxDelay": "10s"}
     assert (made["healthCheck"], told) == ({"interval": "60s"}, [])
+
+
+def test_a_number_that_is_a_text_is_an_error() -> None:
+    with pytest.raises(Broken, match=r"spec\.retrySettings\.maxRetries: must be a whole number \(got a string\)"):
+        one(STORE, vault("{tokenSecretRef: {name: t, key: k}}") + 'retrySettings: {maxRetries: "5"}\n')
 
 
 def test_a_backend_without_a_driver_is_told_and_nothing_is_made_of_it() -> None:

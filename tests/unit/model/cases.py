@@ -200,6 +200,10 @@ def templated(**template: Any) -> Spec:
     return secret(target={"template": template})
 
 
+def finding(**fields: Any) -> Spec:
+    return {"secretStoreRef": {"name": "prod"}, "dataFrom": [{"find": fields}]}
+
+
 def rewritten(*steps: Spec, **fields: Any) -> Spec:
     return {**extracting(), "dataFrom": [{"extract": {"key": "slack"}, "rewrite": list(steps)}], **fields}
 
@@ -370,6 +374,9 @@ RIGHT: list[tuple[str, Spec]] = [
     (CLUSTER, serving(selector={"matchExpressions": [{"key": "a", "operator": "Exists"}]})),
     (CLUSTER, serving(selector={})),
     (SECRET, templated(type="kubernetes.io/tls", metadata={"labels": {"a": "", "x.y/b_C": "1.2_-3"}})),
+    (SECRET, finding(path="slack/", name={"regexp": "^a[^/]*$"}, tags={"team": "flows", "a/b c": ""})),
+    (SECRET, finding(path="ein pfad/..c")),
+    (SECRET, finding(name={"regexp": ".*"})),
     (SECRET, rewritten({"regexp": {"source": "slack/(?P<n>.*)", "target": "${n}-$1-$$"}}, conflictPolicy="Last")),
     (SECRET, rewritten({"regexp": {"source": "-", "target": ""}}, {"transform": {"template": "{{ value | upper }}"}})),
     (SECRET, rewritten(*[{"regexp": {"source": "x" * 1024, "target": "x" * 1024}}] * 20, conflictPolicy="First")),
@@ -992,7 +999,15 @@ WRONG: list[Wrong] = [
     ),
     Wrong("extract twice", SECRET, extracting("a#b", property="c"), "is named twice", "is named twice"),
     Wrong("optional extract", SECRET, extracting(optional=True), "optional: is not a known field", "optional"),
-    Wrong("find", SECRET, secret() | {"dataFrom": [{"find": {}}]}, "find: is not a known field", "find"),
+    Wrong("find nothing", SECRET, finding(), "find: path, name or tags must say", "path, name or tags must say"),
+    Wrong("find by no tags", SECRET, finding(tags={}), "find: path, name or tags must say", "path, name or tags must"),
+    Wrong("find by a text", SECRET, finding(name="a.*"), "dataFrom[0].find.name: ", "dataFrom[0].find.name"),
+    Wrong("find by no RE2", SECRET, finding(name={"regexp": "(?=a)"}), "find.name.regexp: is not an RE2 express", None),
+    Wrong("find everywhere", SECRET, finding(path="/"), "must neither begin with", "must neither begin with"),
+    Wrong("find upwards", SECRET, finding(path="a/../b"), "must have no segment", "must have no segment"),
+    Wrong("find in nothing", SECRET, finding(path="a//b"), "must neither begin with", "must neither begin with"),
+    Wrong("find by a number", SECRET, finding(tags={"a": 1}), "find.tags.a: ", "find.tags.a"),
+    Wrong("find a version", SECRET, finding(path="a", version="1"), "version: is not a known field", "version"),
     Wrong("source without store", SECRET, secret({**entry("a"), "sourceRef": {}}), "storeRef: is required", "storeRef"),
     # whom a store serves
     Wrong("serves nobody", CLUSTER, serving(), "must name something", "must name something"),
@@ -1074,14 +1089,14 @@ WRONG: list[Wrong] = [
         "nothing from where",
         SECRET,
         {**secret(), "dataFrom": [{}]},
-        "dataFrom[0]: takes exactly one of extract and flows",
+        "dataFrom[0]: takes exactly one of extract, find and flows",
         "takes exactly one of",
     ),
     Wrong(
         "two from one",
         SECRET,
         {**secret(), "dataFrom": [{"extract": {"key": "a"}, "flows": {"configMapRef": {"name": "a"}}}]},
-        "takes exactly one of extract and flows",
+        "takes exactly one of extract, find and flows",
         "takes exactly one of",
     ),
     Wrong("half a template", SECRET, templated(metadata={"labels": {"a": "{ x }"}}), "metadata.labels.a: ", "labels.a"),

@@ -126,7 +126,7 @@ def test_the_texts_name_every_default() -> None:
     required |= {"audience", "configMapRef", "secretStoreRefs", "match", "remoteKey"}
     required |= {"secretSpec", "namespaces"}
     objects |= {"secretMetadata"}
-    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract"}
+    by_choice |= {"templateFrom", "configMap", "secret", "literal", "items", "flows", "extract", "find"}
     required |= {"source", "target", "template"}
     by_choice |= {"rewrite", "regexp", "transform"}
     by_choice |= {"gcp", "serviceAccountKey", "workloadIdentity"}

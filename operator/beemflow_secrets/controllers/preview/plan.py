@@ -8,6 +8,7 @@ from beemflow_secrets.chain.asking import access
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.printing import Printer
+from beemflow_secrets.controllers.secret.finding import Finding
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told
 from beemflow_secrets.controllers.secret.reading import fetch, put_together, wanted_by
 from beemflow_secrets.controllers.secret.shaping import Shaping
@@ -67,10 +68,11 @@ class Planner:
         namespace = seen.key.namespace
         spec, documents = await self._shaping.plan(seen, parse(seen))
         await self._namespaces.look(namespace)
-        former = as_told(spec, told, namespace) if told else Provenance()
         roles = self._stores.tenancy.roles(namespace) if self._roles is None else self._roles
         try:
             with access(flow=self._flow or f"{namespace}/{seen.key.name}", roles=roles):
+                spec = await Finding(self._stores, namespace, self._shaping.rename, wish=Ref, told=told).fill(spec)
+                former = as_told(spec, told, namespace) if told else Provenance()
                 wanted = wanted_by(spec, namespace)
                 answers = await fetch(self._stores, wanted, namespace, wish=Ref, former=former)
             reading = await put_together(

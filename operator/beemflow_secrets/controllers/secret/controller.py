@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Work
     from beemflow_secrets.controllers.printing import Printer
+    from beemflow_secrets.controllers.secret.reporting import Tell
     from beemflow_secrets.controllers.store.controller import StoreController
     from beemflow_secrets.engine.queue import KeyedQueue
     from beemflow_secrets.kube.client import KubeClient, Object
@@ -64,7 +65,10 @@ class Onlooker(Protocol):
 
 
 class SecretController:
-    """Reconciles BeemFlowSecrets. `finish` runs a step that a shutdown may not cut in two."""
+    """Reconciles BeemFlowSecrets.
+
+    `finish` runs a step that a shutdown may not cut in two; `notify` hears of new content.
+    """
 
     def __init__(
         self,
@@ -77,13 +81,14 @@ class SecretController:
         printer: Printer,
         now: Callable[[], float],
         finish: Callable[[Coroutine[object, object, None]], Awaitable[None]],
+        notify: Tell | None = None,
     ) -> None:
         self._client = client
         self._clock = Clock(now)
         self._agenda = Agenda(queue, self._clock)
         self._stores = stores
         self.registry = Registry()
-        reporter = Reporter(client, events, now=now)
+        reporter = Reporter(client, events, now=now, notify=notify)
         self._restarting = Restarting(client, reporter, events, self._agenda)
         self._ending = Ending(reporter, self._restarting, self._agenda, self._clock, self.registry, self.forget)
         drifted = partial(self._wake, drift=True)

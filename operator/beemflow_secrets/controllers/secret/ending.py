@@ -17,7 +17,7 @@ from beemflow_secrets.controllers.secret.again import last_of
 from beemflow_secrets.controllers.secret.aging import aged, next_turn
 from beemflow_secrets.controllers.secret.reporting import show
 from beemflow_secrets.controllers.secret.timing import Terms, due_after, terms_of
-from beemflow_secrets.controllers.secret.tracked import is_merged, parse
+from beemflow_secrets.controllers.secret.tracked import is_merged, looks_around, parse
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
@@ -98,7 +98,8 @@ class Ending:
             self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
         else:
             item.failures = 0
-            if not is_merged(seen):  # no watch tells what others do to their Secret: it is looked at each time
+            # No watch tells what others do to their Secret, and no read which keys there are.
+            if not is_merged(seen) and not looks_around(seen):
                 told = seconds(orjson.loads(item.status).get("lastSyncTime", ""))
                 item.last = last_of(reading.answers, terms, told)
             due = due_after(now, terms, item.stores[0])

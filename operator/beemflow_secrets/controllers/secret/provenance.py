@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.controllers.secret.tracked import store_key
-from beemflow_secrets.model.sources import DataEntry
+from beemflow_secrets.model.sources import DataEntry, searches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +39,23 @@ def as_told(spec: SecretSpec, told: Status, namespace: str) -> Provenance:
     by_source = {entry["remoteKey"]: entry for entry in reversed(entries)}
     links = {}
     for source in spec.sources():
+        if searches(source):
+            continue  # it found nothing
         written = source.remote.key
         entry = by_key.get(source.secret_key) if isinstance(source, DataEntry) else by_source.get(written)
         if entry is not None and entry["remoteKey"] == written and "provider" in entry:
             links[(store_key(source, spec, namespace), source.remote.parts().key)] = entry["provider"]
     return Provenance(links, unlisted="entriesOmitted" in told)
+
+
+def earliest(known: Provenance | None, told: Status, store: Key, links: Sequence[str]) -> str | None:
+    """Return the first of a store's links that served values, as the process knows, else as the status tells."""
+    if known is not None:
+        served = {link for (of, _), link in known.links.items() if of == store}
+    else:
+        served = {entry.get("provider") for entry in told.get("entries", ())}
+    unlisted = known.unlisted if known is not None else "entriesOmitted" in told
+    return next((link for link in links if unlisted or link in served), None)
 
 
 def came_from(known: Provenance | None, told: Status, links: AbstractSet[str]) -> bool:

@@ -12,10 +12,11 @@ from beemflow_secrets.controllers.marks import mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
-from beemflow_secrets.model.sources import DataEntry
+from beemflow_secrets.model.sources import DataEntry, NamedByFind, searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, names_in, ref_of
+from beemflow_secrets.rendering.finding import identity, nothing_found, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.demand import Wish
     from beemflow_secrets.controllers.store.using import Stores
     from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.model.sources import DataFrom
 
 
 T = TypeVar("T")
@@ -65,7 +67,9 @@ def wanted_by(spec: SecretSpec, namespace: str) -> Wanted:
     """Return what a spec reads: every secret once, by store."""
     wanted: dict[Key, dict[Ref, None]] = {}
     for source in spec.sources():
-        wanted.setdefault(store_key(source, spec, namespace), {})[ref_of(source)] = None
+        refs = wanted.setdefault(store_key(source, spec, namespace), {})
+        if not searches(source):
+            refs[ref_of(source)] = None
     return tuple((store, tuple(refs)) for store, refs in wanted.items())
 
 
@@ -91,11 +95,8 @@ async def put_together(
 
     `known` are the marks of the sources that were read before.
     """
-    sources = [(source, store_key(source, spec, namespace), ref_of(source)) for source in spec.sources()]
-    found = [
-        Found(source, store.name, answers[store].of[ref], mark_of(store, answers[store].place, ref))
-        for source, store, ref in sources
-    ]
+    sources = [(source, store_key(source, spec, namespace)) for source in spec.sources()]
+    found = settled([_found(source, store, answers[store]) for source, store in sources])
     found = [await _rewritten(item, rename) for item in found]
     try:
         composed = await _done(found, partial(compose, found, spec.target.deletion_policy, known, spec.conflict_policy))
@@ -108,11 +109,11 @@ async def put_together(
         if isinstance(answer, SecretValue) and answer.provider is not None and ref.version is None
     }
     values = [
-        (store, answer)
-        for _, store, ref in sources
-        if isinstance(answer := answers[store].of[ref], SecretValue) and answer.kept is not None
+        (item.provider, item.answer)
+        for item in found
+        if isinstance(item.answer, SecretValue) and item.answer.kept is not None
     ]
-    outages = (from_read(value.outage, store.name) for store, value in values if value.outage is not None)
+    outages = (from_read(value.outage, store) for store, value in values if value.outage is not None)
     age = max((value.kept or 0.0 for _, value in values), default=0.0)
     return Reading(answers, composed, Provenance(served), age, next(outages, None))
 
@@ -121,9 +122,19 @@ async def _fetch(stores: Stores, key: Key, namespace: str, refs: list[Ref], form
     opened = await find_open(stores, key, namespace)
     with opened.use() as chain:
         asked = [replace(ref, served_by=former.of(key, ref, opened.links)) for ref in refs] if opened.links else refs
-        answers = await chain.fetch(asked)
+        answers = await chain.fetch(asked) if asked else {}
     tell_standing(stores, key, answers.values())
     return Answers(opened.place, answers)
+
+
+def _found(source: DataEntry | DataFrom, store: Key, answered: Answers) -> Found:
+    if searches(source):
+        answer: SecretValue | SecretsError = nothing_found(source)
+        known_by = identity(source)
+    else:
+        answer = answered.of[ref_of(source)]
+        known_by = identity(source.source) if isinstance(source, NamedByFind) else ref_of(source)
+    return Found(source, store.name, answer, mark_of(store, answered.place, known_by))
 
 
 async def _rewritten(item: Found, rename: Rename) -> Found:

@@ -28,19 +28,28 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key, Observed
+    from beemflow_secrets.controllers.secret.rotation import Rotation
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.kube.client import KubeClient
+
+    Tell = Callable[[Key, Rotation, str], None]
 
 log = structlog.get_logger(__name__)
 
 
 class Reporter:
-    """Tells of BeemFlowSecrets, and says nothing twice. `now` gives seconds since the epoch."""
+    """Tells of BeemFlowSecrets, and says nothing twice. `now` gives seconds since the epoch.
 
-    def __init__(self, client: KubeClient, events: Events, *, now: Callable[[], float]) -> None:
+    `notify` is told of new content, and of its version.
+    """
+
+    def __init__(
+        self, client: KubeClient, events: Events, *, now: Callable[[], float], notify: Tell | None = None
+    ) -> None:
         self._client = client
         self._events = events
         self._now = now
+        self._notify = notify
         # A sync and a moment of time may both have something to say of one resource: one after the other.
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
@@ -75,6 +84,8 @@ class Reporter:
         if (rotated := rotation(old, new, changed)) is not None:
             log.info("Secret rotated", resource=str(seen.key), secret=rotated.secret, keys=list(rotated.versions))
             self._events.normal(seen.key, seen.uid, "SecretRotated", rotated.message())
+            if self._notify is not None:
+                self._notify(seen.key, rotated, new["contentVersion"])
         soon = find(new, names.EXPIRING)
         if soon.get("status") == "True" != find(old, names.EXPIRING).get("status"):
             log.warning("Expiring", resource=str(seen.key), message=soon["message"])

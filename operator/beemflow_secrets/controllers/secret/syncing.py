@@ -10,6 +10,7 @@ import orjson
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.again import digest
+from beemflow_secrets.controllers.secret.finding import Finding
 from beemflow_secrets.controllers.secret.provenance import Provenance, as_told
 from beemflow_secrets.controllers.secret.reading import fetch, put_together, wanted_by
 from beemflow_secrets.controllers.secret.timing import UNREADABLE, created, terms_of
@@ -73,12 +74,18 @@ class Syncing:
                 return
             await self._writing.claim(seen, spec)
             spec, documents = await self._shaping.plan(seen, spec)
+            wish, told = demand.wish(terms.interval), orjson.loads(item.status)
+            known = Provenance() if self._writing.lacks(item, spec) else item.provenance
+            finding = Finding(
+                self._stores, seen.key.namespace, self._shaping.rename, wish=wish, told=told, former=known
+            )
+            spec = await finding.fill(spec)
             wanted = wanted_by(spec, seen.key.namespace)
             if last is None or wanted != last.wanted:  # the flows that it names may be others
                 former = self._provenance(item, spec)
-                answers = await self._fetch(seen, wanted, demand.wish(terms.interval), former)
-            known = frozenset(orjson.loads(item.status).get("sourcesRead", ()))
-            reading = await put_together(spec, seen.key.namespace, answers, known, self._shaping.rename)
+                answers = await self._fetch(seen, wanted, wish, former)
+            read_before = frozenset(told.get("sourcesRead", ()))
+            reading = await put_together(spec, seen.key.namespace, answers, read_before, self._shaping.rename)
             composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True

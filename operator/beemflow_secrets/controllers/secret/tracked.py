@@ -161,6 +161,11 @@ def is_merged(seen: Observed) -> bool:
     return b'"Merge"' in seen.spec and (orjson.loads(seen.spec).get("target") or {}).get("creationPolicy") == "Merge"
 
 
+def looks_around(seen: Observed) -> bool:
+    """Whether it is to find secrets, so that other keys may be read each time. Without a model, as above."""
+    return b'"find":{' in seen.spec
+
+
 def store_key(source: DataEntry | DataFrom, spec: SecretSpec, namespace: str) -> Key:
     """Return the store that a source is read from."""
     ref = source.source_ref.store_ref if source.source_ref is not None else spec.secret_store_ref

@@ -32,8 +32,4 @@ def spec(provider: Fields, scope: Scope) -> dict[str, object]:
 
 def _in_order(provider: Fields) -> list[str]:
     part = provider.part("vaults")
-    found: list[tuple[float, str]] = []
-    for name in list(part.names):
-        order = part.take(name)
-        found.append((order if isinstance(order, int | float) else 0, name))
-    return [name for _, name in sorted(found)]
+    return [name for _, name in sorted((part.number(name) or 0, name) for name in part.names)]

@@ -43,8 +43,8 @@ def spec(written: Fields, scope: Scope) -> dict[str, object]:
 
 
 def _retry(written: Fields) -> dict[str, object]:
-    most, pause = written.take("maxRetries"), written.text("retryInterval")
-    attempts = most + 1 if isinstance(most, int) and most >= 0 else None
+    most, pause = written.number("maxRetries"), written.text("retryInterval")
+    attempts = None if most is None else max(0, most) + 1
     if attempts is not None and attempts > MOST_ATTEMPTS:
         written.lose("maxRetries", f"is more than there is here: {MOST_ATTEMPTS} attempts")
         attempts = MOST_ATTEMPTS

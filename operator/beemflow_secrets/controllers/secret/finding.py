@@ -1,0 +1,102 @@
+"""Looks for what a BeemFlowSecret is to find, before all that has been named is read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from beemflow_secrets.controllers.failure import from_read
+from beemflow_secrets.controllers.secret.provenance import earliest
+from beemflow_secrets.controllers.secret.tracked import store_key
+from beemflow_secrets.controllers.store.using import find_open, tell_standing
+from beemflow_secrets.model.keys import split_key
+from beemflow_secrets.model.sources import searches
+from beemflow_secrets.providers.errors import SecretsError
+from beemflow_secrets.providers.value import Search
+from beemflow_secrets.rendering.finding import entries_of
+from beemflow_secrets.rendering.naming import keys_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.controllers.printing import Rename
+    from beemflow_secrets.controllers.secret.demand import Wish
+    from beemflow_secrets.controllers.secret.provenance import Provenance
+    from beemflow_secrets.controllers.store.using import Stores
+    from beemflow_secrets.model.secret import SecretSpec
+    from beemflow_secrets.model.sources import DataFrom, NamedByFind
+
+
+class Finding:
+    """Searches of one resource. `told` is its status, `former` where its values came from, as far as is known."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        namespace: str,
+        rename: Rename,
+        *,
+        wish: Wish,
+        told: Status,
+        former: Provenance | None = None,
+    ) -> None:
+        self._stores = stores
+        self._namespace = namespace
+        self._rename = rename
+        self._wish = wish
+        self._told = told
+        self._former = former
+
+    async def fill(self, spec: SecretSpec) -> SecretSpec:
+        """Return the spec with what was found in the place of each search; one that found nothing stays. Raises Failed.
+
+        With a deletionPolicy that takes away, what was found once is named instead: it is gone only if the backend says
+        so of each key. A listing may lack one for other reasons, as the store's policies or the backend's haste.
+        """
+        if not any(map(searches, spec.data_from)):
+            return spec
+        asked = [self._named(source, spec) for source in spec.data_from]
+        named = await asyncio.gather(*asked, return_exceptions=True)
+        sources: list[DataFrom | NamedByFind] = []
+        for found in named:  # the first failure, in the order of the spec, is what is told
+            if isinstance(found, BaseException):
+                raise found
+            sources += found
+        return spec.with_sources(sources)
+
+    async def _named(self, source: DataFrom, spec: SecretSpec) -> Sequence[DataFrom | NamedByFind]:
+        if not searches(source):
+            return [source]
+        store = store_key(source, spec, self._namespace)
+        try:
+            names = await self._search(source, store)
+            if names:
+                return entries_of(source, keys_of(names, await self._rename(source, names)))
+            if spec.target.deletion_policy != "Retain" and (before := self._found_once(source)):
+                return entries_of(source, before, former=True)
+        except SecretsError as error:
+            raise from_read(error, store.name) from error
+        return [source]
+
+    async def _search(self, source: DataFrom, store: Key) -> list[str]:
+        find, read = source.find, self._wish("", None)
+        assert find is not None  # noqa: S101 - the caller has looked
+        opened = await find_open(self._stores, store, self._namespace)
+        served_by = earliest(self._former, self._told, store, opened.links)
+        search = Search(find.prefix, bool(find.tags), since=read.since, patient=read.patient, served_by=served_by)
+        try:
+            with opened.use() as chain:
+                found = await chain.find(search)
+        except SecretsError as error:
+            tell_standing(self._stores, store, [error])
+            raise
+        return find.among(found.items())
+
+    def _found_once(self, source: DataFrom) -> dict[str, str]:
+        """Return what the status tells of keys that could be of this search, by name."""
+        find = source.find
+        assert find is not None  # noqa: S101 - the caller has looked
+        told = ((split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in self._told.get("entries", ()))
+        return {name: key for name, key in told if name.startswith(find.prefix) and find.fits(name)}
