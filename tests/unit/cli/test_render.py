@@ -286,3 +286,14 @@ def test_a_file_that_is_no_yaml_is_told_without_a_word_of_it() -> None:
     ran = typed("all.yaml")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("all.yaml: it is not YAML (line ")
+
+
+def test_what_is_looked_for_is_found_among_the_values_given() -> None:
+    rewrite = [{"regexp": {"source": "^slack/", "target": ""}}]
+    write(secret(dataFrom=[{"find": {"path": "slack"}, "rewrite": rewrite}]))
+    assert data(typed("all.yaml", "--values", "values.json", reveal=True)) == {
+        "bot": f'{{"token":"{CANARY}","user":"bot"}}'
+    }
+    write(secret(dataFrom=[{"find": {"path": "slick"}}]))
+    ran = typed("all.yaml", "--values", "values.json")
+    assert "nothing is found by path slick" in ran.stderr
