@@ -75,6 +75,21 @@ def data(ran: Ran) -> dict[str, str]:
     return {key: b64decode(text).decode() for key, text in only["data"].items()}
 
 
+def test_keys_are_called_and_chosen_as_the_operator_would() -> None:
+    Path("values.json").write_text(json.dumps({"one": {"slack/bot": CANARY, "a": "1"}, "two": {"slack-a": "2"}}))
+    upper = {"transform": {"template": "{{ value | upper }}"}}
+    one = {"extract": {"key": "one"}, "rewrite": [{"regexp": {"source": "slack/(.*)", "target": "$1"}}, upper]}
+    two = {"extract": {"key": "two"}, "rewrite": [{"regexp": {"source": "^slack-", "target": ""}}, upper]}
+    write(cluster_store(), secret(**SHARED, dataFrom=[one, two], conflictPolicy="Last"))
+    (made,) = yaml.safe_load_all(typed("all.yaml", reveal=True).stdout)
+    data = {key: b64decode(text).decode() for key, text in made["data"].items()}
+    assert data == {"BOT": CANARY, "A": "2"}
+    write(cluster_store(), secret(**SHARED, dataFrom=[one, two]))
+    refused = typed("all.yaml")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "one gives the key A too" in refused.stderr
+
+
 def test_a_secret_is_printed_as_it_would_be_written_and_masked() -> None:
     template = {
         "type": "example.com/slack",
