@@ -6,6 +6,7 @@ A module says how the operator is installed by a fixture `operator` of its own: 
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -97,9 +98,25 @@ def ns(cluster: ClusterWithNode, operator: object) -> Iterator[Namespace]:
 @pytest.fixture(scope="session")
 def openbao(cluster: ClusterWithNode, pods: str) -> OpenBao:
     root = secrets.token_hex(16)
-    cluster.apply(Template((ROOT / "e2e/pods/openbao.yaml").read_text()).substitute(image=pods, root=root))
+    cluster.apply(Template((ROOT / "e2e" / "pods" / "openbao.yaml").read_text()).substitute(image=pods, root=root))
     cluster.kubectl("rollout", "status", "deployment/openbao", "-n", "openbao", f"--timeout={PATIENCE}s")
     server = OpenBao(cluster)
     server.bao("auth", "enable", "kubernetes")
     server.bao("write", "auth/kubernetes/config", "kubernetes_host=https://kubernetes.default.svc")
     return server
+
+
+@pytest.fixture
+def canary(cluster: ClusterWithNode) -> Iterator[Callable[[], str]]:
+    """What makes values that nothing may show but the Secrets that hold them: logs, resources, Events, ConfigMaps."""
+    made: list[str] = []
+
+    def value() -> str:
+        made.append(secrets.token_hex(16))
+        return made[-1]
+
+    yield value
+    said = cluster.kubectl("logs", "-n", SYSTEM, "-l", f"app.kubernetes.io/name={NAME}", "--tail=-1")
+    said += cluster.kubectl("get", "beemflow,events,configmaps,pods", "-A", "-o", "yaml")
+    assert made
+    assert [shown for one in made for shown in (one, b64encode(one.encode()).decode()) if shown in said] == []

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from helm_python import Config, HelmError
 
-from e2e.tests.words import NAME, PATIENCE, until
+from e2e.chart import CHART
+from e2e.tests.words import NAME, PATIENCE, digest, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from helm_python import Config
-
+    from e2e.clusters.choose import ClusterWithNode
     from e2e.tests.words import Namespace
 
 TOKEN, KEY = secrets.token_hex(16), secrets.token_hex(16)
@@ -28,6 +29,7 @@ stringData: {token: $token, "stripe-key": $key}
 """
 VALUES = {
     "replicaCount": 2,
+    "rbac": {"rolloutRestart": True},
     "extraEnv": [{"name": "FLOWS_TOKEN", "valueFrom": {"secretKeyRef": {"name": "backing", "key": "token"}}}],
     "envAllowedPrefixes": ["FLOWS_"],
     "extraVolumes": [{"name": "backing", "secret": {"secretName": "backing"}}],
@@ -55,6 +57,24 @@ spec:
   target: {creationPolicy: $policy}
   data: [{secretKey: value, remoteRef: {key: $key}}]
 """
+RESTARTING = """
+apiVersion: secrets.beemflow.io/v1
+kind: BeemFlowSecret
+metadata: {name: flows}
+spec:
+  secretStoreRef: {name: mounted, kind: BeemFlowClusterSecretStore}
+  refreshInterval: 2s
+  rolloutRestart: [{kind: Deployment, name: flows}]
+  data: [{secretKey: SLACK_TOKEN, remoteRef: {key: token}}]
+---
+apiVersion: secrets.beemflow.io/v1
+kind: BeemFlowSecret
+metadata: {name: flows-dotenv}
+spec:
+  secretStoreRef: {name: mounted, kind: BeemFlowClusterSecretStore}
+  target: {template: {data: {.env: "{{ secrets | dotenv }}"}}}
+  data: [{secretKey: STRIPE_KEY, remoteRef: {key: stripe-key}}]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +93,18 @@ def test_helms_own_test_passes(operator: Config) -> None:
     operator.test(NAME, timeout=PATIENCE)
 
 
+def test_a_second_release_for_all_namespaces_is_refused(cluster: ClusterWithNode, operator: Config, image: str) -> None:
+    repository, _, tag = image.rpartition(":")
+    values = {"image": {"repository": repository, "tag": tag}, "crds": {"install": False}}
+    with Config(kubeconfig_path=cluster.kubeconfig, namespace="default") as second:
+        with pytest.raises(HelmError, match="invalid ownership metadata"):
+            second.install(CHART, NAME, values, namespace="default", wait="watcher", timeout=PATIENCE)
+        second.uninstall(NAME, ignore_not_found=True)
+    operator.test(NAME, timeout=PATIENCE)
+
+
 def test_the_pods_environment_and_its_mounted_files_are_stores_and_a_change_of_the_files_is_followed(
-    ns: Namespace, system: Namespace
+    ns: Namespace, system: Namespace, canary: Callable[[], str]
 ) -> None:
     add(ns, "environment", store="environment", key="TOKEN")
     add(ns, "mounted", store="mounted", key="stripe-key")
@@ -82,9 +112,24 @@ def test_the_pods_environment_and_its_mounted_files_are_stores_and_a_change_of_t
     ns.ready("mounted")
     assert ns.value("environment") == TOKEN
     assert ns.value("mounted") == KEY
-    changed = secrets.token_hex(16)
+    changed = canary()
     system.apply(BACKING, token=TOKEN, key=changed)
     until("the change of the mounted file is followed", lambda: ns.value("mounted") == changed)
+
+
+def test_with_rollout_restart_a_rotation_reaches_the_environment(
+    ns: Namespace, system: Namespace, pods: str, canary: Callable[[], str]
+) -> None:
+    ns.apply(RESTARTING)
+    ns.run_flows(pods)
+    assert ns.said()[0]["start"]["SLACK_TOKEN"] == digest(TOKEN)
+    changed = canary()
+    system.apply(BACKING, token=changed, key=KEY)
+    until("a pod has started with the new value", lambda: ns.said()[0]["start"]["SLACK_TOKEN"] == digest(changed))
+    ns.kubectl("rollout", "status", "deployment/flows", f"--timeout={PATIENCE}s")
+    stamped = ns.get("deployment", "flows")["spec"]["template"]["metadata"]["annotations"]
+    version = ns.get("beemflowsecret", "flows")["status"]["contentVersion"]
+    assert stamped["secrets.beemflow.io/restarted-for"] == version
 
 
 def test_kubectl_beemflow_says_why_a_secret_is_not_there(ns: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +142,14 @@ def test_kubectl_beemflow_says_why_a_secret_is_not_there(ns: Namespace, monkeypa
 
 
 def test_with_the_leader_killed_the_other_replica_goes_on_and_the_secret_is_never_away(
-    ns: Namespace, system: Namespace
+    ns: Namespace, system: Namespace, canary: Callable[[], str]
 ) -> None:
     add(ns, "kept", store="mounted", key="token")
     ns.ready("kept")
     uid, before = ns.get("secret", "kept")["metadata"]["uid"], ns.value("kept")
     leader = holder(system)
     system.kubectl("delete", "pod", leader, "--grace-period=0", "--force")
-    changed = secrets.token_hex(16)
+    changed = canary()
     system.apply(BACKING, token=changed, key=KEY)
 
     def followed() -> bool:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
-from e2e.tests.words import PATIENCE, ROOT, until
+from e2e.tests.words import digest, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from e2e.tests.words import Namespace, OpenBao
 
-STORE = """
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: flows}
----
-apiVersion: secrets.beemflow.io/v1
-kind: BeemFlowSecretStore
-metadata: {name: prod}
-spec:
-  driver: vault
-  tls: {allowPlaintext: true}
-  vault:
-    address: $address
-    path: secret/$namespace
-    authMethod: kubernetes
-    role: $namespace
-    serviceAccountRef: {name: flows}
-"""
 SECRETS = """
 apiVersion: secrets.beemflow.io/v1
 kind: BeemFlowSecret
@@ -59,22 +41,14 @@ def operator(by_manifests: Namespace) -> Namespace:
     return by_manifests
 
 
-def digest(value: str) -> str:
-    return sha256(value.encode()).hexdigest()
-
-
 def test_a_secret_reaches_pods_as_environment_as_files_and_as_dotenv_and_a_rotation_reaches_the_files(
-    ns: Namespace, openbao: OpenBao, pods: str
+    ns: Namespace, openbao: OpenBao, pods: str, canary: Callable[[], str]
 ) -> None:
-    token, stripe, rotated = (secrets.token_hex(16) for _ in range(3))
-    openbao.admit(ns.name, "flows")
+    token, stripe, rotated = (canary() for _ in range(3))
+    openbao.serve(ns)
     openbao.put(f"{ns.name}/slack", token=token, stripe=stripe)
-    ns.apply(STORE + "---" + SECRETS, address=openbao.address, namespace=ns.name)
-    ns.ready("flows")
-    ns.ready("flows-dotenv")
-    ns.apply((ROOT / "e2e/pods/flows.yaml").read_text(), image=pods)
-    ns.kubectl("rollout", "status", "deployment/flows", f"--timeout={PATIENCE}s")
-    until("the pod says what it sees", ns.said)
+    ns.apply(SECRETS)
+    ns.run_flows(pods)
     first = ns.said()[0]
     assert first["start"]["SLACK_TOKEN"] == digest(token)
     assert first["start"]["STRIPE_KEY"] == digest(stripe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64decode
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from e2e.clusters.choose import ClusterWithNode
 
 ROOT = Path(__file__).parents[2]
+PODS = ROOT / "e2e" / "pods"
 PATIENCE = 120
 """Seconds to wait for what takes a few on a machine that does nothing else."""
 SYSTEM, NAME = "beemflow-system", "beemflow-secrets"
@@ -38,6 +40,11 @@ def until(what: str, condition: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
+def digest(value: str) -> str:
+    """Return what pods/flows.py says of a value."""
+    return sha256(value.encode()).hexdigest()
+
+
 class OpenBao:
     """OpenBao in the cluster: KV2 at `secret/`, and a login with a ServiceAccount's token."""
 
@@ -45,8 +52,6 @@ class OpenBao:
 
     def __init__(self, cluster: ClusterWithNode) -> None:
         self._cluster = cluster
-        self.values: list[str] = []
-        """All that was ever stored here."""
 
     def bao(self, *arguments: str, stdin: str = "") -> str:
         """Run its command line beside it."""
@@ -56,18 +61,19 @@ class OpenBao:
 
     def put(self, key: str, **fields: str) -> None:
         """Write a version of a secret."""
-        self.values += fields.values()
         self.bao("kv", "put", f"secret/{key}", "-", stdin=json.dumps(fields))
 
-    def admit(self, namespace: str, account: str) -> None:
-        """Let a ServiceAccount read what lies below the name of its namespace, as the role of that name."""
-        self.bao(
-            "policy", "write", namespace, "-", stdin=f'path "secret/data/{namespace}/*" {{ capabilities = ["read"] }}'
-        )
-        bound = {"bound_service_account_names": account, "bound_service_account_namespaces": namespace}
-        self.bao(
-            "write", f"auth/kubernetes/role/{namespace}", "-", stdin=json.dumps({**bound, "token_policies": namespace})
-        )
+    def serve(self, ns: Namespace) -> None:
+        """Make a store `prod` in a namespace, which reads what lies below the namespace's name."""
+        path = f"secret/data/{ns.name}/*"
+        self.bao("policy", "write", ns.name, "-", stdin=f'path "{path}" {{ capabilities = ["read"] }}')
+        role = {
+            "bound_service_account_names": "flows",
+            "bound_service_account_namespaces": ns.name,
+            "token_policies": ns.name,
+        }
+        self.bao("write", f"auth/kubernetes/role/{ns.name}", "-", stdin=json.dumps(role))
+        ns.apply((PODS / "store.yaml").read_text(), address=self.address, namespace=ns.name)
 
 
 class Namespace:
@@ -101,7 +107,15 @@ class Namespace:
         """Return what a native Secret holds as `value`."""
         return b64decode(self.get("secret", secret)["data"]["value"]).decode()
 
+    def run_flows(self, image: str) -> None:
+        """Start what takes `flows` and `flows-dotenv` as BeemFlow does; wait until it has said something."""
+        self.ready("flows")
+        self.ready("flows-dotenv")
+        self.apply((PODS / "flows.yaml").read_text(), image=image)
+        self.kubectl("rollout", "status", "deployment/flows", f"--timeout={PATIENCE}s")
+        until("the pod says what it sees", self.said)
+
     def said(self) -> list[dict[str, dict[str, str]]]:
-        """Return what the newest pod of flows.yaml has said."""
+        """Return what a pod of flows.yaml has said."""
         lines = self.kubectl("logs", "deploy/flows", "--tail=-1").splitlines()
         return [json.loads(line) for line in lines]
