@@ -143,6 +143,7 @@ class Process:
             opener=Opener(self._client, connection, settings, trail=self._trail, in_pod=in_pod()),
             tenancy=Tenancy(self._namespaces, scope, settings.namespace_roles),
             now=time.time,
+            takes_over=settings.leader_elect,
         )
         printer = Printer()
         self._secrets = SecretController(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import threading
 import time
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
 from beemflow_secrets.kube.connection import connect
 from beemflow_secrets.kube.errors import ApiUnavailable, NotLeading
-from tests.faults.conftest import secret_as_it_is, until
+from tests.faults.conftest import asked_anew, reads, secret_as_it_is, until, vault_store
+from tests.support import faultproxy as faults
 from tests.support.fixtures import SERVICE_ACCOUNT, entry, spec
 
 if TYPE_CHECKING:
@@ -168,16 +170,19 @@ def test_a_standby_is_ready_writes_nothing_and_takes_over_from_a_killed_leader_w
     assert lease is not None
     assert (lease["spec"]["leaseDurationSeconds"], lease["spec"]["leaseTransitions"]) == (10, 0)
 
-    read = len(proxy.requests)
+    asked = len(proxy.requests)
     first.operator.kill()
+    ready = f'secrets{{namespace="{ns.name}",ready="True"}}'
+    took = until(lambda: second.operator.metric(ready) == 60, patience=2 * TAKE_OVER)
+    assert took < TAKE_OVER
+    assert len(proxy.requests) == asked  # not even a login
     bao.write_kv2("secret", f"{folder}/new", {"token": canary})
     ns.add("new", spec(entry("token", "new#token")))
     ns.api.delete(ns.path("key-0"))
-    took = until(lambda: ns.data("new") == {"token": canary}, patience=2 * TAKE_OVER)
-    assert took < TAKE_OVER
+    until(lambda: ns.data("new") == {"token": canary})
     assert second.operator.metric("leader") == 1
-    until(lambda: second.operator.metric(f'secrets{{namespace="{ns.name}",ready="True"}}') == 60)
-    read_now = [request.path for request in proxy.requests[read:] if "/data/" in request.path]
+    until(lambda: second.operator.metric(ready) == 60)
+    read_now = [request.path for request in proxy.requests[asked:] if "/data/" in request.path]
     assert {path.rpartition("/")[2] for path in read_now} == {"new"}
     assert [secret_as_it_is(ns, f"key-{number}") for number in range(1, 60)] == before[1:]
     assert {event["objectRef"].get("name") for event in second.writes()} & {f"key-{n}" for n in range(60)} == set()
@@ -218,6 +223,51 @@ def test_a_leader_that_is_frozen_in_a_write_writes_nothing_once_it_is_thawed(
     assert first.operator.process.wait(timeout=15) == 1
     assert "stopped writing" in first.operator.log()
     assert api_proxy.count(writes) == tried
+    never_both(first, second)
+
+
+def test_a_leader_that_is_frozen_while_it_reads_writes_none_of_it_once_it_is_thawed(
+    no_lease: None,
+    replica: Callable[..., Replica],
+    ns: Namespace,
+    bao: OpenBao,
+    proxy: FaultProxy,
+    folder: str,
+    rotate: Callable[[], str],
+) -> None:
+    """What it read is older than what the other has written since, and comes to it in the moment it is thawed."""
+    released = threading.Event()
+
+    async def held(exchange: faults.Exchange) -> None:
+        while not released.is_set():  # noqa: ASYNC110 - it is another thread's
+            await asyncio.sleep(0.02)
+        await faults.forward(exchange)
+
+    first = replica()
+    until(lambda: first.leads)
+    second = replica()
+    ns.add_store("prod", vault_store(ns, proxy.address, folder, token=bao.root_token, timeout="60s"))
+    rotate()
+    for number in range(20):
+        ns.add(f"slack-{number}", spec(entry("token", "slack#token")))
+    for number in range(20):
+        ns.ready(f"slack-{number}")
+    until(lambda: second.operator.events("Standing by"))
+    rotate()
+    proxy.set(held, when=reads)
+    proxy.forget()
+    for number in range(20):
+        asked_anew(ns, f"slack-{number}")
+    proxy.wait(1, when=reads)
+    assert first.operator.process is not None
+    first.operator.process.send_signal(signal.SIGSTOP)
+    released.set()
+    proxy.clear()
+    newest = rotate()
+    until(lambda: all(ns.data(f"slack-{n}") == {"token": newest} for n in range(20)), patience=2 * TAKE_OVER)
+    first.operator.process.send_signal(signal.SIGCONT)
+    assert first.operator.process.wait(timeout=15) == 1
+    assert all(ns.data(f"slack-{n}") == {"token": newest} for n in range(20))
     never_both(first, second)
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from beemflow_secrets.chain.breaker import PROBE_DOWN
+from beemflow_secrets.controllers.conditions import find
 from beemflow_secrets.controllers.store.links import degraded, providers_of
 from beemflow_secrets.controllers.store.verdict import CHECKED_TOLD, OF_THE_SPEC, SERVING, plain_provider
+from beemflow_secrets.model.names import READY
 from beemflow_secrets.model.reasons import StoreReason
 
 if TYPE_CHECKING:
@@ -54,6 +56,13 @@ class Store:
         """The newest spec, also where the former one is still read from: that is what says who is served."""
         newest = self.newest or self.opened
         return newest.spec if newest is not None else None
+
+    @property
+    def told_to_serve(self) -> bool:
+        """Whether the status that was found says that it serves, as it is now. Of chains it does not say enough."""
+        current = self.status.get("observedGeneration") == self.seen.generation
+        served = find(self.status, READY).get("status") == "True" and current
+        return served and self.newest is not None and self.newest.multi is None
 
     @property
     def spares(self) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ class Merger:
     async def _apply(
         self, path: str, found: Object, owner: Owner, data: dict[str, str], *, force: bool = False
     ) -> Object:
-        metadata = {"name": found["metadata"]["name"], "uid": found["metadata"]["uid"]}
+        # Only as it was seen: what was decided on is not written over what another process has written since.
+        metadata = {field: found["metadata"][field] for field in ("name", "uid", "resourceVersion")}
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
         return await self._client.apply(path, body, manager=owner.manager, force=force)
 
