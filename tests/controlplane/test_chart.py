@@ -8,12 +8,14 @@ import pytest
 import yaml
 
 from e2e.chart import objects, render
+from tests.support.api import condition
 from tests.support.chart import SETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
+    from tests.support.api import Namespace
     from tests.support.chart import Values
 
 
@@ -55,3 +57,17 @@ def test_the_pod_is_allowed_where_pods_are_restricted(control_plane: ControlPlan
             assert "created" in control_plane.kubectl("create", "-f", "-", stdin=yaml.safe_dump(pod))
     finally:
         control_plane.kubectl("delete", "namespace", "hardened", "--wait=false")
+
+
+def test_without_the_right_to_tokens_a_store_that_needs_one_says_so_and_the_others_serve(
+    control_plane: ControlPlane, ns: Namespace, store: str, start_operator: Callable[..., Any]
+) -> None:
+    values = {"scopedNamespaces": [ns.name], "scopedRBAC": True, "rbac": {"tokenRequest": False}}
+    rendered = render(values, namespace=ns.name)
+    for name in ("serviceaccount.yaml", "rbac.yaml"):
+        control_plane.apply(rendered[name])
+    start_operator("--namespaces", ns.name, config=control_plane.kubeconfig_for("beemflow-secrets", ns.name))
+    ns.add_store("mine", {"driver": "kubernetes", "kubernetes": {"serviceAccountRef": {"name": "default"}}})
+    told = condition(ns.store_ready("mine", "False", reason="CredentialNotFound"))["message"]
+    assert 'cannot create resource "serviceaccounts/token"' in told
+    ns.store_ready(store)

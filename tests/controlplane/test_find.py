@@ -8,13 +8,14 @@ import pytest
 
 from tests.controlplane.conftest import entry, until
 from tests.support.api import condition
+from tests.support.chains import Server, chain
+from tests.support.faultproxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.support.api import Api, Namespace, Object
-    from tests.support.faultproxy import FaultProxy
     from tests.support.openbao import OpenBao
     from tests.support.operator import Operator
 
@@ -215,3 +216,31 @@ def test_a_store_without_tags_says_so(
         assert told == f"store {store}: this backend has no tags: find by path or name"
         ns.ready("named")
         assert ns.data("named") == {"slack_bot": canary}
+
+
+def test_a_spare_that_has_less_takes_nothing_away(
+    ns: Namespace, bao: OpenBao, proxy: FaultProxy, folder: str, canary: str
+) -> None:
+    main = Server(bao, proxy, f"{folder}-main")
+    with FaultProxy(bao.address) as own:
+        spare = Server(bao, own, f"{folder}-spare")
+        for server, keys in ((main, ("slack/a", "slack/b")), (spare, ("slack/a",))):
+            for key in keys:
+                server.put(key, value=canary)
+        ns.add_store("chain", chain(main.link(ns, "main"), spare.link(ns, "spare"), failoverAfter="0s"))
+        ns.store_ready("chain")
+        looking = {**finding({"path": "slack"}, refreshInterval="1s"), "secretStoreRef": {"name": "chain"}}
+        ns.add("app", looking)
+        ns.wait_data("app", {"slack_a": canary, "slack_b": canary})
+        proxy.down()
+        assert "main" in message(ns.ready("app", "False", reason="BackendUnavailable"))
+        # Who has nothing yet is served by the spare, and so is his next refresh.
+        ns.add("new", looking)
+        ns.wait_data("new", {"slack_a": canary})
+        spare.put("slack/c", value=canary)
+        ns.wait_data("new", {"slack_a": canary, "slack_c": canary})
+        assert ns.data("app") == {"slack_a": canary, "slack_b": canary}
+        proxy.up()
+        for name in ("app", "new"):
+            ns.wait_data(name, {"slack_a": canary, "slack_b": canary})
+            ns.ready(name)

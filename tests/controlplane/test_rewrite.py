@@ -107,3 +107,27 @@ def test_the_policy_says_whose_key_it_is_and_data_wins(ns: Namespace, put: Calla
     assert {told["secretKey"]: told["remoteKey"] for told in found["status"]["entries"]}["token"] == "two"
     edit(ns, data=[entry("token", "plain")])
     ns.wait_data("team", {"token": "own", "a": "1", "b": "2"})
+
+
+def test_what_is_found_is_called_as_a_rewrite_says_and_the_policy_holds_for_it(
+    ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    put("slack/bot", value=canary)
+    put("slack/hook", value="hook")
+    put("github/bot", value="gh")
+    put("one", BOT="of one", OTHER="1")
+    found: Object = {"find": {"path": "slack/"}, "rewrite": [regexp("slack/(.*)", "$1"), UPPER]}
+    ns.add("team", reading(found))
+    ns.wait_data("team", {"BOT": canary, "HOOK": "hook"})
+    edit(ns, dataFrom=[rewriting(key="one"), found])
+    told = ns.ready("team", "False", reason="InvalidSpec")
+    assert "one gives the key BOT too" in condition(told)["message"]
+    edit(ns, conflictPolicy="First")
+    ns.wait_data("team", {"BOT": "of one", "OTHER": "1", "HOOK": "hook"})
+    edit(ns, conflictPolicy="Last")
+    ns.wait_data("team", {"BOT": canary, "OTHER": "1", "HOOK": "hook"})
+    # Two names of one search that become one are refused under each policy, and the Secret stays.
+    edit(ns, dataFrom=[{"find": {"name": {"regexp": "/bot$"}}, "rewrite": [regexp("^.*/", "")]}])
+    told = ns.ready("team", "False", reason="InvalidSpec")
+    assert "'github/bot' and 'slack/bot' both become the key bot" in condition(told)["message"]
+    assert ns.data("team") == {"BOT": canary, "OTHER": "1", "HOOK": "hook"}

@@ -30,7 +30,8 @@ class Server:
 
     def link(self, ns: Namespace, name: str, **fields: Any) -> Object:
         """Return the link of a chain; its token is put into the Secret `login-<name>`."""
-        self.bao.policy(self.folder, {f"secret/data/{self.folder}/*": ["read"]})
+        rules = {f"secret/data/{self.folder}/*": ["read"], f"secret/metadata/{self.folder}/*": ["list"]}
+        self.bao.policy(self.folder, rules)
         self.token = self.bao.token([self.folder])
         ns.add_secret(f"login-{name}", {"token": self.token})
         return {

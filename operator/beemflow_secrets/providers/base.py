@@ -7,21 +7,22 @@ secrets; picking a field of one and decoding it belong to rendering/.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.errors import Invalid, NoTags, NotFound, SecretsError
-from beemflow_secrets.providers.value import Content, Found, Ref, Search, SecretValue
+from beemflow_secrets.providers.value import Ref, Search, SecretValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from beemflow_secrets.providers.value import Content, Found
 
 
 class SecretsProvider(ABC):
     """Six operations. A subclass that has them is complete; one that can read many keys in a call overrides `fetch`.
 
-    One whose backend has tags overrides `find`.
-    One that can write has `set_secret` and `delete_secret` too. Both may be called again after an answer that got lost.
+    One whose backend has tags overrides `find`; one that can write has `set_secret` and `delete_secret` too, both of
+    which may be called again after an answer that got lost.
 
     A driver by entry point is made with the `options` of its configuration, and checks them: it raises Invalid for
     what it does not know. One without a constructor takes none. No provider prints what it holds.

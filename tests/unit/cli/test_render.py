@@ -75,6 +75,21 @@ def data(ran: Ran) -> dict[str, str]:
     return {key: b64decode(text).decode() for key, text in only["data"].items()}
 
 
+def test_keys_are_called_and_chosen_as_the_operator_would() -> None:
+    Path("values.json").write_text(json.dumps({"one": {"slack/bot": CANARY, "a": "1"}, "two": {"slack-a": "2"}}))
+    upper = {"transform": {"template": "{{ value | upper }}"}}
+    one = {"extract": {"key": "one"}, "rewrite": [{"regexp": {"source": "slack/(.*)", "target": "$1"}}, upper]}
+    two = {"extract": {"key": "two"}, "rewrite": [{"regexp": {"source": "^slack-", "target": ""}}, upper]}
+    write(cluster_store(), secret(**SHARED, dataFrom=[one, two], conflictPolicy="Last"))
+    (made,) = yaml.safe_load_all(typed("all.yaml", reveal=True).stdout)
+    data = {key: b64decode(text).decode() for key, text in made["data"].items()}
+    assert data == {"BOT": CANARY, "A": "2"}
+    write(cluster_store(), secret(**SHARED, dataFrom=[one, two]))
+    refused = typed("all.yaml")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "one gives the key A too" in refused.stderr
+
+
 def test_a_secret_is_printed_as_it_would_be_written_and_masked() -> None:
     template = {
         "type": "example.com/slack",
@@ -271,3 +286,14 @@ def test_a_file_that_is_no_yaml_is_told_without_a_word_of_it() -> None:
     ran = typed("all.yaml")
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("all.yaml: it is not YAML (line ")
+
+
+def test_what_is_looked_for_is_found_among_the_values_given() -> None:
+    rewrite = [{"regexp": {"source": "^slack/", "target": ""}}]
+    write(secret(dataFrom=[{"find": {"path": "slack"}, "rewrite": rewrite}]))
+    assert data(typed("all.yaml", "--values", "values.json", reveal=True)) == {
+        "bot": f'{{"token":"{CANARY}","user":"bot"}}'
+    }
+    write(secret(dataFrom=[{"find": {"path": "slick"}}]))
+    ran = typed("all.yaml", "--values", "values.json")
+    assert "nothing is found by path slick" in ran.stderr

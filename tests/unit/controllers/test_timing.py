@@ -118,3 +118,11 @@ def test_created_once_with_nothing_to_write_reads_once() -> None:
     once = seen(refreshPolicy="CreatedOnce", target={"creationPolicy": "None"})
     assert created(parse(once), once, told(NOW), name=None)
     assert not created(parse(once), once, {}, name=None)
+
+
+def test_who_looks_in_one_place_falls_due_together() -> None:
+    def of(**find: Any) -> float:
+        return due_after(NOW, terms_of(spec(data=[], dataFrom=[{"find": find}])), STORE)
+
+    assert of(path="slack") == of(path="slack/", name={"regexp": "a"}) == of(path="slack", tags={"team": "flows"})
+    assert of(path="slack") != of(path="github")
