@@ -67,7 +67,8 @@ def test_the_operator_has_the_rights_it_is_shipped_with(control_plane: ControlPl
     assert may("create", "secrets")
     assert not may("update", "secrets")
     assert may("patch", "beemflowsecrets.secrets.beemflow.io", "--subresource=status")
-    assert not may("patch", "beemflowsecrets.secrets.beemflow.io")
+    assert not may("update", "beemflowsecrets.secrets.beemflow.io")
+    assert not may("patch", "beemflowsecretstores.secrets.beemflow.io")
     assert not may("list", "configmaps")
 
 

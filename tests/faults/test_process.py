@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import beemflow_secrets
+from beemflow_secrets.model import names
 from tests.faults.conftest import asked_anew, reads, secret_as_it_is, until, vault_store
 from tests.support import faultproxy as faults
 from tests.support.fixtures import entry, spec
@@ -351,7 +352,7 @@ def test_version_help_and_crds() -> None:
     assert "run" in command("--help").stdout
     assert "--http-address" in command("run", "--help").stdout
     kinds = [document["spec"]["names"]["kind"] for document in yaml.safe_load_all(command("crds").stdout)]
-    assert kinds == ["BeemFlowSecretStore", "BeemFlowClusterSecretStore", "BeemFlowSecret", "BeemFlowPushSecret"]
+    assert kinds == [kind.name for kind in names.KINDS]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,41 @@ async def test_what_is_changed_as_it_is_written_is_told_and_not_written_again_an
     assert server.patches == 1
 
 
+class Overtaken(Meddling):
+    """One whose watch tells of another's change before it answers ours. `later`: the other wrote after us."""
+
+    def __init__(self, stamps: Stamps, wish: Wanted, *, later: bool) -> None:
+        super().__init__()
+        self.stamps, self.wish, self.later = stamps, wish, later
+
+    async def json_patch(self, _path: str, _operations: list[dict[str, Any]]) -> dict[str, Any]:
+        self.patches += 1
+        ours = standing(self.wish)
+        ours["metadata"]["resourceVersion"] = "9"
+        if self.patches > 1:
+            self.held = ours
+            return ours
+        others = standing(self.wish)
+        others["spec"]["suspend"] = True
+        others["metadata"]["resourceVersion"] = "10" if self.later else "8"
+        assert not self.stamps.knows(others)  # it must come through
+        self.stamps.hear(others)
+        self.held = others if self.later else ours
+        return ours
+
+
+@pytest.mark.parametrize("later", [True, False])
+async def test_a_change_of_others_that_overtakes_the_answer_to_ours_is_not_lost(later: bool) -> None:  # noqa: FBT001 - a case
+    wish = wanted(secretSpec=secret(refreshInterval="15m"))
+    stamps = Stamps({"uid-1": wish}.get)
+    stamps.take(standing())
+    server = Overtaken(stamps, wish, later=later)
+    stamping = Stamping(cast("KubeClient", server), stamps, lives=lambda _: True, stands=lambda _: True)
+    await stamping.stamp(key_of(server.held), wish, None)
+    assert (server.patches, "suspend" in server.held["spec"]) == (2 if later else 1, False)
+    assert stamps.knows(server.held)
+
+
 class Recorder:
     """Stands for the API server, which has the BeemFlowClusterSecret, and for who writes to namespaces."""
 

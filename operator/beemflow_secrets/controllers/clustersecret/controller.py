@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from beemflow_secrets.controllers.clustersecret.stamps import Stamp
     from beemflow_secrets.controllers.clustersecret.wanted import Wanted
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Observed, Work
@@ -59,6 +60,7 @@ class ClusterSecretController:
         self._client = client
         self._queue = queue
         self._now = now
+        self._namespaces = namespaces
         self._stands = stands
         self._items: dict[Key, Tracked] = {}
         self._by_uid: dict[str, Tracked] = {}
@@ -69,12 +71,19 @@ class ClusterSecretController:
 
     async def load(self) -> None:
         """List all, and what they have stamped, before any is looked at. Raises ApiError."""
-        async for page in self._client.pages(paths.resources(KIND.plural)):
-            for body in page["items"] or []:
-                self.observe(None, body)
-        async for page in self._client.pages(paths.resources(names.SECRET.plural), selector=names.OWNER_LABEL):
-            for body in page["items"] or []:
-                self.look(body)
+        resources, stamped = [
+            [
+                body
+                async for page in self._client.pages(paths.resources(plural), selector=selector)
+                for body in page["items"] or []
+            ]
+            for plural, selector in ((KIND.plural, ""), (names.SECRET.plural, names.OWNER_LABEL))
+        ]
+        # All at once: a round must not begin before it is known what stands.
+        for body in resources:
+            self.observe(None, body)
+        for body in stamped:
+            self.look(body)
 
     async def watched(self, swept: asyncio.Event) -> None:
         """Forget what that listing had and the watch has not brought: it went in between, and nobody told."""
@@ -127,7 +136,7 @@ class ClusterSecretController:
         """Hear how a BeemFlowSecret is."""
         if not self._concerns(body):
             return
-        before, after = self._stamps.take(body)
+        before, after = self._stamps.hear(body)
         key = key_of(body)
         if after is None:
             if before is not None:
@@ -136,17 +145,13 @@ class ClusterSecretController:
         for item in self._items.values():
             # Who owns it, who did until now, and who was made anew under the owner's name.
             uids = {after.owner, *([before.owner] if before is not None else [])}
-            if item.seen.uid in uids or item.seen.key.name == after.maker:
-                is_right = isinstance(item.plan, Plan) and (key, after.mark) == (
-                    item.plan.key(key.namespace),
-                    item.plan.wanted.mark,
-                )
-                if not is_right:
-                    self._wake(item)
+            concerned = item.seen.uid in uids or item.seen.key.name == after.maker
+            if concerned and not self._is_right(item.plan, key, after):
+                self._wake(item)
 
     def gone(self, key: Key) -> None:
         """Hear that a BeemFlowSecret is not there any more: whoever wants one of that name there can have it."""
-        self._stamps.drop(key)
+        self._stamps.gone(key)
         self._missed(key)
 
     def knows(self, body: Object) -> bool:
@@ -159,6 +164,13 @@ class ClusterSecretController:
             names.OWNER_LABEL in (metadata.get("labels") or {})
             or "ownerReferences" in metadata
             or self._stamps.get(key_of(body)) is not None
+        )
+
+    def _is_right(self, planned: Plan | Failed, key: Key, stamp: Stamp) -> bool:
+        return (
+            isinstance(planned, Plan)
+            and (key, stamp.mark) == (planned.key(key.namespace), planned.wanted.mark)
+            and planned.serves(key.namespace, self._namespaces.seen(("", key.namespace)))
         )
 
     def _missed(self, key: Key) -> None:

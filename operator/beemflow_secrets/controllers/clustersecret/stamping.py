@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 from beemflow_secrets.controllers.clustersecret.handover import may_go
-from beemflow_secrets.controllers.clustersecret.stamps import key_of
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.target.ownership import goes_with, is_ours, whose
 from beemflow_secrets.kube import paths
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.target.ownership import Lives, Owner
     from beemflow_secrets.kube.client import KubeClient, Object
+
+T = TypeVar("T")
 
 WRITERS = 8
 """Namespaces that are written to at a time, for all resources of the kind: a fourth of the client's connections."""
@@ -50,7 +52,7 @@ class Stamping:
             return
         async with self._writers:
             try:
-                await self._stamp(key, wanted, request, known=stamp is not None or self._stands(key))
+                await self._stamp(key, wanted, request)
             except ApiError as error:
                 raise _refused(key, error) from error
 
@@ -67,34 +69,43 @@ class Stamping:
         path = paths.resources(SECRET.plural, key.namespace, key.name)
         async with self._writers:
             try:
-                await _again(lambda: self._take_away(path, owner))
-            except NotFound:
-                pass
+                with suppress(NotFound):
+                    await _again(lambda: self._take_away(path, owner))
             except ApiError as error:
                 raise _refused(key, error) from error
         self._stamps.drop(key)
 
-    async def _stamp(self, key: Key, wanted: Wanted, request: str | None, *, known: bool) -> None:
+    async def _stamp(self, key: Key, wanted: Wanted, request: str | None) -> None:
+        known = self._stamps.get(key) is not None or self._stands(key)
+        with self._stamps.flight(key) as heard:
+            for _ in range(_TRIES):
+                heard.clear()
+                written = await self._write(key, wanted, request, known=known)
+                self._stamps.take(written)
+                if wanted.changes(written):
+                    told = f"BeemFlowSecret {key.name} is changed as it is written: by a webhook or a policy"
+                    raise Failed(Reason.WRITE_REFUSED, told)
+                if heard <= {written["metadata"]["resourceVersion"]}:
+                    return
+                known = True  # somebody wrote too, before us or after: who was last, a look tells
+        raise Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {key.name} is changed by somebody else again and again")
+
+    async def _write(self, key: Key, wanted: Wanted, request: str | None, *, known: bool) -> Object:
+        """Return what stands under a key now. What is `known` to stand is looked at before it is made anew."""
         path = paths.resources(SECRET.plural, key.namespace, key.name)
         if known:
-            try:
-                await _again(lambda: self._repair(path, wanted, request))
-            except NotFound:
-                self._stamps.drop(key)
-            else:
-                return
+            with suppress(NotFound):
+                return await _again(lambda: self._repair(path, wanted, request))
         try:
-            made = await self._client.create(
+            return await self._client.create(
                 paths.resources(SECRET.plural, key.namespace), wanted.body(key.namespace, request)
             )
         except AlreadyExists:
-            await _again(lambda: self._repair(path, wanted, request))
+            return await _again(lambda: self._repair(path, wanted, request))
         except NotFound:
             raise Gone from None
-        else:
-            self._take(made, wanted)
 
-    async def _repair(self, path: str, wanted: Wanted, request: str | None) -> None:
+    async def _repair(self, path: str, wanted: Wanted, request: str | None) -> Object:
         found = await self._client.get(path)
         name = found["metadata"]["name"]
         if not is_ours(found, wanted.owner, self._lives):
@@ -105,15 +116,7 @@ class Stamping:
         if "deletionTimestamp" in found["metadata"]:
             raise Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {name} is being deleted, which a finalizer holds up")
         operations = wanted.changes(found, request)
-        self._take(await self._client.json_patch(path, operations) if operations else found, wanted)
-
-    def _take(self, written: Object, wanted: Wanted) -> None:
-        self._stamps.take(written)
-        if wanted.changes(written):
-            told = (
-                f"BeemFlowSecret {key_of(written).name} is changed as it is written: by a webhook or a policy, perhaps"
-            )
-            raise Failed(Reason.WRITE_REFUSED, told)
+        return await self._client.json_patch(path, operations) if operations else found
 
     async def _take_away(self, path: str, owner: Owner) -> None:
         found = await self._client.get(path, metadata=True)
@@ -122,16 +125,12 @@ class Stamping:
             await self._client.delete(path, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 
-async def _again(step: Callable[[], Awaitable[None]]) -> None:
+async def _again(step: Callable[[], Awaitable[T]]) -> T:
     """Take a step that looks before it writes, and once more where somebody wrote in between."""
-    for left in range(_TRIES - 1, -1, -1):
-        try:
-            await step()
-        except (Conflict, Refused):
-            if not left:
-                raise
-        else:
-            return
+    for _ in range(_TRIES - 1):
+        with suppress(Conflict, Refused):
+            return await step()
+    return await step()
 
 
 def _refused(key: Key, error: ApiError) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,14 @@ from beemflow_secrets.controllers.target.ownership import controller_of
 from beemflow_secrets.model.names import CLUSTER_SECRET, GROUP, OWNER_LABEL, OWNER_NAME_ANNOTATION, SECRET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from beemflow_secrets.controllers.clustersecret.wanted import Wanted
     from beemflow_secrets.kube.client import Object
+
+
+GONE = ""
+"""Stands for the version of one that is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Stamps:
         self._wants = wants
         self._stamps: dict[Key, Stamp] = {}
         self._by_owner: dict[str, set[Key]] = {}
+        self._flights: dict[Key, set[str]] = {}
 
     def get(self, key: Key) -> Stamp | None:
         """Return one, None where none is known."""
@@ -45,6 +51,31 @@ class Stamps:
     def of(self, owner: str) -> list[Key]:
         """Return those of an owner, in order."""
         return sorted(self._by_owner.get(owner, ()))
+
+    @contextmanager
+    def flight(self, key: Key) -> Iterator[set[str]]:
+        """Gather the versions of one that the watch brings while it is written.
+
+        The watch may overtake the API server's answer to us: with a version that is not the answer's, either may be the
+        newer one.
+        """
+        self._flights[key] = heard = set[str]()
+        try:
+            yield heard
+        finally:
+            del self._flights[key]
+
+    def hear(self, body: Object) -> tuple[Stamp | None, Stamp | None]:
+        """Take in what the watch brings; return what it was, and what it is."""
+        if (heard := self._flights.get(key_of(body))) is not None:
+            heard.add(body["metadata"]["resourceVersion"])
+        return self.take(body)
+
+    def gone(self, key: Key) -> None:
+        """Hear from the watch that one is gone."""
+        if (heard := self._flights.get(key)) is not None:
+            heard.add(GONE)
+        self.drop(key)
 
     def take(self, body: Object) -> tuple[Stamp | None, Stamp | None]:
         """Take in how a BeemFlowSecret is; return what it was, and what it is."""
@@ -68,8 +99,9 @@ class Stamps:
         return stamp
 
     def knows(self, body: Object) -> bool:
-        """Tell whether a BeemFlowSecret is as it was taken in last."""
-        return self._stamps.get(key_of(body)) == self._judge(body)
+        """Tell whether a BeemFlowSecret is as it was taken in last. One that is being written is not."""
+        key = key_of(body)
+        return key not in self._flights and self._stamps.get(key) == self._judge(body)
 
     def _judge(self, body: Object) -> Stamp | None:
         metadata = body["metadata"]
