@@ -60,7 +60,7 @@ class Node(OwnCluster):
         """Start from nothing; return when the node is ready, and holds the image that its pods need."""
         missing = [programs.name for programs in _PROGRAMS if not programs.folder.is_dir()]
         if missing:
-            raise NodeFailed(f"not built: {', '.join(missing)}; `python -m e2e.clusters.build node` builds it")
+            raise NodeFailed(f"not built: {', '.join(missing)}; `make e2e` builds it")
         self.stop()
         self.state.mkdir(parents=True, exist_ok=True)
         self.state.chmod(0o700)
