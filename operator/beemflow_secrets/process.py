@@ -1,4 +1,4 @@
-"""The operator's process: its parts, put together, and its life from start to SIGTERM."""
+"""The operator's process: its life from start to SIGTERM. What it is made of is in parts.py."""
 
 from __future__ import annotations
 
@@ -8,35 +8,17 @@ import gc
 import resource
 import signal
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from beemflow_secrets.chain.audit.trail import open_trail
-from beemflow_secrets.controllers.clustersecret.controller import ClusterSecretController
-from beemflow_secrets.controllers.events import Events
-from beemflow_secrets.controllers.notices import Notices
-from beemflow_secrets.controllers.objects import Moment, Restarts
-from beemflow_secrets.controllers.printing import Printer
-from beemflow_secrets.controllers.push.controller import PushController
-from beemflow_secrets.controllers.secret.controller import SecretController
-from beemflow_secrets.controllers.store.controller import StoreController
-from beemflow_secrets.controllers.store.opening import Opener
-from beemflow_secrets.controllers.store.tenancy import Tenancy
-from beemflow_secrets.controllers.sweep import Sweep
-from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.engine.queue import KeyedQueue, Priority
-from beemflow_secrets.engine.workers import Workers
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.client import KubeClient
-from beemflow_secrets.kube.connection import in_pod
-from beemflow_secrets.kube.errors import ApiError, NotFound, NotLeading, Unauthorized
+from beemflow_secrets.kube.errors import ApiError, NotFound, Unauthorized
 from beemflow_secrets.kube.lease import Elector, Lost, namespace_of_lease
-from beemflow_secrets.kube.reflector import OwnedSecrets, namespaces
 from beemflow_secrets.model import names
-from beemflow_secrets.model.reasons import StoreReason
 from beemflow_secrets.operator import host
+from beemflow_secrets.parts import Parts
 from beemflow_secrets.providers.errors import Invalid
 from beemflow_secrets.telemetry import health, metrics
 from beemflow_secrets.telemetry.logs import where
@@ -44,21 +26,10 @@ from beemflow_secrets.telemetry.logs import where
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
-    from beemflow_secrets.controllers.objects import Work
-    from beemflow_secrets.controllers.sweep import Keeper
     from beemflow_secrets.kube.connection import Connection
-    from beemflow_secrets.kube.reflector import MetadataReflector
-    from beemflow_secrets.model.names import Kind
     from beemflow_secrets.model.settings import Settings
-    from beemflow_secrets.operator import Observe
 
 log = structlog.get_logger(__name__)
-
-GRACE = 5.0
-"""Seconds that begun writes have to end after SIGTERM."""
-
-LAST_WORDS = 1.0
-"""Seconds after them for Events and notifications."""
 
 KOPF_GRACE = 8.5
 """Seconds in which Kopf has to end, with the writes that have begun."""
@@ -69,16 +40,10 @@ PING_EVERY, SILENT_AFTER = 10.0, 30.0
 GOODBYE = 0.1
 """Seconds between the last close and the end of the loop (aiohttp, "Graceful shutdown")."""
 
-STUCK_AFTER = 30.0
-"""Seconds that a key may wait where a worker is free."""
-
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 GC_THRESHOLDS = (30_000, 10, 10)
 """New objects before the youngest are looked through, and how often that is before the older ones are."""
-
-DEFECT_PAUSE = 60.0
-"""Seconds before a resource whose sync ran into a defect of ours is tried again."""
 
 
 class Broken(Exception):
@@ -117,7 +82,7 @@ def leave_no_dump() -> None:
 
 
 class Process:
-    """All parts of the operator. Answers the health pages (telemetry.health.State)."""
+    """The parts, from start to end. Answers the health pages (telemetry.health.State)."""
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
         self._connection = connection
@@ -125,72 +90,9 @@ class Process:
         if settings.leader_elect:  # on connections of its own: a renewal must not wait for others to end
             self._lease_client = KubeClient(connection)
             self._elector = Elector(self._lease_client, namespace_of_lease(connection.namespace))
-            self._client = KubeClient(connection, allowance=self._elector.allowance)
+            self._parts = Parts(settings, connection, allowance=self._elector.allowance)
         else:
-            self._client = KubeClient(connection)
-        self._queue: KeyedQueue[Work] = KeyedQueue(limit=settings.concurrency)
-        self._workers = Workers(self._queue, self._work)
-        self._events = Events(self._client)
-        scope = self._scope = settings.namespaces
-        self._trail = open_trail(settings.audit)
-        self._notices = Notices(settings.notify, now=time.time) if settings.notify is not None else None
-        self._owned = OwnedSecrets(self._client, scope or ("",))
-        self._namespaces = namespaces(self._client)
-        self._stores = StoreController(
-            self._client,
-            self._queue,
-            self._events,
-            opener=Opener(self._client, connection, settings, trail=self._trail, in_pod=in_pod()),
-            tenancy=Tenancy(self._namespaces, scope, settings.namespace_roles),
-            now=time.time,
-            takes_over=settings.leader_elect,
-        )
-        printer = Printer()
-        self._secrets = SecretController(
-            self._client,
-            self._queue,
-            self._events,
-            stores=self._stores,
-            owned=self._owned,
-            printer=printer,
-            now=time.time,
-            finish=self._workers.finish,
-            notify=self._notices.tell if self._notices is not None else None,
-        )
-        self._pushes = PushController(
-            self._client,
-            self._queue,
-            self._events,
-            stores=self._stores,
-            printer=printer,
-            feeds=self._secrets.feeds,
-            now=time.time,
-            finish=self._finish_push,
-        )
-        self._stamps = ClusterSecretController(
-            self._client,
-            self._queue,
-            self._events,
-            namespaces=self._namespaces,
-            stands=self._secrets.stands,
-            ready=self._secrets.is_ready,
-            now=time.time,
-        )
-        self._owned.listen(self._secrets.secret_changed)
-        for users in (self._secrets, self._pushes):
-            self._namespaces.listen(users.namespace_changed)
-            self._stores.listen(users.store_returned)
-        self._stores.listen_to_links(self._secrets.link_returned)
-        self._keepers: dict[Kind, Keeper] = {
-            names.SECRET: self._secrets,
-            names.PUSH: self._pushes,
-            names.STORE: self._stores,
-        }
-        if not scope:
-            self._keepers |= {names.CLUSTER_STORE: self._stores, names.CLUSTER_SECRET: self._stamps}
-            self._namespaces.listen(self._stamps.namespace_changed)
-            self._secrets.show(self._stamps)
-        self._sweep = Sweep(self._client, self._keepers, scope or ("",))
+            self._parts = Parts(settings, connection)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
         self._answered = time.monotonic()
@@ -222,12 +124,7 @@ class Process:
 
     async def close(self) -> None:
         """Let go of all connections."""
-        await self._stores.close()
-        if self._trail is not None:
-            await self._trail.close()
-        if self._notices is not None:
-            await self._notices.close()
-        await self._client.close()
+        await self._parts.close()
         if self._elector is not None:  # after the last write
             await self._elector.release()
             await self._lease_client.close()
@@ -240,7 +137,7 @@ class Process:
         while not await self._has_kinds():
             log.warning("Waiting", waits_for=self._waits_for)
             await asyncio.sleep(2.0)
-        reflectors: list[MetadataReflector[Any]] = [self._owned] if self._scope else [self._owned, self._namespaces]
+        reflectors = self._parts.reflectors
         self._begin(group, self._ping(), *(reflector.run() for reflector in reflectors))
         self._waits_for = "the listing of owned Secrets and of namespaces"
         for reflector in reflectors:
@@ -249,16 +146,7 @@ class Process:
             self._waits_for = None
             self._begin(group, self._lead(self._elector))
             await self._elector.leading.wait()
-        self._begin(
-            group,
-            self._workers.run(),
-            self._sweep.run(),
-            self._stores.references.run(),
-            *(references.run() for references in self._secrets.followed),
-            self._pushes.references.run(),
-            self._secrets.watched(self._sweep.swept),
-            self._stamps.watched(self._sweep.swept),
-        )
+        self._begin(group, *self._parts.running())
         self._waits_for = "the listing of stores and resources"
         while not await self._has_listed():
             log.warning("Waiting", waits_for=self._waits_for)
@@ -276,7 +164,7 @@ class Process:
 
     async def _has_kinds(self) -> bool:
         try:
-            served = await self._client.get(paths.GROUP_VERSION)
+            served = await self._parts.client.get(paths.GROUP_VERSION)
         except NotFound:
             self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
             return False
@@ -291,30 +179,20 @@ class Process:
 
     async def _has_listed(self) -> bool:
         try:
-            await self._stores.load()
-            await self._secrets.load(self._scope or ("",))
-            await self._pushes.load(self._scope or ("",))
-            if not self._scope:
-                await self._stamps.load()
+            await self._parts.load()
         except ApiError as error:
             self._waits_for = f"the listing of stores and resources: {error.message}"
             return False
         return True
 
     async def _host(self, stopped: asyncio.Task[bool]) -> None:
-        observers: dict[Kind, Observe] = {
-            kind: partial(self._stores.observe, kind.name) for kind in self._keepers if kind in names.STORES
-        }
-        observers |= {names.SECRET: self._secrets.observe, names.PUSH: self._pushes.observe}
-        if not self._scope:
-            observers[names.CLUSTER_SECRET] = self._stamps.observe
         log.info("Started", server=self._connection.server)
         hosting = asyncio.create_task(
             host(
                 self._connection,
-                observers,
-                known={names.SECRET: self._secrets.knows},
-                namespaces=self._scope,
+                self._parts.observers,
+                known={names.SECRET: self._parts.secrets.knows},
+                namespaces=self._parts.scope,
                 stop=self._stop,
                 stopping=self._finish_writes,
             ),
@@ -332,48 +210,15 @@ class Process:
             hosting.cancel()
 
     async def _finish_writes(self) -> None:
-        await self._workers.stop(GRACE)
         # Kopf would wait 5 s for what it did not begin: reads and logins that belong to nobody now, a scraper's
         # connection.
+        await self._parts.stop()
         await self._close_pages()
-        await self._stores.close()
-        drains = [self._events.drain(LAST_WORDS)]
-        if self._notices is not None:
-            drains.append(self._notices.drain(LAST_WORDS))
-        await asyncio.gather(*drains)
-
-    async def _finish_push(self, step: Coroutine[object, object, None]) -> None:
-        """Run a step that writes to backends, which the API server's client does not see. Raises NotLeading."""
-        try:
-            if self._elector is not None:
-                self._elector.allowance()
-        except NotLeading:
-            step.close()
-            raise
-        await self._workers.finish(step)
-
-    async def _work(self, key: Work) -> None:
-        try:
-            if isinstance(key, Moment):
-                await self._secrets.turn(key.key)
-            elif isinstance(key, Restarts):
-                await self._secrets.restart(key.key)
-            elif key.kind == names.SECRET.name:
-                await self._secrets.reconcile(key)
-            elif key.kind == names.PUSH.name:
-                await self._pushes.reconcile(key)
-            elif key.kind == names.CLUSTER_SECRET.name:
-                await self._stamps.reconcile(key)
-            else:
-                await self._stores.reconcile(key)
-        except Exception as error:  # noqa: BLE001 - one resource's defect must not end the others' service
-            log.error("Sync ran into a defect", resource=str(key), error=type(error).__name__, at=where(error))  # noqa: TRY400 - the text could hold a value
-            self._queue.add_at(key, loop_time() + DEFECT_PAUSE, lane=key)
 
     async def _ping(self) -> None:
         while True:
             try:
-                await self._client.get("/version")
+                await self._parts.client.get("/version")
                 self._answered = time.monotonic()
             except ApiError as error:
                 log.warning("The API server does not answer", error=error.message)
@@ -383,12 +228,7 @@ class Process:
 
     def stuck(self) -> list[str]:
         """Return what will not mend itself."""
-        problems = []
-        if (waiting := self._queue.passed_over()) > STUCK_AFTER:
-            problems.append(f"the queue is stuck: a resource has waited {waiting:.0f} s for a free worker")
-        if self._sweep.missed:
-            problems.append(f"the watch is stuck: {len(self._sweep.missed)} changed resources were not delivered")
-        return problems
+        return self._parts.stuck()
 
     def unready(self) -> list[str]:
         """Return what the process waits for."""
@@ -400,19 +240,9 @@ class Process:
 
     def stores(self) -> list[dict[str, Any]]:
         """Return the state of every store."""
-        return self._stores.states()
+        return self._parts.stores.states()
 
     def collect(self) -> None:
         """Bring the metrics that are states up to date."""
-        for priority in Priority:
-            metrics.queue_depth.labels(priority.name.lower()).set(self._queue.depth(priority))
-        metrics.oldest_due_seconds.set(self._queue.oldest())
-        metrics.secrets.clear()
-        for (namespace, ready), number in self._secrets.registry.counts().items():
-            metrics.secrets.labels(namespace, ready).set(number)
+        self._parts.collect()
         metrics.leader.set(self._elector is None or self._elector.leading.is_set())
-        metrics.store_ready.clear()
-        for store in self.stores():
-            if store["reason"] is not None:  # it has been looked at
-                series = metrics.store_ready.labels(store["kind"], store["namespace"], store["name"])
-                series.set(store["reason"] == StoreReason.VALID)

@@ -14,7 +14,8 @@ from beemflow_secrets.kube.connection import Connection
 from beemflow_secrets.kube.errors import ApiUnavailable, Forbidden, NotFound, Unauthorized
 from beemflow_secrets.model import names
 from beemflow_secrets.model.settings import Settings
-from beemflow_secrets.process import PING_EVERY, SILENT_AFTER, STUCK_AFTER, Broken, Process
+from beemflow_secrets.parts import STUCK_AFTER
+from beemflow_secrets.process import PING_EVERY, SILENT_AFTER, Broken, Process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ class ApiServer:
     def __init__(self, process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answer: Any = SERVED
         self.asked = 0
-        monkeypatch.setattr(process._client, "get", self.get)
+        monkeypatch.setattr(process._parts.client, "get", self.get)
 
     async def get(self, _path: str) -> Any:
         self.asked += 1
@@ -95,7 +96,7 @@ async def test_the_api_server_is_asked_every_ten_seconds(process: Process, api_s
 
 
 async def test_a_key_that_waits_for_a_free_worker_means_a_stuck_queue(process: Process) -> None:
-    process._queue.add(KEY, lane="store")
+    process._parts.queue.add(KEY, lane="store")
     await asyncio.sleep(STUCK_AFTER)
     assert process.stuck() == []
     await asyncio.sleep(1)
@@ -106,14 +107,14 @@ async def test_a_store_whose_reads_hang_does_not(process: Process) -> None:
     """Its lane is full, and that is the backend's fault."""
     limit = Settings().concurrency
     for number in range(limit + 50):
-        process._queue.add(Key(names.SECRET.name, "ns", str(number)), lane="store")
-    assert len(await process._queue.take()) == limit - limit % QUANTUM  # whole batches
+        process._parts.queue.add(Key(names.SECRET.name, "ns", str(number)), lane="store")
+    assert len(await process._parts.queue.take()) == limit - limit % QUANTUM  # whole batches
     await asyncio.sleep(10 * STUCK_AFTER)
     assert process.stuck() == []
 
 
 async def test_changes_that_the_watch_did_not_bring_mean_a_stuck_watch(process: Process) -> None:
-    process._sweep.missed = {(KEY, 2)}
+    process._parts.sweep.missed = {(KEY, 2)}
     assert process.stuck() == ["the watch is stuck: 1 changed resources were not delivered"]
 
 
@@ -145,11 +146,11 @@ async def test_a_defect_is_told_by_its_place_and_comes_back_after_a_minute(
     async def fail(_key: Key) -> None:
         raise RuntimeError("canary in an exception")
 
-    monkeypatch.setattr(process._secrets, "reconcile", fail)
-    await process._work(KEY)
+    monkeypatch.setattr(process._parts.secrets, "reconcile", fail)
+    await process._parts.work(KEY)
     shown = "".join(capsys.readouterr())
     assert "RuntimeError" in shown
     assert "test_process.py" in shown
     assert "canary" not in shown
     clock.passed += 61
-    assert await process._queue.take() == [KEY]
+    assert await process._parts.queue.take() == [KEY]

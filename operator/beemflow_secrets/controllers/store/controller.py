@@ -106,20 +106,15 @@ class StoreController:
             self._returned(key, True)
 
     async def load(self) -> None:
-        """List all stores and open them. Calls no backend.
-
-        Who takes over from another believes for a while what a status says: a store that served is looked at when that
-        would have been the other's turn.
-        """
+        """List all stores and open them. Calls no backend."""
         scope = self.tenancy.scope
-        kinds = (names.STORE,) if scope else (names.STORE, names.CLUSTER_STORE)
-        for kind in kinds:
+        for kind in (names.STORE,) if scope else (names.STORE, names.CLUSTER_STORE):
             async for body in listed(self._client, kind, scope or ("",)):
                 self._take_in(kind.name, None, body)
         for key, store in tuple(self.stores.items()):
             await self._open(key, store)
             if self._takes_over and store.told_to_serve:
-                store.verdict = SERVING
+                store.verdict = SERVING  # the former process said so, and would not have looked again at once either
                 self._queue.add_at(key, loop_time() + store.pause() * random.uniform(0.5, 1.0), lane=key)  # noqa: S311 - spreads load, guards nothing
             else:
                 self._queue.add(key, lane=key)
