@@ -15,7 +15,7 @@ IMAGE        ?= beemflow-secrets:0.1.0
 .PHONY: help setup lock controlplane promtool crds manifests image release lint unit contract test e2e docs bench demo demo-down live clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r verb text; do \
 	  printf '  make %-13s %s\n' "$$verb" "$$text"; done
 
 setup: $(READY)  ## .venv with the package and all that its tests need; PYTHON=python3.12 chooses one
@@ -63,7 +63,7 @@ lint: setup  ## ruff, mypy, import-linter
 unit: setup  ## tests without sockets
 	@$(BIN)/pytest tests/unit
 
-contract: setup  ## every driver against its real server
+contract: setup  ## every driver against its real server, or a fake of it
 	@$(BIN)/pytest -n $(WORKERS) tests/contract
 
 test: setup controlplane promtool lint  ## everything; what .ci/run runs

@@ -46,3 +46,4 @@ echo "image: building $image" >&2
 b bud -q --layers --isolation chroot --network host --build-arg BASE=$base \
   --volume /etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro \
   -t "localhost/${image#localhost/}" -f "$dockerfile" .
+echo "image: push it by buildah --root $store/storage --runroot $store/run push localhost/${image#localhost/} docker://$image" >&2

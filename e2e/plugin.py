@@ -65,7 +65,7 @@ def manifest(version: str, uri: str, checksum: str) -> dict[str, Any]:
             "platforms": [
                 {
                     "selector": {
-                        "matchExpressions": [{"key": "os", "operator": "In", "values": ["darwin", "linux"]}],
+                        "matchExpressions": [{"key": "os", "operator": "In", "values": ["linux"]}],
                     },
                     "uri": uri,
                     "sha256": checksum,

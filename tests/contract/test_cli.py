@@ -82,8 +82,8 @@ def test_health(cli: Callable[..., Ran]) -> None:
     [
         (("get", "absent"), {}, 3, "absent: no such key"),
         (("get", "absent#field"), {}, 3, "absent: no such key"),
-        (("get", "../etc"), {}, 1, "has a segment '.' or '..'"),
-        (("get", "a#"), {}, 1, "names no property"),
+        (("get", "../etc"), {}, 2, "has a segment '.' or '..'"),
+        (("get", "a#"), {}, 2, "names no property"),
         (("get", "x"), {"BAO_TOKEN": "wrong"}, 1, "x: "),
         (("get", "x", "--config", "absent.json"), {}, 2, "absent.json: there is no such file"),
         (("get",), {}, 2, "Missing argument"),

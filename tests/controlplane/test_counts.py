@@ -24,11 +24,17 @@ def for_resources(plane: ControlPlane, ns: Namespace) -> list[tuple[str, str]]:
     return [request for request in requests(plane, ns) if request != ("get", "secrets/prod-login")]
 
 
+def store_told(plane: ControlPlane, ns: Namespace, store: str) -> None:
+    """Wait until the store is ready, and the API server's record of that write there too, which follows its answer."""
+    ns.store_ready(store)
+    until(lambda: ("patch", f"beemflowsecretstores/{store}/status") in requests(plane, ns))
+
+
 def test_a_first_sync_is_two_writes(
     control_plane: ControlPlane, operator: Operator, ns: Namespace, store: str, bao: OpenBao, folder: str, canary: str
 ) -> None:
     bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
-    ns.store_ready(store)
+    store_told(control_plane, ns, store)
     before = for_resources(control_plane, ns)
     ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack")
@@ -49,7 +55,7 @@ def test_an_unchanged_refresh_neither_writes_to_nor_reads_from_the_api_server(
     canary: str,
 ) -> None:
     bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
-    ns.store_ready(store)
+    store_told(control_plane, ns, store)
     ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="1s"))
     ns.ready("slack")
     before = for_resources(control_plane, ns)

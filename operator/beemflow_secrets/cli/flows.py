@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
 from beemflow_secrets.cli.progress import progress
-from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, read_all, using
+from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, done, read_all, using
 from beemflow_secrets.model.patterns import Patterns
 from beemflow_secrets.model.sources import HAD_BY_ITSELF
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
@@ -79,11 +78,8 @@ def validate(
     wanted = [one for one in found if not excluded.match(one.reference.key)]
     _tell_computed(computed)
     settings = configured(config)
-    try:
-        with progress("reading secrets", len(wanted)) as step:
-            failures = asyncio.run(using(settings, lambda secrets: _judge(secrets, wanted, flow, role or [], step)))
-    except SecretsError as error:
-        fail(str(error))
+    with progress("reading secrets", len(wanted)) as step:
+        failures = done(using(settings, lambda secrets: _judge(secrets, wanted, flow, role or [], step)))
     if output is not Output.TABLE:
         data = [{**one.as_data(), "reason": reason} for one, reason in failures]
         show(output, data, (), ())

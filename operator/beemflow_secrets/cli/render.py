@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 from beemflow_secrets.cli.console import Exit, fail
 from beemflow_secrets.cli.manifests import FilesArgument, read_manifests
 from beemflow_secrets.cli.previewing import code_of, each
-from beemflow_secrets.cli.secrets import MASKED, FlowFlag, RoleFlag, ShowFlag, configured
+from beemflow_secrets.cli.secrets import MASKED, FlowFlag, RoleFlag, ShowFlag, configured, done
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.preview.given import Given
 from beemflow_secrets.controllers.preview.plan import Planner
@@ -80,10 +79,7 @@ def render(
     """
     manifests = read_manifests(files, namespace or "default")
     stand_in = _values(values) if values is not None else configured(config) if config is not None else None
-    try:
-        made = asyncio.run(_plans(manifests, stand_in, flow, role, for_all=values is not None))
-    except SecretsError as error:
-        fail(str(error), Exit.USAGE)
+    made = done(_plans(manifests, stand_in, flow, role, for_all=values is not None))
     failures = [one for one in made if isinstance(one, Failed)]
     if failures:
         for (file, body), one in zip(manifests.secrets, made, strict=True):

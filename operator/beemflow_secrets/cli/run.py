@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-import sys
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, NoReturn
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
 
+from beemflow_secrets.cli.console import Exit, fail
 from beemflow_secrets.controllers.signing import key_in
 from beemflow_secrets.model.address import Origin, origin_of
 from beemflow_secrets.model.audit import Audit, sink_of
@@ -249,7 +249,7 @@ def run(  # noqa: PLR0913 - each is a flag
 
         from beemflow_secrets import process  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        _fail(f"{error.name} is not installed: pip install 'beemflow-secrets[operator]'")
+        fail(f"{error.name} is not installed: pip install 'beemflow-secrets[operator]'")
     from beemflow_secrets.kube.connection import NoCluster, connect  # noqa: PLC0415
     from beemflow_secrets.telemetry import logs  # noqa: PLC0415
 
@@ -272,14 +272,11 @@ def run(  # noqa: PLR0913 - each is a flag
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     try:
         runner.run(process.run(settings, connect()))
-    except (NoCluster, process.Broken) as error:
-        _fail(str(error))
+    except NoCluster as error:
+        fail(str(error), Exit.USAGE)
+    except process.Broken as error:
+        fail(str(error))
     finally:
         # A connection that another library left open must not turn a good end into a failure.
         with suppress(OSError):
             runner.close()
-
-
-def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"{message}\n")
-    raise typer.Exit(1)

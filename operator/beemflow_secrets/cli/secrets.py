@@ -16,10 +16,10 @@ from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.opening import opened
 from beemflow_secrets.library.schema import file_schema
-from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Denied, Invalid, MissingExtra, NotFound, SecretsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from datetime import datetime
 
     from beemflow_secrets.library.secrets import Secrets
@@ -97,7 +97,7 @@ def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> N
         return None
 
     with progress("asking the store"):
-        error = asyncio.run(using(found, check))
+        error = done(using(found, check))
     state = "Healthy" if error is None else "Down"
     data = {"driver": found.driver, "state": state, "error": None if error is None else error.message}
     show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, state, "" if error is None else error.message]])
@@ -125,13 +125,25 @@ def ask(
     roles: list[str] | None = None,
 ) -> T:
     """Do some work with the store of a configuration. Ends the process where that fails."""
-    found = configured(config)
+    return done(using(configured(config), work, flow, roles))
+
+
+def done(work: Coroutine[Any, Any, T]) -> T:
+    """Do some work to its end. Ends the process where it raises a SecretsError."""
     try:
-        return asyncio.run(using(found, work, flow, roles))
-    except (NotFound, Denied) as error:
-        fail(str(error), Exit.MISSING)
+        return asyncio.run(work)
     except SecretsError as error:
-        fail(str(error))
+        fail(str(error), code_of(error))
+
+
+def code_of(error: SecretsError) -> Exit:
+    """Return what the process ends with for an error."""
+    match error:
+        case NotFound() | Denied():
+            return Exit.MISSING
+        case Invalid() if not isinstance(error, MissingExtra):
+            return Exit.USAGE
+    return Exit.FAILED
 
 
 async def using(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
@@ -109,7 +110,9 @@ def refresh(
         told = ready(item.get("status") or {})
         answered = (item.get("status") or {}).get("lastHandledRefresh") == asked
         why = f"{told['reason']}: {told['message']}" if answered else f"not answered within {timeout}"
-        fail(f"{where}/{item['metadata']['name']}: {why}")
+        sys.stderr.write(f"{where}/{item['metadata']['name']}: {why}\n")
+    if failed:
+        raise typer.Exit(Exit.FAILED)
 
 
 async def _answered(client: KubeClient, namespace: str, name: str, asked: str, deadline: float) -> Object:

@@ -131,7 +131,8 @@ def _chosen(config: _Kubeconfig) -> Connection:
         try:
             token = logins.of_program(config.files, config.current)
         except ModuleNotFoundError as error:
-            raise NoCluster("this kubeconfig logs in by a program: pip install 'beemflow-secrets[cli]'") from error
+            needs = "pip install 'beemflow-secrets[kubernetes]'"
+            raise NoCluster(f"this kubeconfig logs in by a program: {needs}") from error
     elif "tokenFile" in user:
         token = logins.of_file(beside_user / user["tokenFile"])
     else:

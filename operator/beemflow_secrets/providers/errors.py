@@ -102,6 +102,10 @@ class EndpointNotAllowed(Invalid):
     """The address is none that the store may connect to, by its text or by what its name resolves to."""
 
 
+class MissingExtra(Invalid):
+    """What is asked for takes an extra that is not installed; the message names it."""
+
+
 class NoTags(Invalid):
     """The backend has no tags, so that nothing can be found by them."""
 

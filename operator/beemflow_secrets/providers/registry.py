@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from beemflow_secrets.model.section import OWN_DRIVERS, Section
 from beemflow_secrets.providers.added import AddedDriver
 from beemflow_secrets.providers.base import Driver
-from beemflow_secrets.providers.errors import Invalid, SecretsError
+from beemflow_secrets.providers.errors import Invalid, MissingExtra, SecretsError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -48,7 +48,7 @@ def added_drivers() -> dict[str, EntryPoint]:
 
 
 async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
-    """Make the driver that `spec` names. Calls no backend. Raises Invalid, naming the extra where one is missing.
+    """Make the driver that `spec` names. Calls no backend. Raises Invalid, MissingExtra where one is missing.
 
     What `spec.tls` refers to stands in its place already (`tls.resolved`).
     """
@@ -63,14 +63,14 @@ async def open_driver(spec: StoreSpec, surroundings: Surroundings) -> Driver:
 
 
 async def _load(module: str, what: str, extra: str | None) -> ModuleType:
-    """Import a module of ours. Raises Invalid where that takes an extra that is not installed."""
+    """Import a module of ours. Raises MissingExtra."""
     try:
         # In a thread: importing an SDK takes 0.2 to 1 s, and the loop must not wait for it.
         return await asyncio.to_thread(importlib.import_module, module)
     except ModuleNotFoundError as error:
         if extra is None:
             raise
-        raise Invalid(f"{what} needs: pip install 'beemflow-secrets[{extra}]'") from error
+        raise MissingExtra(f"{what} needs: pip install 'beemflow-secrets[{extra}]'") from error
 
 
 async def _open_added(spec: StoreSpec, surroundings: Surroundings) -> Driver:

@@ -54,9 +54,25 @@ def test_a_drivers_extra_that_is_missing_is_named(tmp_path: Path) -> None:
     config = tmp_path / "flow.config.json"
     section = {"driver": "aws-sm", "aws": {"region": "us-east-1"}, "retry": {"attempts": 1}}
     config.write_text(json.dumps({"secrets": section}))
-    ran = typed("sys.modules['boto3'] = sys.modules['botocore'] = None", "get", "x", "--config", str(config))
-    assert (ran.returncode, ran.stdout) == (1, "")
-    assert "pip install 'beemflow-secrets[aws]'" in ran.stderr
+    for verb in (("get", "x"), ("health",)):
+        ran = typed("sys.modules['boto3'] = sys.modules['botocore'] = None", *verb, "--config", str(config))
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert "pip install 'beemflow-secrets[aws]'" in ran.stderr
+        assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "verb", [("get", "x"), ("list",), ("health",), ("validate",), ("export", "--key", "x"), ("run",)]
+)
+def test_what_cannot_be_opened_is_a_wrong_configuration(verb: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "flow.config.json").write_text(
+        '{"secrets": {"driver": "kubernetes", "kubernetes": {"namespace": "x"}}}'
+    )
+    (tmp_path / "flow.yaml").write_text('{"steps": [{"id": "a", "with": {"text": "{{ secrets.X }}"}}]}')
+    more = ("flow.yaml",) if verb == ("validate",) else ()
+    ran = typed(f"import os; os.chdir({str(tmp_path)!r}); os.environ['KUBECONFIG'] = '/nope'", *verb, *more)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "/nope does not exist" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
 
 

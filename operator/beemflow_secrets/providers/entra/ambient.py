@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
 from beemflow_secrets.providers.blocking import Blocking
-from beemflow_secrets.providers.errors import AuthFailed, Invalid, SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.errors import AuthFailed, MissingExtra, SecretsError, Throttled, Unavailable
 from beemflow_secrets.providers.logins import Grant
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ _CALLED = {"msi": "the machine's managed identity", "cli": "the login of the Azu
 
 
 class Ambient:
-    """The machine's identity, perhaps one of several by its client id, or the CLI's. Raises Invalid without the SDK."""
+    """The machine's identity, perhaps one of several by its client id, or the CLI's. Raises MissingExtra."""
 
     def __init__(self, kind: Kind, *, client: str | None, tenant: str | None) -> None:
         if not _installed():
-            raise Invalid(f"{_CALLED[kind]} needs: pip install 'beemflow-secrets[azure]'")
+            raise MissingExtra(f"{_CALLED[kind]} needs: pip install 'beemflow-secrets[azure]'")
         self._kind = kind
         self._client = client
         self._tenant = tenant
