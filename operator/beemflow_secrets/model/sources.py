@@ -198,7 +198,8 @@ class DataFrom(Model):
     find: Find | None = Field(
         default=None,
         description="Secrets to look for, each of which becomes a key as a whole: its name, with '_' for what a key "
-        "cannot hold.",
+        "cannot hold. Each refresh looks anew: a key that a listing lacks goes, whatever deletionPolicy says, unless "
+        "nothing at all is found.",
     )
     flows: Flows | None = Field(
         default=None,

@@ -100,6 +100,8 @@ def compose(
     deletion_policy: str = "Retain",
     known: Collection[str] = (),
     conflict_policy: str = "Error",
+    *,
+    holds: bool = False,
 ) -> Composed:
     """Return what the Secret holds. Keys of `data` win over those of `dataFrom`; of these the policy lets one win.
 
@@ -107,12 +109,13 @@ def compose(
     one that is merely Held comes after the others.
     An optional entry whose secret or property is missing is left out. So is, where the policy says so, a source that is
     `known` by its mark and whose secret is gone; with the policy Delete only where nothing at all remains.
+    Where the Secret `holds` something, what was never read is no reason to leave it empty: it may be a typing error.
     """
     data: dict[str, bytes] = {}
     entries: dict[str, Entry] = {}
     failed: list[tuple[Found, SecretsError]] = []
     gone: list[Found] = []
-    omitted: list[str] = []
+    omitted: list[tuple[str, Found, NotFound]] = []
     remains = any(isinstance(item.answer, SecretValue) for item in found)
     may_go = deletion_policy == "Merge" or (deletion_policy == "Delete" and not remains)
     for item in found:
@@ -125,12 +128,14 @@ def compose(
             gone.append(item)
         elif isinstance(read, SecretsError):
             if isinstance(item.source, DataEntry) and item.source.remote_ref.optional and isinstance(read, NotFound):
-                omitted.append(item.source.secret_key)
+                omitted.append((item.source.secret_key, item, read))
             else:
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
             data.update((key, content) for key, (content, _) in read.items())
             entries.update((key, _entry(key, item, origin)) for key, (_, origin) in read.items())
+    if holds and not data and not gone:
+        failed += [(item, error) for _, item, error in omitted if item.mark not in known]
     failed.sort(key=lambda failure: isinstance(failure[1], Held))
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
@@ -139,7 +144,7 @@ def compose(
         data,
         list(entries.values()),
         gone=tuple(dict.fromkeys(_called(item.source) for item in gone)),
-        omitted=tuple(key for key in omitted if key not in data),
+        omitted=tuple(key for key, _, _ in omitted if key not in data),
         marks=tuple(dict.fromkeys(marks)),
     )
 

@@ -133,6 +133,17 @@ def test_all_optional_and_missing_is_an_empty_secret() -> None:
     assert found == Composed({}, [], omitted=("a",))
 
 
+def test_what_was_never_read_is_no_reason_to_leave_a_secret_empty() -> None:
+    items = [Found(MAYBE, "prod", NotFound("no", key="c"), "typo")]
+    with pytest.raises(Unusable) as caught:
+        compose(items, "Retain", {"before"}, holds=True)
+    assert isinstance(caught.value.error, NotFound)
+    assert compose(items, "Retain", {"before"}).data == {}
+    assert compose(items, "Retain", {"typo"}, holds=True).omitted == ("c",)
+    there = Found(A, "prod", SecretValue("1"), "before")
+    assert compose([*items, there], "Retain", {"before"}, holds=True).omitted == ("c",)
+
+
 def test_what_others_are_told_is_left_alone() -> None:
     cause = OSError(111, "refused")
     shared = Throttled("slow down", key="store-prefix/x", retry_after=7)

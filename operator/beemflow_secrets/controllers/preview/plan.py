@@ -75,9 +75,7 @@ class Planner:
                 former = as_told(spec, told, namespace) if told else Provenance()
                 wanted = wanted_by(spec, namespace)
                 answers = await fetch(self._stores, wanted, namespace, wish=Ref, former=former)
-            reading = await put_together(
-                spec, namespace, answers, frozenset(told.get("sourcesRead", ())), self._shaping.rename
-            )
+            reading = await put_together(spec, namespace, answers, told, self._shaping.rename)
         except Failed as failure:
             unread = self._namespaces.unread.get(namespace)
             if failure.reason is Reason.ACCESS_DENIED and unread:

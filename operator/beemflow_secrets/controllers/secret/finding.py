@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import from_read
@@ -13,7 +14,7 @@ from beemflow_secrets.model.keys import split_key
 from beemflow_secrets.model.sources import searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Search
-from beemflow_secrets.rendering.finding import entries_of
+from beemflow_secrets.rendering.finding import entries_of, nothing_found
 from beemflow_secrets.rendering.naming import keys_of
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.demand import Wish
     from beemflow_secrets.controllers.secret.provenance import Provenance
     from beemflow_secrets.controllers.store.using import Stores
+    from beemflow_secrets.model.finding import Find
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.model.sources import DataFrom, NamedByFind
 
@@ -67,15 +69,18 @@ class Finding:
         return spec.with_sources(sources)
 
     async def _named(self, source: DataFrom, spec: SecretSpec) -> Sequence[DataFrom | NamedByFind]:
-        if not searches(source):
+        if source.find is None:
             return [source]
         store = store_key(source, spec, self._namespace)
         try:
             names = await self._search(source, store)
             if names:
                 return entries_of(source, keys_of(names, await self._rename(source, names)))
-            if spec.target.deletion_policy != "Retain" and (before := self._found_once(source)):
-                return entries_of(source, before, former=True)
+            if spec.target.deletion_policy != "Retain":
+                if before := found_once(source.find, self._told):
+                    return entries_of(source, before, former=True)
+                if "entriesOmitted" in self._told:  # some may be of this search, and nobody can ask for them
+                    raise nothing_found(source)
         except SecretsError as error:
             raise from_read(error, store.name) from error
         return [source]
@@ -94,9 +99,17 @@ class Finding:
             raise
         return find.among(found.items())
 
-    def _found_once(self, source: DataFrom) -> dict[str, str]:
-        """Return what the status tells of keys that could be of this search, by name."""
-        find = source.find
-        assert find is not None  # noqa: S101 - the caller has looked
-        told = ((split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in self._told.get("entries", ()))
-        return {name: key for name, key in told if name.startswith(find.prefix) and find.fits(name)}
+
+def found_once(find: Find, told: Status) -> dict[str, str]:
+    """Return what a status tells of keys that could be of a search, by name.
+
+    Names are those of a backend, in a chain of one of several, and each maps what it cannot hold in its own way.
+    """
+    beginning = _alike(find.prefix)
+    entries = ((split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in told.get("entries", ()))
+    return {name: key for name, key in entries if _alike(name).startswith(beginning) and find.fits(name)}
+
+
+def _alike(name: str) -> str:
+    """Return what the spellings of a name have in common: slack/bot is slack--bot, slack-bot or SLACK_BOT too."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())

@@ -19,8 +19,9 @@ from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compos
 from beemflow_secrets.rendering.finding import identity, nothing_found, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.printing import Rename
     from beemflow_secrets.controllers.secret.demand import Wish
@@ -89,17 +90,19 @@ async def fetch(
 
 
 async def put_together(
-    spec: SecretSpec, namespace: str, answers: Mapping[Key, Answers], known: Collection[str], rename: Rename
+    spec: SecretSpec, namespace: str, answers: Mapping[Key, Answers], told: Status, rename: Rename
 ) -> Reading:
     """Return what all answers come to. Raises Failed.
 
-    `known` are the marks of the sources that were read before.
+    `told` is the status of the resource: which sources were read before, and whether the Secret holds something.
     """
     sources = [(source, store_key(source, spec, namespace)) for source in spec.sources()]
     found = settled([_found(source, store, answers[store]) for source, store in sources])
     found = [await _rewritten(item, rename) for item in found]
     try:
-        composed = await _done(found, partial(compose, found, spec.target.deletion_policy, known, spec.conflict_policy))
+        known, holds = frozenset(told.get("sourcesRead", ())), bool(told.get("entries"))
+        policies = (spec.target.deletion_policy, known, spec.conflict_policy)
+        composed = await _done(found, partial(compose, found, *policies, holds=holds))
     except Unusable as unusable:
         raise from_read(unusable.error, unusable.provider) from unusable.error
     served = {

@@ -84,8 +84,7 @@ class Syncing:
             if last is None or wanted != last.wanted:  # the flows that it names may be others
                 former = self._provenance(item, spec)
                 answers = await self._fetch(seen, wanted, wish, former)
-            read_before = frozenset(told.get("sourcesRead", ()))
-            reading = await put_together(spec, seen.key.namespace, answers, read_before, self._shaping.rename)
+            reading = await put_together(spec, seen.key.namespace, answers, told, self._shaping.rename)
             composed = await self._shaping.shape(spec, documents, reading.composed)
         except Failed as failure:
             item.unread = True

@@ -1,0 +1,71 @@
+"""What a search found once is known again by the names that backends have, which may not be as the path is written."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.secret.finding import Finding
+from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.model.secret import SecretSpec
+from beemflow_secrets.model.sources import NamedByFind
+from beemflow_secrets.providers.value import Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from beemflow_secrets.model.sources import DataFrom
+
+
+class Empty:
+    """A store whose listing shows nothing."""
+
+    tenancy = SimpleNamespace(covers=lambda _: True, serves=lambda *_: True)
+
+    async def find(self, _: object) -> object:
+        async def nothing(_: object) -> dict[str, object]:
+            return {}
+
+        opened = SimpleNamespace(use=lambda: nullcontext(SimpleNamespace(find=nothing)), links=())
+        return SimpleNamespace(opened=opened, spec=None)
+
+
+def filled(**told: Any) -> Sequence[object]:
+    spec = SecretSpec.model_validate(
+        {
+            "secretStoreRef": {"name": "prod"},
+            "dataFrom": [{"find": {"path": "slack/"}}],
+            "target": {"deletionPolicy": "Delete"},
+        }
+    )
+
+    async def rename(_: DataFrom, names: Sequence[str]) -> dict[str, str]:
+        return {name: name for name in names}
+
+    finding = Finding(cast("Any", Empty()), "team", rename, wish=Ref, told=told)
+    return list(asyncio.run(finding.fill(spec)).sources())
+
+
+def entry(name: str) -> dict[str, str]:
+    return {"secretKey": name.replace("/", "_"), "remoteKey": name, "provider": "prod"}
+
+
+@pytest.mark.parametrize("name", ["slack/bot", "slack--bot", "slack-bot", "SLACK_BOT"])
+def test_what_was_found_once_is_asked_for_by_its_name_as_the_backend_spells_it(name: str) -> None:
+    (source,) = filled(entries=[entry("slacker"), entry(name)])
+    assert isinstance(source, NamedByFind)
+    assert source.former
+    assert source.remote.key == name
+
+
+def test_a_search_none_of_whose_keys_is_known_is_not_gone() -> None:
+    with pytest.raises(Failed, match="nothing is found by path slack/") as caught:
+        filled(entries=[entry("github")], entriesOmitted=1)
+    assert caught.value.reason is Reason.KEY_NOT_FOUND
+    (source,) = filled(entries=[entry("github")])
+    assert not isinstance(source, NamedByFind)
