@@ -17,7 +17,7 @@ from beemflow_secrets.model.sources import NamedByFind
 from beemflow_secrets.providers.value import Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from beemflow_secrets.model.sources import DataFrom
 
@@ -44,7 +44,7 @@ def filled(**told: Any) -> Sequence[object]:
         }
     )
 
-    async def rename(_: DataFrom, names: Sequence[str]) -> dict[str, str]:
+    async def rename(_: DataFrom, names: Collection[str]) -> dict[str, str]:
         return {name: name for name in names}
 
     finding = Finding(cast("Any", Empty()), "team", rename, wish=Ref, told=told)
