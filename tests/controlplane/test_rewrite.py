@@ -74,7 +74,7 @@ def test_keys_are_called_as_a_rewrite_says(ns: Namespace, put: Callable[..., int
                 }
             },
             "InvalidTemplate",
-            "key team: rewrite of 'slack/bot' or one behind it: it takes too much time or memory",
+            "it takes too much time or memory",
         ),
     ],
 )

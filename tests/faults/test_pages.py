@@ -126,6 +126,7 @@ def test_series_go_with_their_resource(
     expiry = f'expiry_timestamp_seconds{{name="slack",namespace="{ns.name}"}}'
     until(lambda: samples(operator).get(expiry) == expires.timestamp())
     ns.api.delete(ns.path("slack"))
+    ns.api.delete(ns.store_path(store))
     until(lambda: ns.name not in operator.get("/metrics")[1])
 
 
