@@ -96,14 +96,16 @@ def shaped(template: Template, composed: Composed, made: Sequence[tuple[Part, by
     data: dict[str, bytes] = {} if only_made else dict(composed.data)
     texts: dict[Target, dict[str, str]] = {"labels": {}, "annotations": {}}
     for part, raw in made:
-        for name, value in [(part.name, raw)] if part.name is not None else _pairs(part, raw):
+        for number, (name, value) in enumerate([(part.name, raw)] if part.name is not None else _pairs(part, raw), 1):
+            # What a template printed may be a value, a key too.
+            called = part.name if part.name is not None else f"key {number} of what it prints"
             if part.target == "data":
-                _check(_KEY, name, f"{part.place}: {name!r} cannot be a key of a Secret")
+                _check(_KEY, name, f"{part.place}: {called} cannot be a key of a Secret")
                 data[name] = value
             else:
                 text = texts[part.target][name] = _text(part.place, value)
                 adapter = _LABELS if part.target == "labels" else _ANNOTATIONS
-                _check(adapter, {name: text}, f"{part.place}: {name} cannot be set to what was made of it")
+                _check(adapter, {name: text}, f"{part.place}: {called} cannot be set to what was made of it")
     return replace(composed, data=data, labels=texts["labels"], annotations=texts["annotations"])
 
 
@@ -136,9 +138,9 @@ def _pairs(part: Part, raw: bytes) -> Iterator[tuple[str, bytes]]:
         raise TemplateError(f"{part.place}: what it prints is no map of keys and values: {error}") from None
     if not isinstance(found, Mapping):
         raise TemplateError(f"{part.place}: what it prints is no map of keys and values")
-    for name, value in found.items():
+    for number, (name, value) in enumerate(found.items(), 1):
         if value is None:
-            raise TemplateError(f"{part.place}: {name} has no value")
+            raise TemplateError(f"{part.place}: key {number} of what it prints has no value")
         yield name, jsontext.as_bytes(value)
 
 

@@ -42,7 +42,7 @@ def apply(name: str, value: object, args: Sequence[object], kwargs: Mapping[str,
     """Return what a filter makes of a value, and pay for it. Raises TemplateError, whose message shows no value."""
     function = FILTERS.get(name)
     if function is None:
-        raise TemplateError(f"there is no filter {name}")
+        raise TemplateError("there is no filter of that name")  # it was computed, and may be a value
     if isinstance(value, Secrets):
         value = value.all()
     budget.pay([value, *args], _SLOW[name])
@@ -61,7 +61,7 @@ def holds(name: str, value: object, args: Sequence[object], budget: Budget) -> b
     """Return what a test says of a value. Raises TemplateError."""
     function = TESTS.get(name)
     if function is None:
-        raise TemplateError(f"there is no test {name}")
+        raise TemplateError("there is no test of that name")  # as above
     budget.pay([value, *args])
     try:
         return bool(function(value, *args))

@@ -215,3 +215,18 @@ def test_it_prints_what_jinja2_prints(text: str) -> None:
 )  # fmt: skip
 def test_mistakes_are_told_without_a_value(text: str, fault: str) -> None:
     assert fault in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ [1] | map(secrets.token) | list }}",
+        "{{ [1] | select(secrets.token) | list }}",
+        "{{ [{}] | map(attribute=secrets.token) | list }}",
+        "{{ [{}] | groupby(secrets.token) }}",
+        "{{ [{}] | sort(attribute=secrets.token) }}",
+        "{{ {secrets.token ~ ' !': 1} | dotenv }}",
+    ],
+)
+def test_a_name_that_is_made_of_a_value_is_not_told(text: str) -> None:
+    assert CANARY not in refusal(text)

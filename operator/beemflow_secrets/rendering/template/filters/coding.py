@@ -107,11 +107,10 @@ def to_dotenv(value: object) -> str:
     """Write a map as a .env file."""
     if not isinstance(value, Mapping):
         raise TemplateError("dotenv takes a map, as `secrets`")
-    fault = "dotenv: "
     try:
         return dotenv.dumps({to_text(name): readable(to_text(item)) for name, item in value.items()})
-    except ValueError as error:
-        raise TemplateError(f"{fault}{error}") from None
+    except ValueError:  # it names the key, which a template may have made of a value
+        raise TemplateError("dotenv: a key can be called as no variable, or two become the same one") from None
 
 
 def _numbers(value: object, depth: int = 0) -> Any:  # noqa: ANN401 - what YAML writes

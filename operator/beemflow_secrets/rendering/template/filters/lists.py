@@ -193,7 +193,7 @@ def _part(item: object, attribute: object, default: object = _NO_DEFAULT) -> obj
     for step in str(attribute).split("."):
         found = look_up(item, int(step) if step.isdecimal() else step)
         if found is None and default is _NO_DEFAULT:
-            raise missing(f"attribute {step!r} of an item")
+            raise missing("the attribute of an item")  # its name may be a value
         if found is None:
             return default
         item = found
