@@ -25,8 +25,8 @@ def compute(name: str, left: Any, right: Any, budget: Budget) -> object:  # noqa
         return _small(_BINARY[name](left, right, budget))
     except SecretsError:
         raise
-    except (TypeError, ValueError, ArithmeticError):
-        # The texts of these errors can hold values.
+    except (TypeError, ValueError, ArithmeticError, LookupError):
+        # The texts of these errors can hold values. A lookup is that of a placeholder's name.
         raise TemplateError(f"{_SIGNS[name]} cannot be done with these values") from None
 
 

@@ -149,7 +149,8 @@ class Statements(Expressions):
             case nodes.Tuple():
                 items = items_of(value)
                 if len(items) != len(target.items):
-                    raise TemplateError(f"{len(target.items)} names for {len(items)} values")
+                    # How many items there are may be a value: those of `range`, or the length of one.
+                    raise TemplateError(f"{len(target.items)} names for another number of values")
                 for part, item in zip(target.items, items, strict=True):
                     self._assign(part, item, scope)
             case _:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from traceback import format_exception
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from beemflow_secrets.rendering.template.budget import here
+from beemflow_secrets.rendering.template.budget import aside, here
 from beemflow_secrets.rendering.template.engine import render
-from beemflow_secrets.rendering.template.values import has_syntax
+from beemflow_secrets.rendering.template.faults import TemplateError
+from beemflow_secrets.rendering.template.values import Secret, has_syntax
 from tests.unit.rendering.template.rendering import CANARY, refusal, rendered
 
 
@@ -205,7 +208,7 @@ def test_it_prints_what_jinja2_prints(text: str) -> None:
         ("{{ secrets }}", "`secrets` is not one value"),
         ("{{ secrets.token | hash 'md4' }}", "hash takes sha1"),
         ("{{ 'a' | fallback }}", "fallback names what stands in"),
-        ("{% for a, b in [[1, 2, 3]] %}{% endfor %}", "2 names for 3 values"),
+        ("{% for a, b in [[1, 2, 3]] %}{% endfor %}", "2 names for another number of values"),
         ("{% for a in 3 %}{% endfor %}", "has no items"),
         ("{{ 'a'[1:2:0] }}", "the step of a part is 0"),
         ("{{ '\\ud800' }}", "half a character"),
@@ -226,7 +229,31 @@ def test_mistakes_are_told_without_a_value(text: str, fault: str) -> None:
         "{{ [{}] | groupby(secrets.token) }}",
         "{{ [{}] | sort(attribute=secrets.token) }}",
         "{{ {secrets.token ~ ' !': 1} | dotenv }}",
+        "{{ [{'a': 1}] | selectattr('a', secrets.token) }}",
+        "{{ [1] | reject(secrets.token) }}",
+        "{{ [{}] | sum(secrets.token) }}",
+        "{{ [{}] | unique(attribute=secrets.token) }}",
+        "{{ [{}] | join(',', secrets.token) }}",
+        "{{ secrets[secrets.token] }}",
+        "{{ {}[secrets.token] | default(secrets[secrets.token]) }}",
+        "{{ ('%(' ~ secrets.token ~ ')s') % {'a': 1} }}",
+        "{{ ('%(' ~ secrets.token ~ ')s') | format(a=1) }}",
+        "{{ '%d' % secrets.token }}",
+        "{{ ('{' ~ secrets.token) | fromjson }}",
+        "{{ 'a' | hash(secrets.token) }}",
+        "{{ 5 | round(1, secrets.token) }}",
+        "{{ {} | dictsort(by=secrets.token) }}",
+        "{{ secrets.token | filterPEM(secrets.token) }}",
+        "{{ secrets.token | base64decode }}",
     ],
 )
 def test_a_name_that_is_made_of_a_value_is_not_told(text: str) -> None:
-    assert CANARY not in refusal(text)
+    with pytest.raises(TemplateError) as caught:
+        rendered(text, budget=aside())
+    assert CANARY not in "".join(format_exception(caught.value))
+
+
+def test_how_many_items_a_value_has_is_not_told() -> None:
+    held = {"pin": Secret("48213")}
+    with pytest.raises(TemplateError, match=r"^2 names for another number of values$"):
+        rendered("{% set a, b = range(secrets.pin | int) %}", budget=aside(), held=held)
