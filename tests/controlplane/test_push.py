@@ -120,7 +120,7 @@ def test_a_refresh_that_finds_all_as_it_shall_be_writes_nothing(
 
 
 @pytest.mark.usefixtures("operator", "writable")
-@pytest.mark.parametrize("by", ["prod", "another"])
+@pytest.mark.parametrize("by", ["prod", "another", "below"])
 def test_a_push_into_what_its_own_secret_is_made_of_comes_to_rest(
     ns: Namespace,
     put: Callable[..., int],
@@ -132,21 +132,25 @@ def test_a_push_into_what_its_own_secret_is_made_of_comes_to_rest(
     if by == "another":  # with a login of its own, to the same place
         spec_of = ns.api.get(ns.store_path("prod"))["spec"]  # type: ignore[index]  # it is there
         ns.add_store("another", {**spec_of, "timeout": "2s"})
-    put("loop", value=canary)
-    put("grows", value=canary)
-    ns.add("slack", spec(entry("token", "loop"), entry("grows", "grows"), refreshInterval="1s"))
+    if by == "below":
+        spec_of = ns.api.get(ns.store_path("prod"))["spec"]  # type: ignore[index]  # it is there
+        ns.add_store("below", {**spec_of, "prefix": "team/"})
+    put("team/loop", value=canary)
+    put("team/grows", value=canary)
+    ns.add("slack", spec(entry("token", "team/loop"), entry("grows", "team/grows"), refreshInterval="1s"))
     ns.ready("slack")
     # The one writes what was read; the other more with each round, were it let.
     template = {"mergePolicy": "Merge", "data": {"grows": "{{ secrets.grows }}+"}}
-    entries = [match("token", "loop"), match("grows", "grows")]
+    above = "" if by == "below" else "team/"
+    entries = [match("token", f"{above}loop"), match("grows", f"{above}grows")]
     ns.add_push("slack", push(*entries, store=by, template=template, refreshInterval="1s"))
     ns.push_ready("slack")
-    put("loop", value=f"{canary}-2")
+    put("team/loop", value=f"{canary}-2")
     ns.wait_data("slack", {"token": f"{canary}-2", "grows": canary})
     for mark in ("one", "two", "three"):
         refreshed(ns, "slack", mark)
-    assert (versions("loop"), versions("grows")) == (2, 1)
-    assert held("loop") == {"value": f"{canary}-2"}
+    assert (versions("team/loop"), versions("team/grows")) == (2, 1)
+    assert held("team/loop") == {"value": f"{canary}-2"}
 
 
 @pytest.mark.usefixtures("operator", "writable")

@@ -12,7 +12,7 @@ from beemflow_secrets.testing.fakes.google import GoogleCloud
 from tests.controlplane import test_aws, test_azure, test_gcp
 from tests.controlplane.conftest import entry
 from tests.support.api import condition
-from tests.support.push import change, gone, match, push, refreshed
+from tests.support.push import change, gone, match, noted, push, refreshed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +108,29 @@ def test_what_is_pushed_is_read_back(ns: Namespace, target: Object, canary: str)
 
 def versions(found: Object) -> list[Any]:
     return [item["version"] for item in found["status"]["entries"]]
+
+
+@pytest.mark.usefixtures("operator")
+def test_what_is_only_called_otherwise_is_not_taken_back(ns: Namespace, canary: str) -> None:
+    ns.add_secret("slack", {"token": canary})
+    spec = kubernetes(ns)
+    ns.add_store("here", spec)
+    ns.add_store("again", {**spec, "timeout": "9s"})
+    ns.add_store("below", {**spec, "prefix": "team/"})
+    ns.add_push("slack", push(match("token", "Team_bot"), store="here", deletionPolicy="Delete"))
+    ns.push_ready("slack")
+    uid = ns.api.wait(ns.secret_path("team-bot"), lambda found: found is not None)["metadata"]["uid"]
+    for store, key in (("here", "team-bot"), ("again", "team/bot"), ("below", "bot")):
+        change_to = {"data": [match("token", key)], "secretStoreRefs": [{"name": store}]}
+        ns.api.patch(ns.push_path("slack"), {"spec": change_to})
+        found = ns.push_ready("slack")
+        assert noted(found) == [(store, key, None)]
+        stands = ns.api.get(ns.secret_path("team-bot"))
+        assert stands is not None
+        assert (stands["metadata"]["uid"], ns.data("team-bot")) == (uid, {"value": canary})
+    ns.api.delete(ns.push_path("slack"))
+    gone(ns, "slack")
+    assert ns.api.get(ns.secret_path("team-bot")) is None
 
 
 @pytest.mark.usefixtures("operator")

@@ -31,6 +31,10 @@ class Layer(FetchingProvider):
         """Pass on."""
         return self._inner.spelled(key)
 
+    def compared(self, key: str) -> str:
+        """Pass on."""
+        return self._inner.compared(key)
+
     @property
     def writes(self) -> bool:
         """Pass on."""

@@ -55,6 +55,15 @@ def backends_of(store: StoreSpec) -> frozenset[str]:
     return frozenset(f"{outer}{backend.prefix}\0{_backend_of(backend)}" for _, _, backend in store.backends)
 
 
+def homes_of(store: StoreSpec) -> list[tuple[str, str]]:
+    """Return the backends of a store, each as `backends_of` knows it but for the prefix, and the prefix of its keys."""
+    outer = store.prefix if store.multi is not None else ""
+    return [
+        (_backend_of(backend.model_copy(update={"prefix": ""})), f"{outer}{backend.prefix}")
+        for _, _, backend in store.backends
+    ]
+
+
 def _backend_of(backend: StoreSpec) -> str:
     known = {name: fields for name, fields in _BACKEND.items() if getattr(backend, name) is not None}
     if not known or (backend.gcp is not None and backend.gcp.project_id is None):

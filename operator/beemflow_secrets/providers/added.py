@@ -47,6 +47,10 @@ class AddedDriver(Driver):
         """Pass on."""
         return self._provider.spelled(key)
 
+    def compared(self, key: str) -> str:
+        """Pass on."""
+        return self._provider.compared(key)
+
     @property
     def writes(self) -> bool:
         """Pass on."""

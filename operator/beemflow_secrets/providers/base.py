@@ -66,6 +66,10 @@ class SecretsProvider(ABC):
         """Return how listings spell a key, or a beginning of one: backends that cannot hold every name map some."""
         return key
 
+    def compared(self, key: str) -> str:
+        """Return by what the backend tells a key from others: its spelling, of which case may make no difference."""
+        return self.spelled(key)
+
     @property
     def writes(self) -> bool:
         """Whether it can write, whatever its login may."""

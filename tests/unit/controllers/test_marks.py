@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers.marks import backends_of, mark_of, place_of
+from beemflow_secrets.controllers.marks import backends_of, homes_of, mark_of, place_of
 from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.value import Ref
@@ -91,3 +91,13 @@ def test_where_the_login_tells_the_account_it_counts() -> None:
 
     assert alike(aws("a"), aws("a"))
     assert not alike(aws("a"), aws("b"))
+
+
+def test_a_backend_has_one_home_whatever_the_prefixes() -> None:
+    assert homes_of(store(prefix="a/")) == [(homes_of(store())[0][0], "a/")]
+    links = [store(prefix="b/").model_dump(mode="json", by_alias=True, exclude_defaults=True)]
+    multi = {"strategy": "merge", "providers": links}
+    chain = StoreSpec.model_validate({"driver": "multi", "prefix": "a/", "multi": multi})
+    assert homes_of(chain) == [(homes_of(store())[0][0], "a/b/")]
+    aws = StoreSpec.model_validate({"driver": "aws-sm", "region": "eu-west-1", "aws": {}})
+    assert homes_of(aws.model_copy(update={"prefix": "a/"})) == [(homes_of(aws)[0][0], "a/")]

@@ -8,6 +8,7 @@ import pytest
 
 from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.controllers.push.claims import Claims
+from beemflow_secrets.controllers.push.parting import part, settled
 from beemflow_secrets.controllers.push.places import Place, Pushed, places_of, told_pushed, with_pushed
 from beemflow_secrets.controllers.push.planning import Plan, Wanted, plan
 from beemflow_secrets.model.push import PushSpec
@@ -122,6 +123,16 @@ def test_keys_that_a_backend_has_under_one_name_are_one() -> None:
     assert claims.take(TWO, [at("a-b")]) == {}
 
 
+def test_who_calls_a_key_otherwise_still_holds_it() -> None:
+    claims = Claims(lambda _, key: key.replace("_", "-"))
+    claims.take(ONE, [at("a_b")])
+    claims.take(ONE, [at("a-b")])
+    assert not claims.keep(ONE, [at("a-b")])
+    assert claims.take(TWO, [at("a-b")]) == {at("a-b"): ONE}
+    assert claims.keep(ONE)
+    assert claims.take(TWO, [at("a-b")]) == {}
+
+
 def test_a_status_tells_what_was_pushed_and_is_read_again() -> None:
     pushed = [Pushed(at("b", "x"), "m2"), Pushed(at("a", store=SPARE), "m1"), Pushed(at("b", "x"), "m2")]
     told = with_pushed({"lastSyncTime": "then"}, pushed)
@@ -135,3 +146,48 @@ def test_places_are_all_entries_in_all_stores() -> None:
     refs = [{"name": "prod"}, {"name": "spare", "kind": SPARE.kind}]
     spec = PushSpec.model_validate(push(match("a#b"), match("c"), secretStoreRefs=refs))
     assert places_of(spec, "ns") == [at("a", "b"), at("c"), at("a", "b", SPARE), at("c", None, SPARE)]
+
+
+def meet(store: Key, key: str, other: Key, other_key: str) -> bool | None:
+    """Tell it as two stores of one vault do, of which SPARE's keys begin with `x-`; nothing is known of another."""
+    if not {store, other} <= {STORE, SPARE}:
+        return (store, key) == (other, other_key) or None
+    one, two = (
+        (f"x-{name}" if of == SPARE else name).replace("_", "-") for of, name in ((store, key), (other, other_key))
+    )
+    return one == two
+
+
+AWAY = Key("BeemFlowSecretStore", "ns", "away")
+
+
+@pytest.mark.parametrize(
+    ("gone", "named", "when"),
+    [
+        (at("a"), at("b"), "last"),
+        (at("a_b"), at("a-b"), "kept"),
+        (at("x_b"), at("b", store=SPARE), "kept"),
+        (at("b"), at("b", store=SPARE), "last"),
+        (at("a_b", "x"), at("a-b"), "kept"),
+        (at("a_b", "x"), at("a-b", "x"), "kept"),
+        (at("a_b", "x"), at("a-b", "y"), "last"),
+        (at("a", "x"), at("a", "x.y"), "kept"),
+        (at("a", "x.y"), at("a", "x"), "kept"),
+        (at("a", r"x\.y"), at("a", "x.y"), "kept"),
+        (at("a_b"), at("a-b", "x"), "first"),
+        (at("x_b"), at("b", "x", SPARE), "kept"),
+        (at("a"), at("b", store=AWAY), "kept"),
+        (at("a", "x"), at("b", "y", AWAY), "last"),
+    ],
+)
+def test_what_is_named_in_other_words_is_not_taken_back(gone: Place, named: Place, when: str) -> None:
+    parted = part([Pushed(gone, "m")], [named], meet)
+    assert {name: len(found) for name, found in parted._asdict().items() if found} == {when: 1}
+
+
+def test_of_one_place_only_the_name_is_kept_that_the_spec_has_now_once_it_was_written() -> None:
+    old, new = Pushed(at("a_b"), "m"), Pushed(at("a-b"), "m")
+    assert settled([old, new], {new.place}, meet) == [new]
+    assert settled([old], {new.place}, meet) == [old]
+    part_of = Pushed(at("a-b", "x"), "m")
+    assert settled([old, part_of], {part_of.place}, meet) == [old, part_of]

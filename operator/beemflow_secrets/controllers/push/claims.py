@@ -8,26 +8,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.push.places import Place
 
+    _Name = tuple[Key, str]
+
 
 class Claims:
-    """The holders of all places. `spelled` returns how a store's backend spells a key: a_b may be a-b there."""
+    """The holders of all places. `compared` returns by what a backend tells keys apart: a_b may be a-b there."""
 
-    def __init__(self, spelled: Callable[[Key, str], str]) -> None:
-        self._spelled = spelled
-        self._holders: dict[tuple[Key, str], dict[str | None, Key]] = {}
-        self._held: dict[Key, dict[Place, tuple[Key, str]]] = {}
+    def __init__(self, compared: Callable[[Key, str], str]) -> None:
+        self._compared = compared
+        self._holders: dict[_Name, dict[str | None, Key]] = {}
+        self._held: dict[Key, dict[Place, _Name]] = {}
 
     def take(self, who: Key, places: Iterable[Place]) -> dict[Place, Key]:
         """Hold places; return those that others hold, and who does."""
         refused: dict[Place, Key] = {}
         own = self._held.setdefault(who, {})
         for place in places:
-            name = (place.store, self._spelled(place.store, place.key))
+            name = (place.store, self._compared(place.store, place.key))
             holders = self._holders.setdefault(name, {})
             others = [holder for holder in _meeting(holders, place.property) if holder != who]
             if others:
@@ -43,13 +45,18 @@ class Claims:
         kept = {place: own[place] for place in places if place in own}
         if kept:
             self._held[who] = kept
-        freed = own.keys() - kept.keys()
-        for place in freed:
-            holders = self._holders[own[place]]
-            holders.pop(place.property, None)
+        # Two places may have one name, of which one may be kept.
+        freed = _named(own) - _named(kept)
+        for name, part in freed:
+            holders = self._holders[name]
+            del holders[part]
             if not holders:
-                del self._holders[own[place]]
+                del self._holders[name]
         return bool(freed)
+
+
+def _named(held: Mapping[Place, _Name]) -> set[tuple[_Name, str | None]]:
+    return {(name, place.property) for place, name in held.items()}
 
 
 def _meeting(holders: dict[str | None, Key], part: str | None) -> list[Key]:

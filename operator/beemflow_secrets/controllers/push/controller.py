@@ -68,7 +68,7 @@ class PushController:
         self._stores = stores
         self._clock = Clock(now)
         self._items: dict[Key, Tracked] = {}
-        self._claims = Claims(stores.spelled)
+        self._claims = Claims(stores.places.compared)
         self._reporter = Reporter(client, events, now)
         source = Source(client, self._wake_key, printer)
         self.references = source.references
@@ -79,6 +79,7 @@ class PushController:
             Pushing(stores, self._reporter, finish=finish),
             self._claims,
             feeds=feeds,
+            meet=stores.places.meet,
             freed=self._freed,
             now=now,
         )

@@ -50,7 +50,7 @@ def is_secret(opened: OpenStore, key: str, namespace: str, name: str) -> bool:
     """Tell whether a key of a store is the Secret `name` of this cluster."""
     block = opened.spec.kubernetes
     here = block is not None and block.server is None and block.namespace == namespace
-    return here and opened.spelled(f"{opened.spec.prefix}{key}") == name
+    return here and opened.compared(f"{opened.spec.prefix}{key}") == name
 
 
 def told_pushed(told: Status, namespace: str) -> list[Pushed]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed, from_read
+from beemflow_secrets.controllers.push.parting import part
 from beemflow_secrets.controllers.push.places import Pushed, is_secret, mark_at, with_pushed
 from beemflow_secrets.controllers.push.planning import plan
 from beemflow_secrets.controllers.push.writing import look, take_back, writable, write
@@ -36,13 +37,15 @@ class Share:
     """What one store is to have of one resource.
 
     `secret` is the name of what is pushed, `wanted` all of it that can be; `named` are all places that the spec names,
-    `before` those that were written until now, of which what is not named any more is taken back if `takes_back`.
+    `everywhere` those in other stores too, `before` those that were written until now, of which what is not named any
+    more is taken back if `takes_back`.
     """
 
     store: Key
     secret: str
     wanted: Sequence[Wanted]
     named: frozenset[Place]
+    everywhere: frozenset[Place]
     before: Sequence[Pushed]
     takes_back: bool
     patient: bool
@@ -102,17 +105,21 @@ class Pushing:
         chain: SecretsProvider,
         ended: Ended,
     ) -> None:
-        named_keys = {place.key for place in share.named}
-        for key in sorted(named_keys):
+        for key in sorted({place.key for place in share.named}):
             if is_secret(opened, key, seen.key.namespace, share.secret):
                 raise Failed(Reason.INVALID_SPEC, f"{share.store}: key {key} is the very Secret that is pushed")
         gone = [one for one in share.before if one.place not in share.named]
-        # A secret that was written as a whole goes before fields of it are written; a field that the whole has
-        # overwritten is not to be taken out of it.
-        wholes = {place.key for place in share.named if place.property is None}
-        first = [one for one in gone if one.place.property is None and one.place.key in named_keys]
-        last = [one for one in gone if one not in first and one.place.key not in wholes]
-        made = await self._plan(item, share, opened, chain, {one.place.key for one in first if share.takes_back})
+        meet = self._stores.places.meet
+        # What is in another backend than the store leads to now is overwritten by nothing, and is told as left there.
+        elsewhere = [one for one in gone if one.mark != mark_at(one.place, opened)]
+        first, last, kept = part([one for one in gone if one not in elsewhere], share.everywhere, meet)
+        kept = kept if share.takes_back else []
+        cleared = {
+            place.key
+            for place in share.named
+            if share.takes_back and any(meet(share.store, place.key, share.store, one.place.key) for one in first)
+        }
+        made = await self._plan(item, share, opened, chain, cleared)
         ended.left = made.left
         ours = [Pushed(place, mark_at(place, opened)) for place in made.ours]
         asked = {wanted.place for wanted in share.wanted}
@@ -126,10 +133,10 @@ class Pushing:
                     raise TimeoutError
                 await self._remove(seen, share, opened, chain, first)
                 await write(chain, made.writes)
-                await self._remove(seen, share, opened, chain, last)
+                await self._remove(seen, share, opened, chain, [*last, *elsewhere])
 
         await self._finish(step())
-        ended.pushed = [*ours, *others]
+        ended.pushed = [*ours, *others, *kept]
 
     async def _plan(
         self, item: Tracked, share: Share, opened: OpenStore, chain: SecretsProvider, cleared: Collection[str]

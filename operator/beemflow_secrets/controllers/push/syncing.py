@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.push import status
 from beemflow_secrets.controllers.push.finalizer import hold, let_go
+from beemflow_secrets.controllers.push.parting import settled
 from beemflow_secrets.controllers.push.places import places_of
 from beemflow_secrets.controllers.push.planning import Wanted
 from beemflow_secrets.controllers.push.pushing import Ended, Share
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.controllers.push.claims import Claims
+    from beemflow_secrets.controllers.push.parting import Meet
     from beemflow_secrets.controllers.push.places import Place, Pushed
     from beemflow_secrets.controllers.push.pushing import Pushing
     from beemflow_secrets.controllers.push.source import Source
@@ -43,7 +45,8 @@ class Synced(NamedTuple):
 class Syncing:
     """Syncs one resource. `feeds(namespace, name, place)` tells whether a Secret is made of what is at a place.
 
-    `freed` is called where a place was let go of that another resource may have waited for.
+    `meet` tells whether two keys of stores are one place. `freed` is called where a place was let go of that another
+    resource may have waited for.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Syncing:
         claims: Claims,
         *,
         feeds: Feeds,
+        meet: Meet,
         freed: Callable[[tuple[Key, ...]], None],
         now: Callable[[], float],
     ) -> None:
@@ -62,6 +66,7 @@ class Syncing:
         self._pushing = pushing
         self._claims = claims
         self._feeds = feeds
+        self._meet = meet
         self._freed = freed
         self._now = now
 
@@ -91,8 +96,12 @@ class Syncing:
         ]
         secret = spec.selector.secret.name
         shares = _shares(item, secret, places, wanted, takes_back=takes_back(seen), patient=patient)
-        ended = await _all(self._pushing.push(item, seen, share) for share in shares)
-        pushed = [one for end in ended for one in end.pushed]
+        # What is only taken back is so after all writes: two stores may lead to one secret.
+        writing = [share for share in shares if share.named]
+        leaving = [share for share in shares if not share.named]
+        ended = await _all(self._pushing.push(item, seen, share) for share in writing)
+        ended += await _all(self._pushing.push(item, seen, share) for share in leaving)
+        pushed = settled([one for end in ended for one in end.pushed], places, self._meet)
         if self._claims.keep(seen.key, {*places, *(one.place for one in pushed)} - refused.keys()):
             self._freed(item.stores)
         failures = [end.failure for end in ended if end.failure is not None]
@@ -129,6 +138,7 @@ def _shares(
             secret,
             [one for one in wanted if one.place.store == store],
             frozenset(place for place in places if place.store == store),
+            frozenset(places),
             [one for one in before if one.place.store == store],
             takes_back=takes_back,
             patient=patient,

@@ -216,9 +216,13 @@ class SecretController:
     def feeds(self, namespace: str, name: str, place: tuple[Key, str, str | None]) -> bool:
         """Tell whether a Secret is made of what is at a place: a store, a key, and perhaps a property."""
         store, key_there, part = place
+
+        def is_there(other: Key, read: str) -> bool:
+            return bool(self._stores.places.meet(store, key_there, other, read))
+
         return any(
-            feeds(item, name, other, key_there, part)
-            for other in self._stores.alike(store)
+            feeds(item, name, other, partial(is_there, other), part)
+            for other in self._stores.places.alike(store)
             for key, item in self.registry.users(other)
             if key.namespace == namespace
         )

@@ -13,7 +13,7 @@ from beemflow_secrets.model.keys import split_key
 from beemflow_secrets.model.sources import DataEntry, DataFrom
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.secret.tracked import Tracked
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 _DOT = re.compile(r"(?<!\\)\.")
 
 
-def feeds(item: Tracked, name: str, store: Key, key: str, property: str | None) -> bool:
-    """Tell whether a resource fills the Secret `name` of its namespace with what is at a place."""
+def feeds(item: Tracked, name: str, store: Key, is_there: Callable[[str], bool], property: str | None) -> bool:
+    """Tell whether a resource fills the Secret `name` of its namespace with what is at a place.
+
+    `is_there` tells whether a key of the store, as the resource writes it, is that place.
+    """
     own = item.seen.key.name
     if own != name and name.encode() not in item.seen.spec:  # as nearly all: a spec need not be parsed for that
         return False
@@ -31,25 +34,28 @@ def feeds(item: Tracked, name: str, store: Key, key: str, property: str | None) 
         spec = parse(item.seen)
     except Failed:
         return False
-    return (spec.target.name or own) == name and any(
-        read == key and _overlap(part, property) for read, part in _read(item, spec, store)
-    )
+    return (spec.target.name or own) == name and _reads(item, spec, store, is_there, property)
 
 
-def _read(item: Tracked, spec: SecretSpec, store: Key) -> Iterator[tuple[str, str | None]]:
-    """Yield keys and properties that are read from a store. What names its keys itself did so in the status."""
+def _reads(item: Tracked, spec: SecretSpec, store: Key, is_there: Callable[[str], bool], property: str | None) -> bool:
+    """Tell whether a place is read. What names its keys itself did so in the status; what is not told may be any."""
     unnamed = False
     sources: list[DataEntry | DataFrom] = [*spec.data, *spec.data_from]
     for source in sources:
         if store_key(source, spec, item.seen.key.namespace) != store:
             continue
         if isinstance(source, DataEntry) or source.extract is not None:
-            yield source.remote.parts()
+            key, part = source.remote.parts()
+            if is_there(key) and _overlap(part, property):
+                return True
         else:
             unnamed = True
-    if unnamed:
-        for entry in orjson.loads(item.status).get("entries", ()):
-            yield split_key(entry["remoteKey"]).key, None
+    if not unnamed:
+        return False
+    told = orjson.loads(item.status)
+    return "entriesOmitted" in told or any(
+        is_there(split_key(entry["remoteKey"]).key) for entry in told.get("entries", ())
+    )
 
 
 def _overlap(one: str | None, other: str | None) -> bool:

@@ -15,6 +15,7 @@ import structlog
 from beemflow_secrets.controllers.listing import listed
 from beemflow_secrets.controllers.objects import Key, Observed, observe
 from beemflow_secrets.controllers.references import References, Versions
+from beemflow_secrets.controllers.store.places import Places
 from beemflow_secrets.controllers.store.reporting import StoreReporter, store_path
 from beemflow_secrets.controllers.store.standing import NEVER_OPENED, Store
 from beemflow_secrets.controllers.store.tenancy import turned
@@ -63,6 +64,7 @@ class StoreController:
         self._listeners: list[Callable[[Key, bool], None]] = []
         self._link_listeners: list[Callable[[Key, frozenset[str]], None]] = []
         self.stores: dict[Key, Store] = {}
+        self.places = Places(self.stores)
 
     def listen(self, returned: Callable[[Key, bool], None]) -> None:
         """Call `returned(key, changed)` whenever a store can be read again, or is another (changed)."""
@@ -152,23 +154,6 @@ class StoreController:
         """Return the links of a store that are read from only while the first cannot be."""
         store = self.stores.get(key)
         return store.spares if store is not None else ()
-
-    def alike(self, key: Key) -> list[Key]:
-        """Return the stores that read from a backend of this one's, as far as is known; itself too."""
-        store = self.stores.get(key)
-        if store is None or store.opened is None:
-            return [key]
-        backends = store.opened.backends
-        return [
-            other
-            for other, found in self.stores.items()
-            if found.opened is not None and not backends.isdisjoint(found.opened.backends)
-        ]
-
-    def spelled(self, key: Key, name: str) -> str:
-        """Return how a store's backend spells the name of a secret, as far as is known."""
-        store = self.stores.get(key)
-        return store.opened.spelled(name) if store is not None and store.opened is not None else name
 
     def worked(self, key: Key) -> None:
         """Hear that a read was answered: no probe is needed, and a store that counted as down is back."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from beemflow_secrets.chain.access import Audited
 from beemflow_secrets.chain.factory import open_chain
-from beemflow_secrets.controllers.marks import backends_of, place_of
+from beemflow_secrets.controllers.marks import backends_of, homes_of, place_of
 from beemflow_secrets.controllers.store.credentials import (
     Authorities,
     CredentialNotFound,
@@ -58,6 +58,7 @@ class OpenStore:
         self.down_since: dict[str, float] = {}
         self.place = place_of(spec)
         self.backends = backends_of(spec)
+        self.homes = homes_of(spec)
         self._chain = opened.reader
         self._users = 0
         self._retired = False
@@ -68,9 +69,17 @@ class OpenStore:
         """What the store can do, whatever its login may."""
         return ("Read", "List", "Write") if self._chain.writes else ("Read", "List")
 
-    def spelled(self, key: str) -> str:
-        """Return how the backend spells a key: it may have one name for several."""
-        return self._chain.spelled(key)
+    def compared(self, key: str) -> str:
+        """Return by what the backend tells a key from others: it may have one name for several."""
+        return self._chain.compared(key)
+
+    def names(self, key: str) -> frozenset[tuple[str, str]]:
+        """Return by what a key is known again in another store: each backend, and what it tells the key by."""
+        readers = [link.reader for link in self.multi.links] if self.multi is not None else [self._chain]
+        return frozenset(
+            (home, reader.compared(f"{prefix}{key}"))
+            for reader, (home, prefix) in zip(readers, self.homes, strict=True)
+        )
 
     @contextmanager
     def use(self) -> Iterator[SecretsProvider]:

@@ -80,6 +80,10 @@ class AzureDriver(Driver):
         """Return how listings spell a key, or a beginning of one."""
         return spelled(key)
 
+    def compared(self, key: str) -> str:
+        """Return a key's spelling in lower case: a vault keeps the case of a name, and finds it by any."""
+        return spelled(key).lower()
+
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Write a version, unless it is there already; a deleted secret is recovered for it."""
         return await write(self._client, key, value, property)
