@@ -118,12 +118,12 @@ def test_two_keys_of_one_variable_and_keys_of_none_are_told(
     for key in ("a-b", "a.b", "1"):
         bao.write_kv2("secret", f"{folder}/{key}", {"value": canary})
     ran = cli("export", "--key", "a-b", "--key", "a.b")
-    assert (ran.returncode, ran.stderr) == (1, b"a-b and a.b both become the variable A_B\n")
+    assert (ran.returncode, ran.stderr) == (2, b"a-b and a.b both become the variable A_B\n")
     ran = cli("export", "--key", "1")
-    assert (ran.returncode, ran.stderr) == (1, b"no variable can be called as the key 1\n")
+    assert (ran.returncode, ran.stderr) == (2, b"no variable can be called as the key 1\n")
     bao.write_kv2("secret", f"{folder}/nul", {"value": f"{canary}\0"})
     ran = cli("export", "--key", "nul", "--show")
-    assert (ran.returncode, ran.stderr) == (1, b"nul: the value holds a NUL byte, which no variable can\n")
+    assert (ran.returncode, ran.stderr) == (2, b"nul: the value holds a NUL byte, which no variable can\n")
 
 
 @WHAT

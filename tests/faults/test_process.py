@@ -49,9 +49,9 @@ def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def one_line(ran: subprocess.CompletedProcess[str]) -> str:
-    """What a command that failed said, which is one line."""
-    assert ran.returncode == 1, ran.stderr
+def one_line(ran: subprocess.CompletedProcess[str], *, code: int) -> str:
+    """What a command that ended with this code said, which is one line."""
+    assert ran.returncode == code, ran.stderr
     (line,) = ran.stderr.splitlines()
     assert ran.stdout == ""
     return line
@@ -227,14 +227,14 @@ def test_a_signal_ends_it_while_it_waits(api_proxy: ApiProxy, proxied: Path, sta
 
 
 def test_no_cluster_is_named(tmp_path: Path) -> None:
-    assert "KUBECONFIG is not set" in one_line(command("run"))
-    assert "does not exist" in one_line(command("run", KUBECONFIG=str(tmp_path / "none")))
+    assert "KUBECONFIG is not set" in one_line(command("run"), code=2)
+    assert "does not exist" in one_line(command("run", KUBECONFIG=str(tmp_path / "none")), code=2)
 
 
 def test_a_kubeconfig_that_may_not_be_read(tmp_path: Path, kubeconfig: Path) -> None:
     folder = tmp_path / "config"
     folder.mkdir()  # a folder cannot be read as a file, whoever reads
-    line = one_line(command("run", KUBECONFIG=str(folder)))
+    line = one_line(command("run", KUBECONFIG=str(folder)), code=2)
     assert f"cannot read {folder}" in line
 
 
@@ -259,7 +259,7 @@ TOKEN = "eyJ-token-of-the-kubeconfig"
 def test_a_kubeconfig_that_is_none(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
-    line = one_line(command("run", KUBECONFIG=str(path)))
+    line = one_line(command("run", KUBECONFIG=str(path)), code=2)
     assert TOKEN not in line
     assert str(path) in line or "kubeconfig" in line
 
@@ -275,7 +275,7 @@ def test_an_authority_that_is_none(tmp_path: Path, kubeconfig: Path) -> None:
         server = config["clusters"][0]["cluster"]["server"]
         config["clusters"][0]["cluster"] = {"server": server, **broken}
         path.write_text(json.dumps(config))
-        line = one_line(command("run", KUBECONFIG=str(path)))
+        line = one_line(command("run", KUBECONFIG=str(path)), code=2)
         assert str(path) in line
         assert "HTTP" not in line
 
@@ -285,7 +285,8 @@ def test_a_login_that_the_api_server_does_not_accept(tmp_path: Path, kubeconfig:
     config["users"][0]["user"]["token"] = TOKEN
     path = tmp_path / "config"
     path.write_text(json.dumps(config))
-    line = one_line(command("run", KUBECONFIG=str(path), BEEMFLOW_SECRETS_HTTP_ADDRESS=f"127.0.0.1:{free_port()}"))
+    address = f"127.0.0.1:{free_port()}"
+    line = one_line(command("run", KUBECONFIG=str(path), BEEMFLOW_SECRETS_HTTP_ADDRESS=address), code=1)
     assert "does not accept the login" in line
     assert TOKEN not in line
 
@@ -298,7 +299,7 @@ def test_an_address_in_use(kubeconfig: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        line = one_line(command("run", "--http-address", address, KUBECONFIG=str(kubeconfig)))
+        line = one_line(command("run", "--http-address", address, KUBECONFIG=str(kubeconfig)), code=1)
     assert f"cannot serve HTTP at {address}" in line
     assert "in use" in line
 
@@ -362,10 +363,11 @@ def test_version_help_and_crds() -> None:
 def test_a_missing_extra_is_named(tmp_path: Path, kubeconfig: Path, module: str, verb: str, extra: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")
     environment = {"KUBECONFIG": "/nonexistent/config", "PYTHONPATH": str(tmp_path)}
-    line = one_line(command(verb, **environment))
+    ran = command(verb, **environment)
     if extra == "vault":
-        assert "does not exist" in line  # who has no store of this driver needs nothing of it
+        assert "does not exist" in one_line(ran, code=2)  # who has no store of this driver needs nothing of it
     else:
+        line = one_line(ran, code=1)
         assert f"beemflow-secrets[{extra}]" in line
         assert module in line
 
