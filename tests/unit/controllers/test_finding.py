@@ -74,7 +74,7 @@ def test_a_search_none_of_whose_keys_is_known_is_not_gone() -> None:
 
 
 def test_what_the_status_does_not_name_is_asked_for_as_the_process_knows_it_or_nothing_is_gone() -> None:
-    told = {"entries": [entry("slack/bot")], "entriesOmitted": 1}
+    told: dict[str, Any] = {"entries": [entry("slack/bot")], "entriesOmitted": 1}
     store = Key("BeemFlowSecretStore", "team", "prod")
     known = Provenance(found={(store, "slack/more"): "more", (store._replace(name="other"), "slack/else"): "else"})
     asked = [source.remote.key for source in filled(known, **told) if isinstance(source, NamedByFind)]
