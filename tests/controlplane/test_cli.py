@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from beemflow_secrets.model.names import GROUP
 from e2e.clusters.build import binaries
-from tests.controlplane.conftest import entry, spec
+from tests.controlplane.conftest import entry, spec, until
 from tests.support.push import match, push
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def test_status_shows_the_push_or_the_stamp_that_a_missing_secret_waits_for(
     put("slack", token=canary)
     ns.add("slack", spec(TOKEN))
     ns.ready("slack")
-    ns.add_push("up", push(match("token", "shared"), name="absent"))
+    ns.add_push("up", push(match("token", "shared"), secret="absent"))
     ns.push_ready("up", "False")
     nowhere = {"secretSpec": spec(TOKEN), "secretName": "stamped", "namespaces": {"names": ["absent"]}}
     with ns.cluster_secret(nowhere):
@@ -161,13 +162,21 @@ def test_status_shows_the_push_or_the_stamp_that_a_missing_secret_waits_for(
 
 
 def test_a_kind_that_may_not_be_listed_is_a_line_and_the_rest_is_shown(
-    ns: Namespace, put: Callable[..., int], kubeconfig_of: Callable[..., Path], cli: Callable[..., Ran], canary: str
+    ns: Namespace, put: Callable[..., int], control_plane: ControlPlane, cli: Callable[..., Ran], canary: str
 ) -> None:
     put("slack", token=canary)
     ns.add("slack", spec(TOKEN))
     ns.ready("slack")
-    ran = cli("status", KUBECONFIG=str(kubeconfig_of("beemflowsecrets", "beemflowsecretstores")))
-    assert ran.returncode == 0
+    ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "dev"}})
+    kubeconfig = control_plane.kubeconfig_for("dev", ns.name)
+    rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{ns.name}"
+    rule = {"apiGroups": [GROUP], "resources": ["beemflowsecrets", "beemflowsecretstores"], "verbs": ["get", "list"]}
+    ns.api.create(f"{rights}/roles", {"metadata": {"name": "dev"}, "rules": [rule]})
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "dev"}
+    subject = {"kind": "ServiceAccount", "name": "dev", "namespace": ns.name}
+    ns.api.create(f"{rights}/rolebindings", {"metadata": {"name": "dev"}, "subjects": [subject], "roleRef": ref})
+    until(lambda: cli("status", KUBECONFIG=str(kubeconfig)).returncode == 0)  # until the API server knows the right
+    ran = cli("status", KUBECONFIG=str(kubeconfig))
     assert ran.stdout.splitlines()[1].split()[:4] == ["slack", "prod", "True", "Synced"]
     pushes, stamps = ran.stderr.splitlines()
     assert pushes.startswith("BeemFlowPushSecrets are not shown: beemflowpushsecrets.secrets.beemflow.io is forbidden")

@@ -119,8 +119,8 @@ def _row(item: Object, now: float) -> list[str]:
 
 
 def _title(item: Object) -> str:
-    of, kind = item["metadata"].get("namespace"), item.get("kind")  # a BeemFlowSecret's goes without saying
-    return f"{f'{kind} ' if kind else ''}{f'{of}/' if of else ''}{item['metadata']['name']}"
+    kind = "" if item["kind"] == names.SECRET.name else f"{item['kind']} "
+    return kind + "/".join(filter(None, (item["metadata"].get("namespace"), item["metadata"]["name"])))
 
 
 def _print_section(
