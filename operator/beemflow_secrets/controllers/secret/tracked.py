@@ -37,7 +37,8 @@ class Tracked:
     `kept`: those who asked will do with values that a cache has kept.
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
     came from, None until this process has read them. `last` is what the last sync found, None where anything but the
-    backend may have changed since.
+    backend may have changed since. `gone` is the Secret that went with its keys: where they return as they were, that
+    is no change.
     """
 
     seen: Observed
@@ -52,6 +53,7 @@ class Tracked:
     kept: bool = False
     drift_only: bool = False
     written: Written | None = None
+    gone: Written | None = None
     provenance: Provenance | None = None
     last: Last | None = None
 
