@@ -10,6 +10,7 @@ import orjson
 from beemflow_secrets.library.schema import file_schema
 from beemflow_secrets.model import names
 from beemflow_secrets.model.crd import definitions
+from beemflow_secrets.model.duration import PATTERN as DURATION
 from beemflow_secrets.telemetry.metrics import registry
 from docs import values
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     Schema = dict[str, Any]
 
 FOLDER = Path(__file__).parent / "reference"
+_DURATION = "A duration is written with its units, as `1h30m`, `90s` or `250ms`; without any, `0` is one.\n"
 MADE = "<!-- Made from the code by `make crds`. -->\n"
 
 
@@ -41,6 +43,7 @@ def write() -> None:
 def _resources() -> Iterator[str]:
     yield "# Resources\n"
     yield f"Group `{names.GROUP}`, version `{names.VERSION}`. `kubectl explain` says the same.\n"
+    yield _DURATION
     tables = _Tables()
     for definition in definitions():
         spec = definition["spec"]
@@ -61,6 +64,7 @@ def _configuration() -> Iterator[str]:
         "JSON, YAML, or a ConfigMap that holds it. `${NAME}` and `$env:NAME` are replaced in every string; "
         "`beemflow-secrets schema` prints the schema.\n"
     )
+    yield _DURATION
     yield from _Tables().lines(section)
 
 
@@ -114,6 +118,8 @@ def _inside(field: Schema) -> dict[str, Schema]:
 
 
 def _type(field: Schema) -> str:
+    if field.get("pattern") == DURATION:
+        return "duration"
     if "anyOf" in field:
         return _type(field["anyOf"][0])  # the others are the same, written as a reference to the environment
     if "enum" in field:

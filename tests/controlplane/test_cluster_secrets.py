@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from tests.controlplane.conftest import OPERATOR, entry, spec, until
 from tests.support.api import Namespace, condition
+from tests.support.stamps import TOKEN, failed, is_gone, label, provisioned, reading, stamped, stands_in, uid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,29 +18,9 @@ if TYPE_CHECKING:
     from tests.support.api import Api, Object
     from tests.support.operator import Operator
 
-TOKEN = entry("token", "slack#token")
 KIND = names.CLUSTER_SECRET
 OWNER = "secrets.beemflow.io/owner"
 REFRESH = "secrets.beemflow.io/refresh-requested-at"
-
-
-@pytest.fixture
-def team(api: Api, ns: Namespace) -> Iterator[Callable[..., list[Namespace]]]:
-    """Make namespaces that are labelled `team: <the test's namespace>`: `team("a", "b")`."""
-    made: list[Namespace] = []
-
-    def make(*suffixes: str, **labels: str) -> list[Namespace]:
-        for suffix in suffixes:
-            name = f"{ns.name}-{suffix}"
-            metadata = {"name": name, "labels": {"team": ns.name, **labels}}
-            api.create("/api/v1/namespaces", {"metadata": metadata})
-            made.append(Namespace(api, name))
-        return made[-len(suffixes) :]
-
-    yield make
-    for one in made:
-        if api.get(f"/api/v1/namespaces/{one.name}") is not None:
-            api.delete(f"/api/v1/namespaces/{one.name}")
 
 
 @pytest.fixture
@@ -49,48 +29,6 @@ def shared(operator: Operator, ns: Namespace, store_spec: Object, login: str) ->
     store_spec["vault"]["secretId"]["secretKeyRef"]["namespace"] = ns.name
     with ns.cluster_store(store_spec) as name:
         yield name
-
-
-def label(ns: Namespace, team: str | None) -> None:
-    ns.api.patch(f"/api/v1/namespaces/{ns.name}", {"metadata": {"labels": {"team": team}}})
-
-
-def reading(ns: Namespace, *entries: Object, **fields: Any) -> Object:
-    """Return the spec of a BeemFlowSecret that reads from `shared`."""
-    ref = {"name": ns.name, "kind": names.CLUSTER_STORE.name}
-    return spec(*(entries or (TOKEN,)), secretStoreRef=ref, **fields)
-
-
-def stamped(ns: Namespace, **fields: Any) -> Object:
-    """Return the spec of a BeemFlowClusterSecret for the test's team."""
-    selector = {"selector": {"matchLabels": {"team": ns.name}}}
-    return {"secretName": "slack", "secretSpec": reading(ns), "namespaces": selector, **fields}
-
-
-def provisioned(found: Object | None) -> list[str]:
-    return list((found or {}).get("status", {}).get("provisionedNamespaces", []))
-
-
-def failed(found: Object | None) -> dict[str, str]:
-    told = (found or {}).get("status", {}).get("failedNamespaces", [])
-    return {item["namespace"]: item["reason"] for item in told}
-
-
-def stands_in(ns: Namespace, *those: Namespace) -> Object:
-    """Wait until the status names exactly these namespaces, and no failure."""
-    path = paths.resources(KIND.plural, "", ns.name)
-    expected = sorted(one.name for one in those)
-    return ns.api.wait(path, lambda found: provisioned(found) == expected and not failed(found))
-
-
-def is_gone(one: Namespace, name: str = "slack") -> None:
-    one.api.wait(one.path(name), lambda found: found is None)
-
-
-def uid(one: Namespace, name: str = "slack") -> str:
-    found = one.api.get(one.path(name))
-    assert found is not None
-    return str(found["metadata"]["uid"])
 
 
 def stamp_writes(plane: ControlPlane, ns: Namespace) -> list[tuple[str, str]]:
@@ -188,19 +126,13 @@ def test_it_stands_in_each_selected_namespace_and_follows_what_is_selected(
 
 @pytest.mark.usefixtures("shared")
 def test_what_others_change_is_put_back_and_what_they_add_stays(
-    control_plane: ControlPlane,
-    api: Api,
-    ns: Namespace,
-    team: Callable[..., list[Namespace]],
-    put: Callable[..., int],
-    shared_operator: Operator,
-    start_operator: Callable[..., Operator],
-    canary: str,
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
 ) -> None:
     put("slack", token=canary)
     (one,) = team("a")
-    with ns.cluster_secret(stamped(ns)) as path:
+    with ns.cluster_secret(stamped(ns)):
         ns.cluster_secret_ready()
+        api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}, "annotations": {"also": "stays"}}})
         made = one.ready("slack")
         first = made["metadata"]["uid"]
         wrong: list[Object] = [
@@ -222,27 +154,56 @@ def test_what_others_change_is_put_back_and_what_they_add_stays(
                 ),
             )
         assert uid(one) == first
-        api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}, "annotations": {"also": "stays"}}})
         api.delete(one.path("slack"))
         api.wait(one.path("slack"), lambda found: found and found["metadata"]["uid"] != first)
         one.ready("slack")
-        api.patch(one.path("slack"), {"metadata": {"labels": {"theirs": "stays"}}})
-        # Whoever starts anew finds all as it shall be, and writes nothing.
-        # What went out of the selection while nobody looked goes.
-        (three,) = team("c")
-        three.ready("slack")
-        before = stamp_writes(control_plane, ns)
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_changed_while_nobody_looked_is_followed_by_who_starts_and_the_rest_is_not_written(
+    control_plane: ControlPlane,
+    api: Api,
+    ns: Namespace,
+    team: Callable[..., list[Namespace]],
+    put: Callable[..., int],
+    shared_operator: Operator,
+    start_operator: Callable[..., Operator],
+    canary: str,
+) -> None:
+    put("slack", token=canary)
+    stays, leaves, restored = team("stays", "leaves", "restored")
+    with ns.cluster_secret(stamped(ns)) as path:
+        for one in (stays, leaves, restored):
+            one.ready("slack")
+        before = len(stamp_writes(control_plane, ns))
         shared_operator.kill()
-        label(three, None)
-        start_operator()
-        is_gone(three)
+        label(leaves, None)
+        (comes,) = team("comes")
+        # A person, or a backup, restores what stood there.
+        backup = api.get(restored.path("slack")) or {}
+        api.delete(restored.path("slack"))
+        kept = {key: backup["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+        again = restored.add("slack", backup["spec"], **kept)["metadata"]["uid"]
+        running = start_operator()
+        is_gone(leaves)
+        comes.ready("slack")
         api.patch(path, {"metadata": {"annotations": {"nothing": "new"}}})
-        (two,) = team("b")  # the next write comes after what a start would have written
-        two.ready("slack")
-        assert stamp_writes(control_plane, ns)[len(before) :] == [("delete", three.name), ("create", two.name)]
-        found = api.get(one.path("slack"))
-        assert found is not None
-        assert found["metadata"]["labels"]["theirs"] == "stays"
+        (last,) = team("last")  # the next write comes after what a start would have written
+        last.ready("slack")
+        *writes, latest = stamp_writes(control_plane, ns)[before:]
+        assert sorted(writes) == [("create", comes.name), ("delete", leaves.name), ("patch", restored.name)]
+        assert latest == ("create", last.name)
+        # What was restored goes as any other.
+        assert uid(restored) == again
+        label(restored, None)
+        is_gone(restored)
+        running.kill()
+        before = len(stamp_writes(control_plane, ns))
+    # Deleted while nobody looked: it is served no more, and what it stamped goes.
+    start_operator()
+    for one in (stays, comes, last):
+        api.wait(one.path("slack"), lambda found: found is None, patience=60)
+    assert stamp_writes(control_plane, ns)[before:] == []
 
 
 @pytest.mark.usefixtures("shared")
@@ -253,7 +214,7 @@ def test_what_is_not_ours_is_left_alone_until_it_goes(
     taken, free = team("taken", "free")
     theirs = taken.add("slack", reading(ns, entry("theirs", "slack#token")), labels={"app": "theirs"})
     taken.ready("slack")
-    with ns.cluster_secret(stamped(ns)) as path:
+    with ns.cluster_secret(stamped(ns)):
         found = ns.cluster_secret_ready("False", reason="TargetConflict")
         assert provisioned(found) == [free.name]
         assert failed(found).keys() == {taken.name}
@@ -268,6 +229,13 @@ def test_what_is_not_ours_is_left_alone_until_it_goes(
         with second.cluster_secret(stamped(ns, namespaces={"names": [free.name]})):
             refused = second.cluster_secret_ready("False", reason="TargetConflict")
             assert f"exists and belongs to {KIND.name} {ns.name}" in failed(refused)[free.name]
+            # It does once that one has it no more, and then the first does not.
+            label(free, None)
+            heir = second.cluster_secret_ready(reason="Synced")
+            assert free.ready("slack")["metadata"]["labels"][OWNER] == heir["metadata"]["uid"]
+            label(free, ns.name)
+            stands_in(ns, failing=[free, taken])
+        stands_in(ns, free, failing=[taken])
         # Out of the selection, and the resource deleted: neither takes it away.
         label(taken, None)
         stands_in(ns, free)
@@ -278,17 +246,29 @@ def test_what_is_not_ours_is_left_alone_until_it_goes(
         stands_in(ns, free, taken)
         ns.cluster_secret_ready(reason="Synced")
         assert uid(taken) != theirs["metadata"]["uid"]
-        # A copy that a person made, with all of our marks, is not taken away either.
-        label(free, None)
-        is_gone(free)
-        copied = api.get(taken.path("slack"))
-        assert copied is not None
-        kept = {key: copied["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
-        free.add("slack", copied["spec"], **kept)
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_copy_that_a_person_made_stays_until_its_namespace_is_selected(
+    api: Api, ns: Namespace, team: Callable[..., list[Namespace]], put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    (one,), (other,) = team("a"), team("other", team="nobody")
+    with ns.cluster_secret(stamped(ns)) as path:
+        made = one.ready("slack")
+        kept = {key: made["metadata"][key] for key in ("labels", "annotations", "ownerReferences")}
+        copy = other.add("slack", made["spec"], **kept)["metadata"]["uid"]
         api.patch(path, {"spec": {"secretMetadata": {"labels": {"round": "two"}}}})
-        api.wait(taken.path("slack"), lambda found: (found or {})["metadata"]["labels"].get("round") == "two")
+        api.wait(one.path("slack"), lambda found: (found or {})["metadata"]["labels"].get("round") == "two")
         ns.cluster_secret_ready(reason="Synced")
-        assert api.get(free.path("slack")) is not None
+        assert uid(other) == copy
+        # Then it becomes ours, with what it holds, and goes as any other.
+        label(other, ns.name)
+        stands_in(ns, one, other)
+        assert uid(other) == copy
+        label(other, None)
+        is_gone(other)
+        other.collected("slack")
 
 
 @pytest.mark.usefixtures("shared")
@@ -392,6 +372,16 @@ def test_under_another_name_the_new_stands_before_the_old_goes(
         one.collected("slack")
         api.wait(path, lambda found: found and "former" not in condition(found)["message"])
         assert one.data("bot") == {"token": canary}
+        # Where the newest name is somebody else's, the former one stays until it is free.
+        one.add("chat", reading(ns))
+        api.patch(path, {"spec": {"secretName": "chat"}})
+        found = ns.cluster_secret_ready("False", reason="TargetConflict")
+        assert failed(found).keys() == {one.name}
+        assert one.data("bot") == {"token": canary}
+        api.delete(one.path("chat"))
+        is_gone(one, "bot")
+        stands_in(ns, one)
+        one.wait_data("chat", {"token": canary})
 
 
 @pytest.mark.usefixtures("shared")

@@ -24,6 +24,10 @@ def of_status(request: ApiRequest) -> bool:
     return request.method == "PATCH" and request.path.endswith("beemflowsecrets/slack/status")
 
 
+def of_secret(request: ApiRequest) -> bool:
+    return request.method == "PATCH" and request.path.endswith("secrets/slack")
+
+
 def of_workload(request: ApiRequest) -> bool:
     return request.method == "PATCH" and "/deployments/" in request.path
 
@@ -74,3 +78,37 @@ def test_killed_between_the_new_content_and_the_last_word_pods_are_restarted_onc
     version = found["status"]["contentVersion"]
     assert found["status"]["restarts"] == [{**workload, "restartedFor": version}]
     assert stamp(ns, "Deployment", "slack") == (2, version)
+
+
+def test_killed_after_the_first_write_into_a_secret_that_stood_pods_are_restarted_once(
+    control_plane: ControlPlane,
+    start_operator: Callable[..., Operator],
+    proxied: Path,
+    api_proxy: ApiProxy,
+    ns: Namespace,
+    store: str,
+    bao: OpenBao,
+    folder: str,
+    canary: str,
+) -> None:
+    del store
+    operator = start_operator(config=proxied)
+    may_restart(control_plane, ns)
+    add_workload(ns, "Deployment", "slack")
+    bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
+    ns.add_secret("slack", {"token": f"{canary}-0"}, metadata={"annotations": {"secrets.beemflow.io/adopt": "slack"}})
+
+    def is_held(request: ApiRequest) -> bool:
+        return of_status(request) and api_proxy.count(of_secret) > 0
+
+    api_proxy.set(is_held, None)
+    workload = {"kind": "Deployment", "name": "slack"}
+    ns.add("slack", spec(entry("token", "slack#token"), refreshInterval="8760h", rolloutRestart=[workload]))
+    ns.wait_data("slack", {"token": canary})
+    until(lambda: api_proxy.count(is_held) > 0)
+    operator.kill()
+    api_proxy.clear()
+    operator.start()
+    version = ns.ready("slack")["status"]["contentVersion"]
+    until(lambda: stamp(ns, "Deployment", "slack") == (2, version))
+    ns.wait_event("slack", "Normal", "SecretRotated")

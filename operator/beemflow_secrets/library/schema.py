@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from pydantic.alias_generators import to_snake
 
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.document import SECTION
-from beemflow_secrets.model.form import RESOURCES_ONLY
+from beemflow_secrets.model.form import IN_FILE, RESOURCES_ONLY
 from beemflow_secrets.providers.registry import added_drivers
 
 Schema = dict[str, Any]
@@ -15,6 +18,7 @@ VARIABLE = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}|\$env:[A
 """A text with a variable in it: what it will be is not known before it is expanded."""
 
 _CREDENTIAL = "CredentialRef"
+_FIELD = re.compile(r"\b[a-z]+[A-Z]\w*")  # as descriptions, which are written for resources, name it
 _CONSTRAINTS = {"enum", "pattern", "minLength", "maxLength"}
 
 
@@ -46,8 +50,10 @@ def _converted(node: Schema, known: dict[str, Schema]) -> Schema:
     result = {
         name: part
         for name, part in node.items()
-        if name not in {"title", "default"} and not name.startswith("x-kubernetes-")
+        if name not in {"title", "default", IN_FILE} and not name.startswith("x-kubernetes-")
     }
+    if "description" in node:
+        result["description"] = _FIELD.sub(lambda name: to_snake(name[0]), node.get(IN_FILE) or node["description"])
     if "properties" in result:
         result["properties"] = {
             name: _converted(part, known) for name, part in result["properties"].items() if name not in RESOURCES_ONLY

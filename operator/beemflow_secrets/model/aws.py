@@ -8,6 +8,7 @@ from beemflow_secrets.model.address import Address
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.form import in_file
 
 Region = Annotated[str, Field(min_length=1, max_length=64, pattern="^[a-z0-9]+(-[a-z0-9]+)+$")]
 
@@ -85,6 +86,7 @@ class AwsSpec(AwsIdentity):
     profile: Annotated[str, Field(min_length=1, max_length=256, pattern="^[ -~]+$")] | None = Field(
         default=None,
         description="A profile of the operator's own AWS configuration. For a cluster store only. Default: none.",
+        json_schema_extra=in_file("A profile of the AWS configuration of this machine. Default: none."),
     )
     endpoint: Address | None = Field(
         default=None,

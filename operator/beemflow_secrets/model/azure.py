@@ -9,6 +9,7 @@ from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule, listed
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.entra import ClientId, TenantId
+from beemflow_secrets.model.form import in_file
 
 _METHOD = "(has(self.authMethod) ? self.authMethod : 'service_principal')"
 
@@ -65,6 +66,11 @@ class AzureSpec(Block):
         "ServiceAccount that the application trusts, or as the operator's own. msi: by the machine's managed identity. "
         "cli: as who has logged in with the Azure CLI. The last two are for a cluster store. Default "
         "service_principal.",
+        json_schema_extra=in_file(
+            "How to log in. service_principal: by tenantId, clientId and clientSecret. workload_identity: as the "
+            "ServiceAccount of the pod that this runs in. msi: by the machine's managed identity. cli: as who has "
+            "logged in with the Azure CLI. Default service_principal."
+        ),
     )
     authority: Address | None = Field(
         default=None,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.duration import Between, Duration
+from beemflow_secrets.model.form import in_file
 
 
 class Cache(Model):
@@ -15,6 +16,7 @@ class Cache(Model):
         default=False,
         description="Keep what the backend answers. In the operator a refresh asks the backend all the same; what is "
         "kept serves first syncs, edits and repairs, when it is younger than the refreshInterval. Default false.",
+        json_schema_extra=in_file("Keep what the backend answers. Default false."),
     )
     ttl: Annotated[float, Between(shortest="1ms")] = Field(
         default=300.0, description="For how long a value is served before the backend is asked again. Default 5m."

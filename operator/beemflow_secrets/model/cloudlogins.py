@@ -9,6 +9,7 @@ from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
 from beemflow_secrets.model.entra import ClientId, TenantId
+from beemflow_secrets.model.form import in_file
 
 
 class AwsLogin(AwsIdentity):
@@ -38,11 +39,19 @@ class AzureLogin(Block):
         default=None,
         description="The tenant that the application is registered in, by its id or a domain, for clientSecret and "
         "serviceAccountRef. Default: none, and the machine's identity has its own.",
+        json_schema_extra=in_file(
+            "The tenant that the application is registered in, by its id or a domain, for clientSecret. Default: none, "
+            "and the machine's identity has its own."
+        ),
     )
     client_id: ClientId | None = Field(
         default=None,
         description="The id of the application that logs in; without clientSecret and serviceAccountRef that of one of "
         "several identities of the machine. Default: the machine's own.",
+        json_schema_extra=in_file(
+            "The id of the application that logs in; without clientSecret that of one of several identities of the "
+            "machine. Default: the machine's own."
+        ),
     )
     client_secret: CredentialRef | None = Field(
         default=None, description="The application's client secret. Default: none."

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic_core import PydanticKnownError, core_schema
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,15 @@ class OrAdded:
             raise PydanticKnownError("literal_error", {"expected": f"{', '.join(known[:-1])} or {known[-1]}"})
 
         return core_schema.with_info_wrap_validator_function(check, own)
+
+
+IN_FILE = "x-in-file"
+"""What a field is in a file, in its schema, where that is not what its description says of a resource."""
+
+
+def in_file(description: str) -> dict[str, JsonValue]:
+    """Return what a field's schema holds beside its description, for the schema of the file to take instead of it."""
+    return {IN_FILE: description}
 
 
 # What cannot stand in a file, by the name it would have there, and what does instead.

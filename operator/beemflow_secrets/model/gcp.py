@@ -9,6 +9,7 @@ from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.form import in_file
 from beemflow_secrets.model.keys import CONTROL
 
 # One of them is how the store logs in; without any of them it does as the process does that it runs in.
@@ -50,6 +51,7 @@ class GcpSpec(Block):
         default=None,
         description="A file of the operator that holds the key of a service account. For a cluster store only. "
         "Default: none.",
+        json_schema_extra=in_file("A file that holds the key of a service account. Default: none."),
     )
     endpoint: Address | None = Field(
         default=None,

@@ -8,6 +8,7 @@ from beemflow_secrets.model.address import Address
 from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Rule
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.form import in_file
 from beemflow_secrets.model.meta import NamespaceName
 from beemflow_secrets.model.pem import LONGEST, certificates
 
@@ -22,6 +23,10 @@ class KubernetesSpec(Block):
         default=None,
         description="Address of another cluster's API server, as https://cluster.example.com:6443. "
         "Default: this cluster.",
+        json_schema_extra=in_file(
+            "Address of an API server, as https://cluster.example.com:6443. Default: that of KUBECONFIG, else of the "
+            "pod that this runs in, else of ~/.kube/config."
+        ),
     )
     ca_bundle: Annotated[str, AfterValidator(certificates)] | None = Field(
         default=None,
@@ -29,8 +34,16 @@ class KubernetesSpec(Block):
         max_length=LONGEST,
         description="The authorities that server is trusted by: certificates as PEM, or base64 of that. "
         "Default: those of tls.caBundle or tls.caRef, else of the system.",
+        json_schema_extra=in_file(
+            "The authorities that server is trusted by: certificates as PEM, or base64 of that. Default: those of "
+            "tls.caBundle, else of the system."
+        ),
     )
-    token: CredentialRef | None = Field(default=None, description="A token to log in with.")
+    token: CredentialRef | None = Field(
+        default=None,
+        description="A token to log in with.",
+        json_schema_extra=in_file("A token to log in with. Default: the login that goes with the default of server."),
+    )
     service_account_ref: ServiceAccountRef | None = Field(
         default=None,
         description="The ServiceAccount of this cluster to log in as. Another cluster must know this cluster as an "

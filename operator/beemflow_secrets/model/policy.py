@@ -6,6 +6,7 @@ from pydantic import Field
 
 from beemflow_secrets.model.base import Model
 from beemflow_secrets.model.cel import Matches
+from beemflow_secrets.model.form import in_file
 
 Action = Literal["read", "list", "write", "delete"]
 
@@ -40,6 +41,10 @@ class AccessPolicy(Model):
         max_length=_MOST_PATTERNS,
         description="The flows that may, as finance/*: of a BeemFlowSecret <namespace>/<name>. * stands for any text, "
         "/ too, and a pattern matches the whole name. Default: every flow.",
+        json_schema_extra=in_file(
+            "The flows that may, as finance/*. * stands for any text, / too, and a pattern matches the whole name. "
+            "Default: every flow."
+        ),
     )
     secret_patterns: list[_Pattern] | None = Field(
         default=None,
@@ -59,4 +64,5 @@ class AccessPolicy(Model):
         max_length=20,
         description="Roles that must all be held: by a namespace, in its annotation secrets.beemflow.io/roles, as a,b. "
         "Default: none.",
+        json_schema_extra=in_file("Roles that whoever asks must all hold. Default: none."),
     )

@@ -15,7 +15,7 @@ from beemflow_secrets.model.credentials import CredentialRef, SecretKeyRef, Serv
 from beemflow_secrets.model.duration import Between
 from beemflow_secrets.model.encryption import certificate_login, encryption
 from beemflow_secrets.model.file import FileSpec
-from beemflow_secrets.model.form import OrAdded
+from beemflow_secrets.model.form import OrAdded, in_file
 from beemflow_secrets.model.kubernetes import KubernetesSpec
 from beemflow_secrets.model.meta import Conditions, ObservedGeneration, StatusModel
 from beemflow_secrets.model.multi import MOST_LINKS, Multi
@@ -59,6 +59,11 @@ OwnDriver = Literal["1password", "aws-sm", "azure-kv", "env", "file", "gcp-sm", 
 
 MOST_CRITICAL_KEYS = 100
 
+_KINDS = (
+    "What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. azure-kv: Azure Key "
+    "Vault. gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect server."
+)
+
 _OF_THE_CHAIN = {"multi": None, "request_budget": None}
 
 # What a driver reads as the operator, whoever asks.
@@ -75,13 +80,16 @@ class HealthCheck(Model):
     """How the store is watched."""
 
     interval: Annotated[float, Between(shortest="1s")] = Field(
-        default=60.0, description="How often the backend is asked how it is, from 1s. Default 1m."
+        default=60.0,
+        description="How often the backend is asked how it is, from 1s. Default 1m.",
+        json_schema_extra=in_file("Taken, so that a store can be copied; the backend is asked when you ask for it."),
     )
     critical_keys: list[SecretKey] = Field(
         default=[],
         max_length=MOST_CRITICAL_KEYS,
         description="Secrets without which the store is not ready, as slack/bot. They are read each interval. "
         "Default: none.",
+        json_schema_extra=in_file("Secrets that are read when you ask how the store is, as slack/bot. Default: none."),
     )
 
 
@@ -98,11 +106,13 @@ class StoreSpec(BackendSpec):
 
     driver: Annotated[OwnDriver, OrAdded()] = Field(
         default="env",
-        description="What kind of backend it is. vault: HashiCorp Vault or OpenBao. aws-sm: AWS Secrets Manager. "
-        "azure-kv: Azure Key Vault. gcp-sm: Google Cloud Secret Manager. 1password: a vault of a 1Password Connect "
-        "server. kubernetes: native Secrets, of this cluster or of another one. "
+        description=f"{_KINDS} kubernetes: native Secrets, of this cluster or of another one. "
         "multi: a chain of several. env: environment variables of the operator. file: files that the operator has. "
         "These two are for a BeemFlowClusterSecretStore only. Default env.",
+        json_schema_extra=in_file(
+            f"{_KINDS} kubernetes: native Secrets of a cluster. multi: a chain of several. env: environment variables "
+            "of the process. file: a file, or a folder of files. Default env."
+        ),
     )
     timeout: Timeout = Field(
         default=30.0,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.form import IN_FILE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     Amend = Callable[[Schema], Schema]
 
-_DROPPED = {"title", "default", "$defs"}
+_DROPPED = {"title", "default", "$defs", IN_FILE}
 _FIRST = ("description", "type", "required", "enum", "pattern")
 _LAST = ("properties", "items", "additionalProperties", "x-kubernetes-validations")
 

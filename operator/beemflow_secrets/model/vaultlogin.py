@@ -8,6 +8,7 @@ from beemflow_secrets.model.block import Block
 from beemflow_secrets.model.cel import Matches, Rule, listed
 from beemflow_secrets.model.cloudlogins import AwsLogin, AzureLogin
 from beemflow_secrets.model.credentials import CredentialRef, ServiceAccountRef
+from beemflow_secrets.model.form import in_file
 from beemflow_secrets.model.keys import CONTROL
 
 # What travels in a header or a login: ASCII that is seen.
@@ -85,7 +86,9 @@ class VaultLogin(Block):
     )
     token: CredentialRef | None = Field(default=None, description="The token, for authMethod token.")
     role_id: Visible | None = Field(
-        default=None, description="The role's id, for authMethod approle. Either this or roleIdRef."
+        default=None,
+        description="The role's id, for authMethod approle. Either this or roleIdRef.",
+        json_schema_extra=in_file("The role's id, for authMethod approle."),
     )
     role_id_ref: CredentialRef | None = Field(
         default=None, description="Where the role's id stands, for authMethod approle. Either this or roleId."
@@ -94,7 +97,9 @@ class VaultLogin(Block):
     username: _UserName | None = Field(default=None, description="Who logs in, for authMethod userpass.")
     password: CredentialRef | None = Field(default=None, description="The password, for authMethod userpass.")
     jwt: CredentialRef | None = Field(
-        default=None, description="The JWT to log in with, for authMethod jwt. Either this or serviceAccountRef."
+        default=None,
+        description="The JWT to log in with, for authMethod jwt. Either this or serviceAccountRef.",
+        json_schema_extra=in_file("The JWT to log in with, for authMethod jwt."),
     )
     service_account_ref: ServiceAccountRef | None = Field(
         default=None,
@@ -106,12 +111,19 @@ class VaultLogin(Block):
         default=None,
         description="Who logs in, for authMethod aws. Default, as without accessKeyId and serviceAccountRef in it: a "
         "cluster store logs in as the operator.",
+        json_schema_extra=in_file(
+            "Who logs in, for authMethod aws. Default, as without accessKeyId in it: whom AWS's SDK finds."
+        ),
     )
 
     azure_login: AzureLogin | None = Field(
         default=None,
         description="Who logs in, for authMethod azure. Default, as without clientSecret and serviceAccountRef in it: "
         "a cluster store logs in as the operator's machine.",
+        json_schema_extra=in_file(
+            "Who logs in, for authMethod azure. Default, as without clientSecret in it: the machine, by its managed "
+            "identity."
+        ),
     )
 
     rules: ClassVar[tuple["Rule[Any]", ...]] = (

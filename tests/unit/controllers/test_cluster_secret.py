@@ -10,7 +10,7 @@ import pytest
 
 from beemflow_secrets.controllers.clustersecret.rounds import Behind, Rounds
 from beemflow_secrets.controllers.clustersecret.stamping import Stamping
-from beemflow_secrets.controllers.clustersecret.stamps import Stamps, key_of
+from beemflow_secrets.controllers.clustersecret.stamps import GONE, Stamps, key_of
 from beemflow_secrets.controllers.clustersecret.status import stamped
 from beemflow_secrets.controllers.clustersecret.tracked import Plan, Tracked, plan
 from beemflow_secrets.controllers.failure import Failed
@@ -124,6 +124,11 @@ def test_those_that_stand_are_known_by_their_owner_and_by_whether_they_are_as_wa
     assert after is not None
     assert (after.owner, after.maker, after.mark) == ("uid-1", "slack", wanted().mark)
     assert stamps.knows(found)
+    # As wanted, but as a person wrote it: that is still to be taken over.
+    restored = standing()
+    restored["metadata"]["managedFields"][0]["manager"] = "kubectl-client-side-apply"
+    assert wanted().changes(restored) == []
+    assert not stamps.knows(restored)
     drifted = deepcopy(found)
     drifted["spec"]["suspend"] = True
     assert not stamps.knows(drifted)
@@ -187,6 +192,19 @@ async def test_what_is_changed_as_it_is_written_is_told_and_not_written_again_an
     assert server.patches == 1
 
 
+async def test_two_that_write_to_one_place_at_a_time_hear_of_each_other_and_end_each_for_itself() -> None:
+    stamps = Stamps({"uid-1": wanted()}.get)
+    found = standing()
+    with stamps.flight(key_of(found)) as first:
+        with stamps.flight(key_of(found)) as second:
+            stamps.hear(found)
+        stamps.gone(key_of(found))
+        assert not stamps.knows(found)
+    assert (first, second) == ({"7", GONE}, {"7"})
+    stamps.take(found)
+    assert stamps.knows(found)
+
+
 class Overtaken(Meddling):
     """One whose watch tells of another's change before it answers ours. `later`: the other wrote after us."""
 
@@ -225,8 +243,9 @@ async def test_a_change_of_others_that_overtakes_the_answer_to_ours_is_not_lost(
 class Recorder:
     """Stands for the API server, which has the BeemFlowClusterSecret, and for who writes to namespaces."""
 
-    def __init__(self, **metadata: Any) -> None:
+    def __init__(self, *, fails: str = "", **metadata: Any) -> None:
         self.metadata = {"uid": "uid-1", "generation": 1, **metadata}
+        self.fails = fails
         self.written: list[str] = []
 
     async def get(self, path: str, *, metadata: bool) -> dict[str, Any]:
@@ -237,13 +256,18 @@ class Recorder:
     async def stamp(self, key: Key, _wanted: Wanted, _request: str | None) -> None:
         self.written.append(f"stamp {key.namespace}")
 
+    async def may_go(self, former: Key, _wanted: Wanted) -> bool:
+        if former.name == self.fails:
+            raise Failed(Reason.WRITE_REFUSED, "refused")
+        return False
+
     async def take_away(self, key: Key, _owner: object) -> None:
         self.written.append(f"take away {key.namespace}")
 
-    def rounds(self, stamps: Stamps, **namespaces: Namespace) -> Rounds:
+    def rounds(self, stamps: Stamps, *, ready: bool = True, **namespaces: Namespace) -> Rounds:
         named = {("", name): found for name, found in namespaces.items()}
         client, stamping = cast("KubeClient", self), cast("Stamping", self)
-        return Rounds(client, stamps, stamping, namespaces=lambda: named, ready=lambda _: True)
+        return Rounds(client, stamps, stamping, namespaces=lambda: named, ready=lambda _: ready)
 
 
 def item(observed: Observed) -> Tracked:
@@ -264,6 +288,34 @@ async def test_nothing_is_written_into_what_goes_away_and_what_is_left_there_goe
     made = await server.rounds(stamps, a=there, b=going, c=there, d=going).make(item(observed), observed, planned)
     assert server.written == ["stamp a", "take away c"]
     assert (made.standing, made.failed, made.gone) == (["a"], {}, [])
+
+
+async def test_nothing_is_taken_away_where_all_that_is_selected_is_going_away() -> None:
+    observed = seen(namespaces={"names": ["b"]})
+    planned = plan(observed)
+    assert isinstance(planned, Plan)
+    stamps = Stamps({"uid-1": planned.wanted}.get)
+    found = standing(planned.wanted)
+    found["metadata"]["namespace"] = "c"
+    stamps.take(found)
+    server = Recorder()
+    going, there = Namespace({}, leaving=True), Namespace({})
+    await server.rounds(stamps, b=going, c=there).make(item(observed), observed, planned)
+    assert server.written == []
+
+
+async def test_of_two_former_names_in_a_namespace_one_that_fails_is_told_beside_one_that_waits() -> None:
+    observed = seen(namespaces={"names": ["a"]})
+    planned = plan(observed)
+    assert isinstance(planned, Plan)
+    stamps = Stamps({"uid-1": planned.wanted}.get)
+    for name in ("first", "second"):
+        found = standing(planned.wanted)
+        found["metadata"] |= {"name": name, "namespace": "a"}
+        stamps.take(found)
+    server = Recorder(fails="first")
+    made = await server.rounds(stamps, ready=False, a=Namespace({})).make(item(observed), observed, planned)
+    assert (list(made.failed), made.former) == (["a"], ["a"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def taken(document: object) -> bool:
 def test_it_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(file_schema())
     assert "x-kubernetes" not in json.dumps(file_schema())
+
+
+OF_RESOURCES = re.compile(
+    r"BeemFlow\w*(Secret|Store)|cluster store|operator|namespaced|annotation|\b[a-z]+[A-Z]|_ref\b"
+)
+
+
+def test_no_text_tells_of_resources() -> None:
+    texts = re.findall(r'"description": "((?:[^"\\]|\\.)*)"', json.dumps(file_schema()))
+    assert "The role's id, for auth_method approle." in texts
+    assert [text for text in texts if OF_RESOURCES.search(text)] == []
 
 
 @pytest.mark.parametrize("document", RIGHT, ids=json.dumps)

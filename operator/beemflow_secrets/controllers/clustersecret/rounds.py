@@ -79,7 +79,10 @@ class Rounds:
         extra = [
             key
             for key in self._stamps.of(seen.uid)
-            if self._is_there(key.namespace) and (key.namespace not in selected or key != plan.key(key.namespace))
+            # Where all that is selected is going away, that is as good as nothing.
+            if there
+            and self._is_there(key.namespace)
+            and (key.namespace not in selected or key != plan.key(key.namespace))
         ]
         request = item.request
         if request is None and not extra and all(self._has(plan, namespace) for namespace in there):
@@ -88,12 +91,12 @@ class Rounds:
         ends = await _ends(self._stamping.stamp(plan.key(namespace), plan.wanted, request) for namespace in there)
         unmade = {namespace: end for namespace, end in zip(there, ends, strict=True) if end is not None}
         ends = await _ends(self._let_go(plan, key, selected, unmade) for key in extra)
-        left = {key.namespace: end for key, end in zip(extra, ends, strict=True) if end is not None}
-        failed = {namespace: end for namespace, end in (left | unmade).items() if isinstance(end, Failed)}
+        left = [(key.namespace, end) for key, end in zip(extra, ends, strict=True)]  # several, after several names
+        failed = {namespace: end for namespace, end in (*left, *unmade.items()) if isinstance(end, Failed)}
         return Round(
             standing=[namespace for namespace in there if namespace not in unmade],
             failed=dict(sorted(failed.items())),
-            former=[namespace for namespace, end in left.items() if isinstance(end, Waits)],
+            former=list(dict.fromkeys(namespace for namespace, end in left if isinstance(end, Waits))),
             gone=[namespace for namespace, end in unmade.items() if isinstance(end, Gone)],
         )
 

@@ -11,7 +11,7 @@ from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.target.ownership import goes_with, is_ours, whose
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, Refused
-from beemflow_secrets.model.names import SECRET
+from beemflow_secrets.model.names import FIELD_MANAGER, SECRET
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Stamping:
                 heard.clear()
                 written = await self._write(key, wanted, request, known=known)
                 self._stamps.take(written)
-                if wanted.changes(written):
+                if not wanted.is_met_by(written):
                     told = f"BeemFlowSecret {key.name} is changed as it is written: by a webhook or a policy"
                     raise Failed(Reason.WRITE_REFUSED, told)
                 if heard <= {written["metadata"]["resourceVersion"]}:
@@ -116,7 +116,12 @@ class Stamping:
         if "deletionTimestamp" in found["metadata"]:
             raise Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {name} is being deleted, which a finalizer holds up")
         operations = wanted.changes(found, request)
-        return await self._client.json_patch(path, operations) if operations else found
+        if operations:
+            found = await self._client.json_patch(path, operations)
+        if wanted.is_made_by_us(found):
+            return found
+        # A person or a backup wrote its spec. Where that is right already, a patch leaves it theirs, to stay for ever.
+        return await self._client.apply(path, wanted.claim(found), manager=FIELD_MANAGER, force=True)
 
     async def _take_away(self, path: str, owner: Owner) -> None:
         found = await self._client.get(path, metadata=True)

@@ -38,7 +38,7 @@ class Stamps:
         self._wants = wants
         self._stamps: dict[Key, Stamp] = {}
         self._by_owner: dict[str, set[Key]] = {}
-        self._flights: dict[Key, set[str]] = {}
+        self._flights: dict[Key, list[set[str]]] = {}
 
     def get(self, key: Key) -> Stamp | None:
         """Return one, None where none is known."""
@@ -57,23 +57,26 @@ class Stamps:
         """Gather the versions of one that the watch brings while it is written.
 
         The watch may overtake the API server's answer to us: with a version that is not the answer's, either may be the
-        newer one.
+        newer one. Two that want the same place may write at a time.
         """
-        self._flights[key] = heard = set[str]()
+        heard = set[str]()
+        self._flights.setdefault(key, []).append(heard)
         try:
             yield heard
         finally:
-            del self._flights[key]
+            others = [one for one in self._flights.pop(key) if one is not heard]
+            if others:
+                self._flights[key] = others
 
     def hear(self, body: Object) -> tuple[Stamp | None, Stamp | None]:
         """Take in what the watch brings; return what it was, and what it is."""
-        if (heard := self._flights.get(key_of(body))) is not None:
+        for heard in self._flights.get(key_of(body), ()):
             heard.add(body["metadata"]["resourceVersion"])
         return self.take(body)
 
     def gone(self, key: Key) -> None:
         """Hear from the watch that one is gone."""
-        if (heard := self._flights.get(key)) is not None:
+        for heard in self._flights.get(key, ()):
             heard.add(GONE)
         self.drop(key)
 
@@ -115,7 +118,7 @@ class Stamps:
         if not owner:
             return None
         wanted = self._wants(owner)
-        is_it = wanted is not None and wanted.name == metadata["name"] and not wanted.changes(body)
+        is_it = wanted is not None and wanted.name == metadata["name"] and wanted.is_met_by(body)
         return Stamp(metadata["uid"], owner, maker, wanted.mark if wanted is not None and is_it else b"")
 
 

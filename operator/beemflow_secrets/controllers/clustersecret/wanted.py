@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from beemflow_secrets.controllers.target.ownership import Owner
+from beemflow_secrets.controllers.target.ownership import Owner, goes_with
 from beemflow_secrets.controllers.target.patches import map_operations
 from beemflow_secrets.model.names import (
     API_VERSION,
@@ -74,6 +74,21 @@ class Wanted:
         if not operations:
             return []
         return [{"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}, *operations]
+
+    def is_made_by_us(self, found: Object) -> bool:
+        """Whether a resource was made for this one, to go when it is wanted no more (`goes_with`)."""
+        return goes_with(found, self.owner, "spec")
+
+    def is_met_by(self, found: Object) -> bool:
+        """Whether a resource is what is wanted, and was made for this one."""
+        return not self.changes(found) and self.is_made_by_us(found)
+
+    def claim(self, found: Object) -> Object:
+        """Return what is to be applied so that a resource that is as wanted counts as made by us."""
+        metadata = found["metadata"]
+        body = self.body(metadata["namespace"], None)
+        body["metadata"] |= {name: metadata[name] for name in ("uid", "resourceVersion")}
+        return body
 
     def _annotations(self, request: str | None) -> dict[str, str]:
         return self.annotations if request is None else {**self.annotations, REFRESH_REQUESTED_ANNOTATION: request}

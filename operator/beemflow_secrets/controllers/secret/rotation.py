@@ -32,14 +32,15 @@ class Rotation(NamedTuple):
 
 
 def rotation(old: Status, new: Status, changed: Collection[str]) -> Rotation | None:
-    """Return the change between two statuses, None where there was none, or the Secret is a new one.
+    """Return the change between two statuses, None where there was none, or the content is the first.
 
     `changed` are the keys that the write itself saw change. Where it saw none, because an earlier process wrote, or
     others' keys stand in the Secret, versions tell; and where they do not, each key may be another.
     """
-    version, before, after = new.get("contentVersion"), _entries(old), _entries(new)
-    if version in {None, old.get("contentVersion")} or ("contentVersion" not in old and not changed):
+    former, version = old.get("contentVersion"), new.get("contentVersion")
+    if former is None or version in {None, former}:
         return None
+    before, after = _entries(old), _entries(new)
     names = changed or {key for key in before | after if _origin(before.get(key)) != _origin(after.get(key))} or after
     versions = {key: (_version(before.get(key)), _version(after.get(key))) for key in sorted(names)}
     return Rotation(new["secretRef"]["name"], versions)

@@ -37,7 +37,8 @@ class Tracked:
     `kept`: those who asked will do with values that a cache has kept.
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
     came from, None until this process has read them. `last` is what the last sync found, None where anything but the
-    backend may have changed since.
+    backend may have changed since. `gone` is the Secret that went with its keys: where they return as they were, that
+    is no change.
     """
 
     seen: Observed
@@ -52,6 +53,7 @@ class Tracked:
     kept: bool = False
     drift_only: bool = False
     written: Written | None = None
+    gone: Written | None = None
     provenance: Provenance | None = None
     last: Last | None = None
 
@@ -126,6 +128,14 @@ class Registry:
             (key.namespace, ready(orjson.loads(item.status)).get("status", "Unknown"))
             for key, item in self._items.items()
         )
+
+    def oldest_reads(self) -> dict[str, float]:
+        """Return by namespace when values were read that have stood the longest, of what is read again and again."""
+        oldest: dict[str, float] = {}
+        for key, item in self._items.items():
+            if math.isfinite(item.read) and math.isfinite(item.due):
+                oldest[key.namespace] = min(item.read, oldest.get(key.namespace, math.inf))
+        return oldest
 
     def _join(self, item: Tracked) -> None:
         for store in item.stores:
