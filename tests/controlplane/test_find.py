@@ -48,7 +48,7 @@ def remove(bao: OpenBao, folder: str) -> Callable[[str], None]:
 @pytest.fixture
 def filled(put: Callable[..., int], tag: Callable[..., None], canary: str) -> dict[str, str]:
     """Some secrets in the backend, two of which are tagged; what they hold."""
-    held = {"slack/bot": canary, "slack/deep/er": "2", "slacker": "3", "github": "4", "a#b c": "5"}
+    held = {"slack/bot": canary, "slack/deep/er": "2", "slacker": "3", "github": "4", "a#b c": "5", 'q"{{x}}': "6"}
     for key, value in held.items():
         put(key, value=value)
     tag("slack/bot", team="flows", stage="live")
@@ -73,7 +73,7 @@ def test_secrets_are_found_by_path_by_name_and_by_tags(ns: Namespace, filled: di
     }
     for name, (find, _) in wanted.items():
         ns.add(name, finding(find))
-    names = {"slack/bot": "slack_bot", "slack/deep/er": "slack_deep_er", "a#b c": "a_b_c"}
+    names = {"slack/bot": "slack_bot", "slack/deep/er": "slack_deep_er", "a#b c": "a_b_c", 'q"{{x}}': "q___x__"}
     for name, (_, found) in wanted.items():
         told = ns.ready(name)
         assert ns.data(name) == {names.get(key, key): filled[key] for key in found}, name

@@ -53,6 +53,13 @@ def test_exactly_the_secrets_that_flows_ask_for(
     put("slack", token=canary, user="me")
     edit(ns, {"mcp.json": None})
     ns.wait_data("app", {"SLACK_TOKEN": canary, "SLACK_USER": "me"})
+    # A file that is lost, or mistyped, empties no Secret.
+    edit(ns, {"hello.flow.yaml": HELLO.replace("secrets", "secret")})
+    told = condition(ns.ready("app", "False", reason="InvalidSpec"))["message"]
+    assert "ask for no secret at all" in told
+    assert ns.data("app") == {"SLACK_TOKEN": canary, "SLACK_USER": "me"}
+    edit(ns, {"hello.flow.yaml": HELLO})
+    ns.ready("app")
     operator.stop()
     edit(ns, {"mcp.json": MCP})
     operator.start()

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.model.sources import DataFrom, NamedByFind
 
+MANY = 1000
+"""Names that are looked through in a thread: for ten thousand an expression holds up the loop for a tenth of a second."""
+
 
 class Finding:
     """Searches of one resource. `told` is its status, `former` where its values came from, as far as is known."""
@@ -96,7 +99,9 @@ class Finding:
         except SecretsError as error:
             tell_standing(self._stores, store, [error])
             raise
-        return find.among(found.items())
+        if len(found) < MANY:
+            return find.among(found.items())
+        return await asyncio.to_thread(lambda: find.among(found.items()))
 
 
 def found_once(find: Find, store: Key, known: Provenance, told: Status) -> dict[str, str]:
