@@ -82,6 +82,9 @@ def test_a_config_map_that_is_missing_and_comes_later(ns: Namespace, put: Callab
     assert told == "ConfigMap my-flows, which the spec names, does not exist"
     ns.add_config_map("my-flows", {"mcp.json": MCP})
     ns.wait_data("app", {"plain": canary})
+    ns.api.delete(f"/api/v1/namespaces/{ns.name}/configmaps/my-flows")
+    ns.ready("app", "False", reason="InvalidSpec")
+    assert ns.data("app") == {"plain": canary}
 
 
 def test_a_secret_that_is_missing_is_named(ns: Namespace, put: Callable[..., int], canary: str) -> None:

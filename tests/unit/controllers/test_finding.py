@@ -71,6 +71,15 @@ def test_what_was_found_once_is_asked_for_by_its_name_as_the_backend_spells_it(n
     assert source.remote.key == name
 
 
+def test_what_was_found_once_is_asked_for_beside_what_is_found_now() -> None:
+    found = filled(shown={"slack/new": {}, "slack/bot": {}}, entries=[entry("slack/bot"), entry("slack/old")])
+    assert [(one.remote.key, one.former) for one in found if isinstance(one, NamedByFind)] == [
+        ("slack/new", False),
+        ("slack/bot", False),
+        ("slack/old", True),
+    ]
+
+
 def test_a_long_listing_is_looked_through_beside_the_loop() -> None:
     threads = []
 
@@ -101,7 +110,7 @@ def test_what_the_status_does_not_name_is_asked_for_as_the_process_knows_it_or_n
     store = Key("BeemFlowSecretStore", "team", "prod")
     known = Provenance(found={(store, "slack/more"): "more", (store._replace(name="other"), "slack/else"): "else"})
     asked = [source.remote.key for source in filled(known, **told) if isinstance(source, NamedByFind)]
-    assert asked == ["slack/bot", "slack/more"]
+    assert asked == ["slack/more"]
     with pytest.raises(Failed, match="nothing is found by path slack/") as caught:
         filled(**told)  # a process that has not read them
     assert caught.value.reason is Reason.KEY_NOT_FOUND

@@ -138,7 +138,11 @@ def _searched(
     sources: Sequence[tuple[DataEntry | DataFrom, Key]], answers: Mapping[Key, Answers]
 ) -> dict[tuple[Key, str], str]:
     """Return the keys of what was found and is there, by store and name."""
-    found = ((store, ref_of(source), source) for source, store in sources if isinstance(source, NamedByFind))
+    found = (
+        (store, ref_of(source), source)
+        for source, store in sources
+        if isinstance(source, NamedByFind) and not source.former
+    )
     return {
         (store, ref.key): source.secret_key
         for store, ref, source in found
