@@ -133,6 +133,14 @@ class Registry:
             for key, item in self._items.items()
         )
 
+    def oldest_reads(self) -> dict[str, float]:
+        """Return by namespace when values were read that have stood the longest, of what is read again and again."""
+        oldest: dict[str, float] = {}
+        for key, item in self._items.items():
+            if math.isfinite(item.read) and math.isfinite(item.due):
+                oldest[key.namespace] = min(item.read, oldest.get(key.namespace, math.inf))
+        return oldest
+
     def _join(self, item: Tracked) -> None:
         for store in item.stores:
             self._users.setdefault(store, set()).add(item.seen.key)
