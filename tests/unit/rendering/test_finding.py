@@ -100,6 +100,7 @@ def test_what_was_found_once_and_is_there_still_is_neither_found_nor_gone() -> N
 
 
 def test_what_is_listed_and_deleted_takes_nothing_along_that_was_found_once_and_is_there() -> None:
+    once: dict[str, SecretValue | SecretsError]
     once = {"b": SecretValue("there"), "c": MISSING, "d": Denied("no right")}
     for former, error in ((once, Denied), ({"b": once["b"]}, NotFound)):
         assert isinstance(

@@ -138,15 +138,11 @@ def _searched(
     sources: Sequence[tuple[DataEntry | DataFrom, Key]], answers: Mapping[Key, Answers]
 ) -> dict[tuple[Key, str], str]:
     """Return the keys of what was found and is there, by store and name."""
-    found = (
-        (store, ref_of(source), source)
+    return {
+        (store, ref_of(source).key): source.secret_key
         for source, store in sources
         if isinstance(source, NamedByFind) and not source.former
-    )
-    return {
-        (store, ref.key): source.secret_key
-        for store, ref, source in found
-        if isinstance(answers[store].of[ref], SecretValue)
+        if isinstance(answers[store].of[ref_of(source)], SecretValue)
     }
 
 
