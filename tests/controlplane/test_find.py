@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from beemflow_secrets.model.names import REFRESH_REQUESTED_ANNOTATION
 from tests.controlplane.conftest import entry, until
 from tests.support.api import condition
 from tests.support.chains import Server, chain
@@ -201,6 +202,35 @@ def test_what_deletion_policy_makes_of_a_search_that_finds_nothing_any_more(
     put("slack/bot", value="again")
     ns.wait_data("goes", {"slack_bot": "again"})
     assert ns.data("typo") == {"slack_bot": filled["slack/bot"]}
+
+
+def test_beyond_a_hundred_keys_each_is_asked_for_before_a_secret_goes(
+    ns: Namespace, store: str, remove: Callable[[str], None], put: Callable[..., int], canary: str
+) -> None:
+    names = [f"slack/{number:03}" for number in range(101)]
+    for name in names:
+        put(name, value=canary)
+    reading = {"secretPatterns": ["slack/*"], "allowedActions": ["read"]}
+    ns.api.patch(ns.store_path(store), {"spec": {"accessPolicies": [{**reading, "allowedActions": ["read", "list"]}]}})
+    for name, policy in (("goes", "Delete"), ("stays", "Merge")):
+        ns.add(name, finding({"path": "slack"}, refreshInterval="1s", target={"deletionPolicy": policy}))
+        assert ns.ready(name)["status"]["entriesOmitted"] == 1
+    # The listing shows nothing, and all that the status names are gone: one is there all the same.
+    listing = {"secretPatterns": ["typo/*"], "allowedActions": ["list"]}
+    ns.api.patch(ns.store_path(store), {"spec": {"accessPolicies": [reading, listing]}})
+    for name in ("goes", "stays"):
+        ns.ready(name, "False", reason="KeyNotFound")
+    for key in names[:-1]:
+        remove(key)
+    for name in ("goes", "stays"):
+        ns.api.patch(ns.path(name), {"metadata": {"annotations": {REFRESH_REQUESTED_ANNOTATION: "now"}}})
+        ns.api.wait(ns.path(name), lambda found: (found or {})["status"].get("lastHandledRefresh") == "now")
+        assert "nothing is found by path slack" in message(ns.ready(name, "False", reason="KeyNotFound"))
+        assert len(ns.data(name) or {}) == len(names)
+    remove(names[-1])
+    ns.ready("goes", reason="SecretDeleted")
+    assert ns.data("goes") is None
+    ns.wait_data("stays", {})
 
 
 def test_a_store_without_tags_says_so(

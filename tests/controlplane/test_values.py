@@ -204,6 +204,26 @@ def test_what_is_optional_may_be_missing(ns: Namespace, put: Callable[..., int],
     ns.wait_data("slack", {"token": canary, "no-key": canary})
 
 
+def test_a_typing_error_empties_no_secret_all_of_whose_keys_are_optional(
+    ns: Namespace, put: Callable[..., int], canary: str
+) -> None:
+    put("slack", token=canary)
+    right = spec(entry("token", "slack#token", optional=True), refreshInterval="1s")
+    for name, mistyped in (("by-key", "slakc#token"), ("by-property", "slack#tokne")):
+        ns.add(name, right)
+        ns.ready(name)
+        ns.api.patch(ns.path(name), {"spec": {"data": [entry("token", mistyped, optional=True)]}})
+    ns.ready("by-key", "False", reason="KeyNotFound")
+    told = condition(ns.ready("by-property", "False", reason="PropertyNotFound"))["message"]
+    assert told == "store prod: key slack: no property 'tokne' (for token)"
+    assert ns.data("by-key") == ns.data("by-property") == {"token": canary}
+    # What was read once may be missing: that is what optional says.
+    ns.api.patch(ns.path("by-property"), {"spec": right})
+    ns.ready("by-property")
+    put("slack", other=canary)
+    ns.wait_data("by-property", {})
+
+
 def test_optional_does_not_cover_what_is_denied(
     ns: Namespace, put: Callable[..., int], bao: OpenBao, folder: str, canary: str
 ) -> None:

@@ -1,7 +1,8 @@
 """By what a source is known again: a digest of where it stands in which backend. Never of a value.
 
-"Not found" may remove a key or a Secret (deletionPolicy), so it must not be the answer to a typing error: only a source
-that was read before can be gone. A key, a version or a store that was edited since has never been read.
+"Not found" may remove a key or a Secret (deletionPolicy, optional), so it must not be the answer to a typing error:
+only a source that was read before can be gone. A key, a version or a store that was edited since has never been read;
+nor has the property of an optional entry.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.model.sources import DataEntry, NamedByFind, searches
+from beemflow_secrets.providers.value import Ref
+from beemflow_secrets.rendering.compose import ref_of
+
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key
+    from beemflow_secrets.model.sources import DataFrom
     from beemflow_secrets.model.store import StoreSpec
-    from beemflow_secrets.providers.value import Ref
 
 _NO_PLACE = {
     "timeout",
@@ -69,6 +74,18 @@ def _backend_of(backend: StoreSpec) -> str:
     if not known or (backend.gcp is not None and backend.gcp.project_id is None):
         return place_of(backend)
     return backend.model_dump_json(include={"driver": True, **known})
+
+
+def identity(source: DataEntry | DataFrom) -> Ref:
+    """Return what tells a source from others of its store: what it reads, or looks for."""
+    if isinstance(source, NamedByFind):
+        source = source.source
+    if searches(source):
+        return Ref(f"find\0{source.find}")
+    ref, wanted = ref_of(source), source.remote.parts().property
+    # A property that is not there fails any other entry, whatever was read before.
+    is_left_out = isinstance(source, DataEntry) and source.remote_ref.optional
+    return Ref(f"{ref.key}\0{wanted}", ref.version) if is_left_out and wanted is not None else ref
 
 
 def mark_of(store: Key, place: str, ref: Ref) -> str:

@@ -116,6 +116,7 @@ def compose(
     failed: list[tuple[Found, SecretsError]] = []
     gone: list[Found] = []
     omitted: list[tuple[str, Found, NotFound]] = []
+    read_now: set[str] = set()
     remains = any(isinstance(item.answer, SecretValue) for item in found)
     may_go = deletion_policy == "Merge" or (deletion_policy == "Delete" and not remains)
     for item in found:
@@ -132,6 +133,7 @@ def compose(
             else:
                 failed.append((item, read))
         elif isinstance(value, SecretValue):
+            read_now.add(item.mark)
             data.update((key, content) for key, (content, _) in read.items())
             entries.update((key, _entry(key, item, origin)) for key, (_, origin) in read.items())
     if holds and not data and not gone:
@@ -139,13 +141,12 @@ def compose(
     failed.sort(key=lambda failure: isinstance(failure[1], Held))
     for item, error in failed[:1]:
         raise Unusable(_told(item.source, error, more=len(failed) - 1), item.provider)
-    marks = [item.mark for item in found if isinstance(item.answer, SecretValue) or item.mark in known]
     return Composed(
         data,
         list(entries.values()),
         gone=tuple(dict.fromkeys(_called(item.source) for item in gone)),
         omitted=tuple(key for key, _, _ in omitted if key not in data),
-        marks=tuple(dict.fromkeys(marks)),
+        marks=tuple(dict.fromkeys(item.mark for item in found if item.mark in known or item.mark in read_now)),
     )
 
 

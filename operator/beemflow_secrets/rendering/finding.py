@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from beemflow_secrets.model.secret import MOST_ENTRIES
 from beemflow_secrets.model.sources import DataFrom, NamedByFind, RemoteRef
 from beemflow_secrets.providers.errors import Invalid, NotFound
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import SecretValue
 from beemflow_secrets.rendering.compose import Found
 
 if TYPE_CHECKING:
@@ -34,11 +34,6 @@ def entries_of(source: DataFrom, keys: Mapping[str, str], *, former: bool = Fals
             NamedByFind(secret_key=key, remote_ref=remote, source_ref=source.source_ref, source=source, former=former)
         )
     return entries
-
-
-def identity(source: DataFrom) -> Ref:
-    """Return what stands for a search where sources are known again by what they read."""
-    return Ref(f"find\0{source.find}")
 
 
 def nothing_found(source: DataFrom) -> NotFound:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.objects import Key
 from beemflow_secrets.controllers.secret.finding import Finding
+from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.sources import NamedByFind
@@ -35,7 +37,7 @@ class Empty:
         return SimpleNamespace(opened=opened, spec=None)
 
 
-def filled(**told: Any) -> Sequence[object]:
+def filled(known: Provenance | None = None, **told: Any) -> Sequence[object]:
     spec = SecretSpec.model_validate(
         {
             "secretStoreRef": {"name": "prod"},
@@ -47,7 +49,7 @@ def filled(**told: Any) -> Sequence[object]:
     async def rename(_: DataFrom, names: Collection[str]) -> dict[str, str]:
         return {name: name for name in names}
 
-    finding = Finding(cast("Any", Empty()), "team", rename, wish=Ref, told=told)
+    finding = Finding(cast("Any", Empty()), "team", rename, wish=Ref, told=told, former=known)
     return list(asyncio.run(finding.fill(spec)).sources())
 
 
@@ -69,3 +71,14 @@ def test_a_search_none_of_whose_keys_is_known_is_not_gone() -> None:
     assert caught.value.reason is Reason.KEY_NOT_FOUND
     (source,) = filled(entries=[entry("github")])
     assert not isinstance(source, NamedByFind)
+
+
+def test_what_the_status_does_not_name_is_asked_for_as_the_process_knows_it_or_nothing_is_gone() -> None:
+    told: dict[str, Any] = {"entries": [entry("slack/bot")], "entriesOmitted": 1}
+    store = Key("BeemFlowSecretStore", "team", "prod")
+    known = Provenance(found={(store, "slack/more"): "more", (store._replace(name="other"), "slack/else"): "else"})
+    asked = [source.remote.key for source in filled(known, **told) if isinstance(source, NamedByFind)]
+    assert asked == ["slack/bot", "slack/more"]
+    with pytest.raises(Failed, match="nothing is found by path slack/") as caught:
+        filled(**told)  # a process that has not read them
+    assert caught.value.reason is Reason.KEY_NOT_FOUND

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from beemflow_secrets.controllers.marks import backends_of, homes_of, mark_of, place_of
+from beemflow_secrets.controllers.marks import backends_of, homes_of, identity, mark_of, place_of
 from beemflow_secrets.controllers.objects import Key
+from beemflow_secrets.model.sources import DataEntry
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.value import Ref
 
@@ -40,6 +41,17 @@ def mark(spec: StoreSpec, ref: Ref = SLACK, key: Key = STORE) -> str:
 )
 def test_another_place_is_another_mark(other: str) -> None:
     assert other != mark(store())
+
+
+def test_what_an_entry_reads_tells_it_from_others_and_so_does_the_property_that_may_be_missing() -> None:
+    def known_by(key: str, **ref: Any) -> Ref:
+        return identity(DataEntry.model_validate({"secretKey": "a", "remoteRef": {"key": key, **ref}}))
+
+    assert known_by("slack#token") == known_by("slack#other") == known_by("slack", optional=True) == SLACK
+    optional = known_by("slack#token", optional=True)
+    assert optional == known_by("slack", property="token", optional=True)
+    assert len({optional, known_by("slack#tokn", optional=True), known_by(r"slack\#token", optional=True), SLACK}) == 4
+    assert known_by("slack#token", version="3", optional=True).version == "3"
 
 
 @pytest.mark.parametrize(

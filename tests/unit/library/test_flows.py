@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,42 @@ async def test_a_text(text: str, printed: str) -> None:
         "vars": {"key": "TOKEN", "other": "nope", "keys": ["TOKEN", "a-b.c"], "secrets": {"TOKEN": "somebody else's"}}
     }
     assert await render(store(), text, context) == printed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ secrets[secrets.TOKEN] }}",
+        "{{ secrets[secrets.TOKEN] | default 'x' }}",
+        "{{ secrets['a/' ~ secrets.TOKEN | upper] }}",
+        "{{ secrets[(secrets['slack/bot'] | fromjson).token] }}",
+        "{{ secrets.TOKEN in secrets }}",
+        "{{ 'a' < 'b' < secrets.TOKEN not in secrets }}",
+        "{{ [secrets] | map(attribute=secrets.TOKEN) | list }}",
+        "{{ [secrets] | selectattr(secrets.TOKEN) | list }}",
+        "{{ [secrets][0][secrets.TOKEN] }}",
+        "{% set s = secrets %}{{ s[s.TOKEN] }}",
+        "{% set a = secrets.TOKEN %}{% set b = a %}{{ secrets[b] }}",
+        "{% set a %}{{ secrets.TOKEN }}{% endset %}{{ secrets[a] }}",
+        "{% set n = namespace() %}{% set n.a = secrets.TOKEN %}{{ secrets[n.a] }}",
+        "{% set a = 'x' %}{% for i in [1] %}{% set a = secrets.TOKEN %}{{ secrets[a] }}{% endfor %}",
+        "{% for a in [secrets.TOKEN] %}{{ secrets[a] }}{% endfor %}",
+        "{% for a in [secrets.TOKEN, 'b'] %}{{ secrets[loop.previtem] if loop.last }}{% endfor %}",
+        "{% with a = secrets.TOKEN %}{{ secrets[a] }}{% endwith %}",
+        "{% macro m(a) %}{{ secrets[a] }}{% endmacro %}{{ m(secrets.TOKEN) }}",
+        "{% macro m(a) %}{{ secrets[a] }}{% endmacro %}{{ m(a=secrets.TOKEN) }}",
+        "{% macro m(a=secrets.TOKEN) %}{{ secrets[a] }}{% endmacro %}{{ m() }}",
+        "{% macro m() %}{{ secrets.TOKEN }}{% endmacro %}{{ secrets[m()] }}",
+        "{% macro m() %}{{ secrets[caller()] }}{% endmacro %}{% call m() %}{{ secrets.TOKEN }}{% endcall %}",
+        "{% macro m() %}{{ caller(secrets.TOKEN) }}{% endmacro %}{% call(a) m() %}{{ secrets[a] }}{% endcall %}",
+    ],
+)
+async def test_no_key_is_made_of_a_value_for_whoever_keeps_logs_would_see_it(text: str) -> None:
+    backend = Backend()
+    with pytest.raises(Invalid) as caught:
+        await render(store(backend), text)
+    assert CANARY not in "".join(format_exception(caught.value)) + repr(caught.value)
+    assert CANARY not in str(backend.asked).lower()
 
 
 async def test_all_keys_are_read_together_and_only_those_that_are_asked_for() -> None:

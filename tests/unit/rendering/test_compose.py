@@ -144,6 +144,16 @@ def test_what_was_never_read_is_no_reason_to_leave_a_secret_empty() -> None:
     assert compose([*items, there], "Retain", {"before"}, holds=True).omitted == ("c",)
 
 
+def test_a_property_that_was_never_read_is_no_reason_either() -> None:
+    items = [Found(entry("c", "slack#tokn", optional=True), "prod", SLACK, "typo")]
+    with pytest.raises(Unusable, match="no property 'tokn'"):
+        compose(items, "Retain", {"before"}, holds=True)
+    new = compose(items, "Retain", {"before"})
+    assert (new.omitted, new.marks) == (("c",), ())  # it has still not been read
+    left = compose(items, "Retain", {"typo"}, holds=True)
+    assert (left.omitted, left.marks) == (("c",), ("typo",))
+
+
 def test_what_others_are_told_is_left_alone() -> None:
     cause = OSError(111, "refused")
     shared = Throttled("slow down", key="store-prefix/x", retry_after=7)

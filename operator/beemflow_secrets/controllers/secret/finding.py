@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import from_read
-from beemflow_secrets.controllers.secret.provenance import earliest
+from beemflow_secrets.controllers.secret.provenance import Provenance, earliest, is_unlisted
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
 from beemflow_secrets.model.keys import split_key
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.objects import Key
     from beemflow_secrets.controllers.printing import Rename
     from beemflow_secrets.controllers.secret.demand import Wish
-    from beemflow_secrets.controllers.secret.provenance import Provenance
     from beemflow_secrets.controllers.store.using import Stores
     from beemflow_secrets.model.finding import Find
     from beemflow_secrets.model.secret import SecretSpec
@@ -77,10 +76,10 @@ class Finding:
             if names:
                 return entries_of(source, keys_of(names, await self._rename(source, names)))
             if spec.target.deletion_policy != "Retain":
-                if before := found_once(source.find, self._told):
-                    return entries_of(source, before, former=True)
-                if "entriesOmitted" in self._told:  # some may be of this search, and nobody can ask for them
+                if is_unlisted(self._former, self._told):  # some may be of this search, and nobody can ask for them
                     raise nothing_found(source)
+                if before := found_once(source.find, store, self._former or Provenance(), self._told):
+                    return entries_of(source, before, former=True)
         except SecretsError as error:
             raise from_read(error, store.name) from error
         return [source]
@@ -100,13 +99,14 @@ class Finding:
         return find.among(found.items())
 
 
-def found_once(find: Find, told: Status) -> dict[str, str]:
-    """Return what a status tells of keys that could be of a search, by name.
+def found_once(find: Find, store: Key, known: Provenance, told: Status) -> dict[str, str]:
+    """Return what the process knows, and a status tells, of keys that could be of a search, by name.
 
     Names are those of a backend, in a chain of one of several, and each maps what it cannot hold in its own way.
     """
     beginning = _alike(find.prefix)
-    entries = ((split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in told.get("entries", ()))
+    entries = [(split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in told.get("entries", ())]
+    entries += [(name, key) for (of, name), key in known.found.items() if of == store]
     return {name: key for name, key in entries if _alike(name).startswith(beginning) and find.fits(name)}
 
 

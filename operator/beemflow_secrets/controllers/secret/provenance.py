@@ -1,6 +1,7 @@
-"""Which link of a chain the values of a resource came from: as this process read them, else as the status tells.
+"""Where the values of a resource came from: as this process read them, else as the status tells.
 
-It has to be known before a read: what one link served is not replaced by another link's value at once (failoverAfter).
+It has to be known before a read: what one link of a chain served is not replaced by another link's value at once
+(failoverAfter), and what was found once is gone only if the backend says so of each.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class Provenance(NamedTuple):
-    """The links by store and key. `unlisted`: there are more values, of which it is not known."""
+    """The links by store and key. `unlisted`: there are more values, of which it is not known.
+
+    `found` are keys of the Secret, by store and name of the secrets that were found for them.
+    """
 
     links: Mapping[tuple[Key, str], str] = {}
     unlisted: bool = False
+    found: Mapping[tuple[Key, str], str] = {}
 
     def of(self, store: Key, ref: Ref, links: Sequence[str]) -> str | None:
         """Return the link of a value, None where there is no value. What is not known is held for the first link's."""
@@ -54,8 +59,12 @@ def earliest(known: Provenance | None, told: Status, store: Key, links: Sequence
         served = {link for (of, _), link in known.links.items() if of == store}
     else:
         served = {entry.get("provider") for entry in told.get("entries", ())}
-    unlisted = known.unlisted if known is not None else "entriesOmitted" in told
-    return next((link for link in links if unlisted or link in served), None)
+    return next((link for link in links if is_unlisted(known, told) or link in served), None)
+
+
+def is_unlisted(known: Provenance | None, told: Status) -> bool:
+    """Whether there are values of which it is not known where they came from."""
+    return known.unlisted if known is not None else "entriesOmitted" in told
 
 
 def came_from(known: Provenance | None, told: Status, links: AbstractSet[str]) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from beemflow_secrets.controllers.failure import Failed, from_read
-from beemflow_secrets.controllers.marks import mark_of
+from beemflow_secrets.controllers.marks import identity, mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
@@ -16,7 +16,7 @@ from beemflow_secrets.model.sources import DataEntry, NamedByFind, searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose, names_in, ref_of
-from beemflow_secrets.rendering.finding import identity, nothing_found, settled
+from beemflow_secrets.rendering.finding import nothing_found, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,7 +118,7 @@ async def put_together(
     ]
     outages = (from_read(value.outage, store) for store, value in values if value.outage is not None)
     age = max((value.kept or 0.0 for _, value in values), default=0.0)
-    return Reading(answers, composed, Provenance(served), age, next(outages, None))
+    return Reading(answers, composed, Provenance(served, found=_searched(sources, answers)), age, next(outages, None))
 
 
 async def _fetch(stores: Stores, key: Key, namespace: str, refs: list[Ref], former: Provenance) -> Answers:
@@ -130,14 +130,24 @@ async def _fetch(stores: Stores, key: Key, namespace: str, refs: list[Ref], form
     return Answers(opened.place, answers)
 
 
+def _searched(
+    sources: Sequence[tuple[DataEntry | DataFrom, Key]], answers: Mapping[Key, Answers]
+) -> dict[tuple[Key, str], str]:
+    """Return the keys of what was found and is there, by store and name."""
+    found = ((store, ref_of(source), source) for source, store in sources if isinstance(source, NamedByFind))
+    return {
+        (store, ref.key): source.secret_key
+        for store, ref, source in found
+        if isinstance(answers[store].of[ref], SecretValue)
+    }
+
+
 def _found(source: DataEntry | DataFrom, store: Key, answered: Answers) -> Found:
     if searches(source):
         answer: SecretValue | SecretsError = nothing_found(source)
-        known_by = identity(source)
     else:
         answer = answered.of[ref_of(source)]
-        known_by = identity(source.source) if isinstance(source, NamedByFind) else ref_of(source)
-    return Found(source, store.name, answer, mark_of(store, answered.place, known_by))
+    return Found(source, store.name, answer, mark_of(store, answered.place, identity(source)))
 
 
 async def _rewritten(item: Found, rename: Rename) -> Found:

@@ -11,12 +11,13 @@ from beemflow_secrets.rendering.template.faults import Missing, TemplateError
 from beemflow_secrets.rendering.template.operators import compare, compute, numbers
 from beemflow_secrets.rendering.template.registry import apply, holds
 from beemflow_secrets.rendering.template.syntax import spelled
-from beemflow_secrets.rendering.template.values import Namespace, look_up, missing, to_text
+from beemflow_secrets.rendering.template.values import Namespace, Secrets, look_up, missing, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from beemflow_secrets.rendering.template.budget import Budget
+    from beemflow_secrets.rendering.template.origins import Origins
 
     Scope = dict[str, object]
     """The names that are visible somewhere: a copy for each block, so that what a loop sets stays in it."""
@@ -35,6 +36,8 @@ class Macro:
 
 class Expressions:
     """Evaluates expressions within a budget. `line` is where it is, for whoever tells of an error."""
+
+    _origins: Origins
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
@@ -69,7 +72,13 @@ class Expressions:
         base = self.value(node.node, scope)
         if isinstance(node.arg, nodes.Slice):
             return self._slice(node.arg, base, scope)
+        self._may_be_asked(node.arg, base)
         return self._below(node, base, self.value(node.arg, scope))
+
+    def _may_be_asked(self, key: nodes.Node, base: object) -> None:
+        """Raise TemplateError for a key that would be read and may be made of a value. It is not worked out before."""
+        if isinstance(base, Secrets) and not base.whole and self._origins.is_of_secrets(key):
+            raise TemplateError("a key of `secrets` cannot be made of a secret, which logs would show: name the key")
 
     def _below(self, node: nodes.Expr, base: object, name: object) -> object:
         found = look_up(base, name)
@@ -127,12 +136,13 @@ class Expressions:
         return compute(type(node).__name__, self.value(node.left, scope), self.value(node.right, scope), self._budget)
 
     def _compare(self, node: nodes.Compare, scope: Scope) -> object:
-        left = self.value(node.expr, scope)
+        asked, left = node.expr, self.value(node.expr, scope)
         for operand in node.ops:
             right = self.value(operand.expr, scope)
+            self._may_be_asked(asked, right)
             if not compare(operand.op, left, right, self._budget):
                 return False
-            left = right
+            asked, left = operand.expr, right
         return True
 
     def _filter(self, node: nodes.Filter, scope: Scope) -> object:

@@ -9,6 +9,7 @@ from jinja2 import nodes
 from beemflow_secrets.rendering.template.budget import LARGEST_OUTPUT, Budget
 from beemflow_secrets.rendering.template.expressions import Expressions, Macro
 from beemflow_secrets.rendering.template.faults import TemplateError
+from beemflow_secrets.rendering.template.origins import Origins
 from beemflow_secrets.rendering.template.registry import apply
 from beemflow_secrets.rendering.template.values import Namespace, bytes_of, items_of, to_text
 
@@ -27,6 +28,7 @@ class Statements(Expressions):
 
     def render(self, tree: nodes.Template, names: Mapping[str, object]) -> bytes:
         """Return what a template prints. Raises TemplateError."""
+        self._origins = Origins(tree, self._budget)
         raw = bytes_of("".join(self._body(tree.body, dict(names))))
         if len(raw) > LARGEST_OUTPUT:
             raise _too_long()

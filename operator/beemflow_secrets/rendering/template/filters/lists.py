@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from beemflow_secrets.rendering.template.faults import TemplateError
 from beemflow_secrets.rendering.template.registry import apply, holds, offered
-from beemflow_secrets.rendering.template.values import items_of, look_up, missing, to_text
+from beemflow_secrets.rendering.template.values import Secrets, items_of, look_up, missing, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -191,6 +191,8 @@ def _part(item: object, attribute: object, default: object = _NO_DEFAULT) -> obj
     if attribute is None:
         return item
     for step in str(attribute).split("."):
+        if isinstance(item, Secrets):
+            raise TemplateError("`secrets` is no item: write secrets.NAME")  # what is asked of it may be a value
         found = look_up(item, int(step) if step.isdecimal() else step)
         if found is None and default is _NO_DEFAULT:
             raise missing("the attribute of an item")  # its name may be a value
