@@ -1,4 +1,4 @@
-"""A restart is owed over a crash, wherever it comes between the new content and the last word on it."""
+"""What follows from a new content comes, wherever a crash or a fault is between it and the last word on it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from beemflow_secrets.kube import paths
 from tests.faults.conftest import asked_anew, entry, spec, until
 from tests.support.workloads import add_workload, may_restart, stamp
 
@@ -112,3 +113,33 @@ def test_killed_after_the_first_write_into_a_secret_that_stood_pods_are_restarte
     version = ns.ready("slack")["status"]["contentVersion"]
     until(lambda: stamp(ns, "Deployment", "slack") == (2, version))
     ns.wait_event("slack", "Normal", "SecretRotated")
+
+
+def test_what_changed_while_no_status_could_be_written_is_told_as_a_whole(
+    start_operator: Callable[..., Operator],
+    proxied: Path,
+    api_proxy: ApiProxy,
+    ns: Namespace,
+    store: str,
+    bao: OpenBao,
+    folder: str,
+    canary: str,
+) -> None:
+    del store
+    start_operator(config=proxied)
+
+    def put(one: str, two: str) -> None:
+        bao.write_kv2("secret", f"{folder}/slack", {"one": one, "two": two})
+
+    put(canary, canary)
+    ns.add("slack", spec(entry("one", "slack#one"), entry("two", "slack#two"), refreshInterval="1s"))
+    ns.ready("slack")
+    api_proxy.set(of_status, 500)
+    put(f"{canary}-2", canary)
+    ns.wait_data("slack", {"one": f"{canary}-2", "two": canary})
+    put(f"{canary}-2", f"{canary}-2")
+    ns.wait_data("slack", {"one": f"{canary}-2", "two": f"{canary}-2"})
+    api_proxy.clear()
+    ns.wait_event("slack", "Normal", "SecretRotated")
+    (told,) = (ns.api.get(paths.events(ns.name), fieldSelector="reason=SecretRotated") or {})["items"]
+    assert told["message"] == "Secret slack has new content: one (version 1 to 3), two (version 1 to 3)"

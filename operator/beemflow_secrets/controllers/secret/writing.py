@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -146,6 +147,9 @@ class Writing:
         else:
             stood = partial(self._stood, item, seen) if "contentVersion" not in old else None
             written = await self._writer.ensure(seen.key.namespace, wanted, item.written or item.gone, stood)
+        if item.written is not None and item.written.content_version != old.get("contentVersion"):
+            # No status could tell of the last write: what it changed is told with this one.
+            written = replace(written, changed=written.changed | item.written.changed)
         item.written, item.gone = written, None
         self.follow(item)
         for reason, message in written.notes:
