@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 from tests.controlplane.conftest import OPERATOR, entry, spec, until
 from tests.support.api import Namespace, condition
+from tests.support.stamps import TOKEN, failed, is_gone, label, provisioned, reading, stamped, stands_in, uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Api, Object
     from tests.support.operator import Operator
 
-TOKEN = entry("token", "slack#token")
 KIND = names.CLUSTER_SECRET
 OWNER = "secrets.beemflow.io/owner"
 REFRESH = "secrets.beemflow.io/refresh-requested-at"
-
-
-@pytest.fixture
-def team(api: Api, ns: Namespace) -> Iterator[Callable[..., list[Namespace]]]:
-    """Make namespaces that are labelled `team: <the test's namespace>`: `team("a", "b")`."""
-    made: list[Namespace] = []
-
-    def make(*suffixes: str, **labels: str) -> list[Namespace]:
-        for suffix in suffixes:
-            name = f"{ns.name}-{suffix}"
-            metadata = {"name": name, "labels": {"team": ns.name, **labels}}
-            api.create("/api/v1/namespaces", {"metadata": metadata})
-            made.append(Namespace(api, name))
-        return made[-len(suffixes) :]
-
-    yield make
-    for one in made:
-        if api.get(f"/api/v1/namespaces/{one.name}") is not None:
-            api.delete(f"/api/v1/namespaces/{one.name}")
 
 
 @pytest.fixture
@@ -49,51 +29,6 @@ def shared(operator: Operator, ns: Namespace, store_spec: Object, login: str) ->
     store_spec["vault"]["secretId"]["secretKeyRef"]["namespace"] = ns.name
     with ns.cluster_store(store_spec) as name:
         yield name
-
-
-def label(ns: Namespace, team: str | None) -> None:
-    ns.api.patch(f"/api/v1/namespaces/{ns.name}", {"metadata": {"labels": {"team": team}}})
-
-
-def reading(ns: Namespace, *entries: Object, **fields: Any) -> Object:
-    """Return the spec of a BeemFlowSecret that reads from `shared`."""
-    ref = {"name": ns.name, "kind": names.CLUSTER_STORE.name}
-    return spec(*(entries or (TOKEN,)), secretStoreRef=ref, **fields)
-
-
-def stamped(ns: Namespace, **fields: Any) -> Object:
-    """Return the spec of a BeemFlowClusterSecret for the test's team."""
-    selector = {"selector": {"matchLabels": {"team": ns.name}}}
-    return {"secretName": "slack", "secretSpec": reading(ns), "namespaces": selector, **fields}
-
-
-def provisioned(found: Object | None) -> list[str]:
-    return list((found or {}).get("status", {}).get("provisionedNamespaces", []))
-
-
-def failed(found: Object | None) -> dict[str, str]:
-    told = (found or {}).get("status", {}).get("failedNamespaces", [])
-    return {item["namespace"]: item["reason"] for item in told}
-
-
-def stands_in(ns: Namespace, *those: Namespace, failing: Iterable[Namespace] = ()) -> Object:
-    """Wait until the status names exactly these namespaces, and `failing` as those in which it does not stand.
-
-    What was another's comes free by the garbage collector: half a minute at times.
-    """
-    path = paths.resources(KIND.plural, "", ns.name)
-    expected = sorted(one.name for one in those), sorted(one.name for one in failing)
-    return ns.api.wait(path, lambda found: (provisioned(found), sorted(failed(found))) == expected, patience=60)
-
-
-def is_gone(one: Namespace, name: str = "slack") -> None:
-    one.api.wait(one.path(name), lambda found: found is None)
-
-
-def uid(one: Namespace, name: str = "slack") -> str:
-    found = one.api.get(one.path(name))
-    assert found is not None
-    return str(found["metadata"]["uid"])
 
 
 def stamp_writes(plane: ControlPlane, ns: Namespace) -> list[tuple[str, str]]:
@@ -437,6 +372,16 @@ def test_under_another_name_the_new_stands_before_the_old_goes(
         one.collected("slack")
         api.wait(path, lambda found: found and "former" not in condition(found)["message"])
         assert one.data("bot") == {"token": canary}
+        # Where the newest name is somebody else's, the former one stays until it is free.
+        one.add("chat", reading(ns))
+        api.patch(path, {"spec": {"secretName": "chat"}})
+        found = ns.cluster_secret_ready("False", reason="TargetConflict")
+        assert failed(found).keys() == {one.name}
+        assert one.data("bot") == {"token": canary}
+        api.delete(one.path("chat"))
+        is_gone(one, "bot")
+        stands_in(ns, one)
+        one.wait_data("chat", {"token": canary})
 
 
 @pytest.mark.usefixtures("shared")

@@ -155,6 +155,25 @@ def ns(api: Api, namespace: str) -> Namespace:
 
 
 @pytest.fixture
+def team(api: Api, ns: Namespace) -> Iterator[Callable[..., list[Namespace]]]:
+    """Make namespaces that are labelled `team: <the test's namespace>`: `team("a", "b")`."""
+    made: list[Namespace] = []
+
+    def make(*suffixes: str, **labels: str) -> list[Namespace]:
+        for suffix in suffixes:
+            name = f"{ns.name}-{suffix}"
+            metadata = {"name": name, "labels": {"team": ns.name, **labels}}
+            api.create("/api/v1/namespaces", {"metadata": metadata})
+            made.append(Namespace(api, name))
+        return made[-len(suffixes) :]
+
+    yield make
+    for one in made:
+        if api.get(f"/api/v1/namespaces/{one.name}") is not None:
+            api.delete(f"/api/v1/namespaces/{one.name}")
+
+
+@pytest.fixture
 def folder(ns: Namespace) -> str:
     """A folder in the mount `secret` that no other test uses."""
     return ns.name
