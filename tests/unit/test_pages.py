@@ -19,6 +19,7 @@ from beemflow_secrets.model.secret import SecretSpec
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.telemetry.metrics import registry
 from docs import values
+from e2e.chart import render
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -44,8 +45,8 @@ def test_every_block_says_its_language() -> None:
     assert [page for page, text in TEXTS.items() for block in _BLOCK.finditer(text) if not block[1]] == []
 
 
-# Fragments of YAML that other tests hold, by their first keys: resources of ours (test_site.py), parts of pods (e2e/),
-# a rule of a role (test_helm.py), flows and values (the tests of their pages).
+# Fragments of YAML that other tests hold, by their first keys: resources (test_site.py), parts of pods (e2e/), a rule
+# of a role (test_helm.py), flows and values (the tests of their pages).
 HELD_ELSEWHERE = {"apiVersion", "containers", "apiGroups", "name", "SLACK_TOKEN", "slack/bot"}
 
 
@@ -54,7 +55,9 @@ def test_a_part_of_a_spec_is_taken(text: str) -> None:
     for fragment in yaml.safe_load_all(text):
         if next(iter(fragment)) in HELD_ELSEWHERE:
             continue
-        if "driver" in fragment:
+        if "extraVolumes" in fragment:
+            render(fragment)
+        elif "driver" in fragment:
             StoreSpec.model_validate(fragment)
         else:
             part = fragment.get("spec", fragment)
