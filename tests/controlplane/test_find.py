@@ -60,7 +60,10 @@ def message(found: Object) -> str:
     return str(condition(found)["message"])
 
 
-def test_secrets_are_found_by_path_by_name_and_by_tags(ns: Namespace, filled: dict[str, str]) -> None:
+@pytest.mark.usefixtures("login")
+def test_secrets_are_found_by_path_by_name_and_by_tags(
+    ns: Namespace, store_spec: Object, filled: dict[str, str]
+) -> None:
     wanted: dict[str, tuple[Object, list[str]]] = {
         "folder": ({"path": "slack/"}, ["slack/bot", "slack/deep/er"]),
         "folder-too": ({"path": "slack"}, ["slack/bot", "slack/deep/er"]),
@@ -80,6 +83,10 @@ def test_secrets_are_found_by_path_by_name_and_by_tags(ns: Namespace, filled: di
         remote = {one["secretKey"]: one["remoteKey"].replace(r"\#", "#") for one in told["status"]["entries"]}
         assert remote == {names.get(key, key): key for key in found}
         assert len(told["status"]["sourcesRead"]) == 1
+    # Names, and what is searched in them, begin below the store's prefix.
+    ns.add_store("slack", {**store_spec, "prefix": "slack/"})
+    ns.add("below", {**finding({"name": {"regexp": "^bot$|^deep/"}}), "secretStoreRef": {"name": "slack"}})
+    ns.wait_data("below", {"bot": filled["slack/bot"], "deep_er": "2"})
 
 
 def test_a_refresh_finds_what_has_come_and_loses_what_has_gone(

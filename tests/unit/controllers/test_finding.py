@@ -80,7 +80,7 @@ def test_what_was_found_once_is_asked_for_beside_what_is_found_now() -> None:
     ]
 
 
-def test_a_long_listing_is_looked_through_beside_the_loop() -> None:
+def test_a_listing_is_looked_through_beside_the_loop_whatever_its_expression_takes() -> None:
     threads = []
 
     class Shown(dict[str, dict[str, str]]):
@@ -88,13 +88,9 @@ def test_a_long_listing_is_looked_through_beside_the_loop() -> None:
             threads.append(threading.current_thread())
             return super().items()
 
-    shown = Shown({f"slack/{number}": {} for number in range(1000)})
-    assert len(filled(shown=shown)) == len(shown)
+    assert len(filled(shown=Shown({"slack/bot": {}}))) == 1
     assert threads
     assert threading.main_thread() not in threads
-    threads.clear()
-    assert len(filled(shown=Shown({"slack/bot": {}}))) == 1
-    assert threads == [threading.main_thread()]
 
 
 def test_a_search_none_of_whose_keys_is_known_is_not_gone() -> None:

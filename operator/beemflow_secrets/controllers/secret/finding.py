@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.secret import SecretSpec
     from beemflow_secrets.model.sources import DataFrom, NamedByFind
 
-MANY = 1000
-"""Names that are looked through in a thread: an expression would hold up the loop, for ten thousand by 0.1 s."""
-
 
 class Finding:
     """Searches of one resource. `told` is its status, `former` where its values came from, as far as is known."""
@@ -80,7 +77,8 @@ class Finding:
             if spec.target.deletion_policy != "Retain":
                 if not names and is_unlisted(self._former, self._told):
                     raise nothing_found(source)  # some may be of this search, and nobody can ask for them
-                before = found_once(source.find, store, self._former or Provenance(), self._told)
+                known = self._former or Provenance()
+                before = await asyncio.to_thread(found_once, source.find, store, known, self._told)
                 # With what is listed too: a listing may name what is deleted, and that alone.
                 for name in names:
                     before.pop(name, None)
@@ -101,8 +99,7 @@ class Finding:
         except SecretsError as error:
             tell_standing(self._stores, store, [error])
             raise
-        if len(found) < MANY:
-            return find.among(found.items())
+        # In a thread: with an expression that is meant to, each name could take milliseconds.
         return await asyncio.to_thread(lambda: find.among(found.items()))
 
 
