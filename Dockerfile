@@ -15,6 +15,10 @@ RUN cd /src && /opt/build/bin/hatchling build -t wheel -d /tmp/wheel \
  && /opt/operator/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps /tmp/wheel/*.whl \
  && /opt/operator/bin/python -m compileall -q /opt/operator/lib \
  && rm -rf /opt/operator/bin/pip* /opt/operator/lib/python*/site-packages/pip*
+# All that is added to the base, so what the image takes above it. Who adds more than this allows is to say why.
+RUN size=$(du -s --apparent-size --block-size=MB /opt/operator | cut -dM -f1) \
+ && echo "image: $size MB above the base" \
+ && if [ "$size" -gt 180 ]; then echo "image: $size MB above the base, and 180 are the most" >&2; exit 1; fi
 
 FROM ${BASE}
 COPY --from=build /opt/operator /opt/operator

@@ -56,7 +56,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--away", type=float, nargs="+", default=[60.0, 240.0], help="recovery: seconds of each outage")
     parser.add_argument("--latency", type=float, default=0.02, help="seconds of a backend call (default 0.02)")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds to wait for a quiet machine (default 60)")
-    parser.add_argument("--kubernetes", action="store_true", help="let the operator import the package kubernetes")
     parser.add_argument("--source", type=Path, help="measure the operator of this folder instead of operator/")
     options = parser.parse_args()
     if unknown := set(options.workloads) - RESOURCES.keys():
@@ -65,8 +64,7 @@ def _options() -> argparse.Namespace:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    path = [] if options.kubernetes else [str(LEAN)]
-    path += [str(options.source.resolve())] if options.source else []
+    path = [str(LEAN), *([str(options.source.resolve())] if options.source else [])]
     environment = {"PYTHONPATH": ":".join(path), "PYTHONWARNINGS": ""}
     async with lab(
         driver=options.backend, latency=options.latency, patience=options.patience, environment=environment
@@ -77,7 +75,6 @@ async def _run(options: argparse.Namespace) -> None:
                 settings = {
                     "backend": options.backend,
                     "latency_s": options.latency,
-                    "kubernetes_hidden": not options.kubernetes,
                 }
                 told = {**document, "settings": settings, "machine": machine.facts()}
                 sys.stdout.buffer.write(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")

@@ -1,8 +1,8 @@
-"""Python runs this at the start of the measured operator: it takes away what the runtime image will not have.
+"""Python runs this at the start of the measured operator: it takes away what the runtime image does not have.
 
-Kopf imports `kubernetes` where it finds it, which costs 13 MiB and a fifth of a second.
+requests loads `chardet` where it finds it, 2 MiB, and what makes a release's bill of materials brings it along.
 """
 
 import sys
 
-sys.modules["kubernetes"] = None  # type: ignore[assignment]  # makes `import kubernetes` a ModuleNotFoundError
+sys.modules["chardet"] = None  # type: ignore[assignment]  # makes `import chardet` a ModuleNotFoundError

@@ -11,13 +11,12 @@ from string import Template
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 from helm_python import Config
 
 from e2e.chart import CHART
 from e2e.clusters.choose import default, with_node
 from e2e.prepare import OPERATOR, PODS
-from e2e.tests.words import NAME, PATIENCE, ROOT, SYSTEM, Namespace, OpenBao
+from e2e.tests.words import NAME, PATIENCE, ROOT, SYSTEM, Namespace, OpenBao, install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,11 +59,7 @@ def system(cluster: ClusterWithNode) -> Iterator[Namespace]:
 @pytest.fixture(scope="module")
 def by_manifests(cluster: ClusterWithNode, system: Namespace, image: str) -> Iterator[Namespace]:
     """The operator as manifests/install.yaml has it, with the image that was built."""
-    objects = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
-    for found in objects:
-        if found["kind"] == "Deployment":
-            found["spec"]["template"]["spec"]["containers"][0]["image"] = image
-    cluster.apply(yaml.safe_dump_all(objects))
+    cluster.apply(install(image))
     system.kubectl("rollout", "status", f"deployment/{NAME}", f"--timeout={PATIENCE}s")
     yield system
     cluster.kubectl("delete", "--ignore-not-found", "-f", str(ROOT / "manifests" / "install.yaml"))

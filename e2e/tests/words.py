@@ -40,6 +40,20 @@ def until(what: str, condition: Callable[[], object]) -> None:
         time.sleep(0.2)
 
 
+def with_image(manifests: str, image: str) -> list[dict[str, Any]]:
+    """Return the objects of manifests, with this image in their Deployments."""
+    objects = list(yaml.safe_load_all(manifests))
+    for found in objects:
+        if found["kind"] == "Deployment":
+            found["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return objects
+
+
+def install(image: str) -> str:
+    """Return manifests/install.yaml with the image that was built."""
+    return yaml.safe_dump_all(with_image((ROOT / "manifests" / "install.yaml").read_text(), image))
+
+
 def digest(value: str) -> str:
     """Return what pods/flows.py says of a value."""
     return sha256(value.encode()).hexdigest()
@@ -63,6 +77,11 @@ class OpenBao:
         """Write a version of a secret."""
         self.bao("kv", "put", f"secret/{key}", "-", stdin=json.dumps(fields))
 
+    def get(self, key: str) -> dict[str, Any]:
+        """Return the newest version of a secret: its `metadata`, and its `data`, which is None if it is deleted."""
+        found: dict[str, Any] = json.loads(self.bao("kv", "get", "-format=json", f"secret/{key}"))["data"]
+        return found
+
     def serve(self, ns: Namespace) -> None:
         """Make a store `prod` in a namespace, which reads what lies below the namespace's name."""
         path = f"secret/data/{ns.name}/*"
@@ -83,9 +102,9 @@ class Namespace:
         self.cluster = cluster
         self.name = name
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Run kubectl in this namespace."""
-        return self.cluster.kubectl("-n", self.name, *arguments)
+        return self.cluster.kubectl("-n", self.name, *arguments, stdin=stdin)
 
     def apply(self, text: str, **values: str) -> None:
         """Apply manifests, with `$name` in them replaced."""

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from beemflow_secrets.kube.client import PAGE, REQUEST_TIMEOUT
 from beemflow_secrets.kube.watch import Echoes, WatchContent
+from beemflow_secrets.lean import without
 from beemflow_secrets.model import names
 
-# Kopf imports the official client where it finds it, 14 MiB, to know its objects if it is given some. It never is.
-sys.modules.setdefault("kubernetes", None)  # type: ignore[arg-type] # an import fails, as where it is not installed
-import kopf  # noqa: E402 - after that
-
-if sys.modules["kubernetes"] is None:
-    del sys.modules["kubernetes"]  # a kubeconfig that logs in by a program does need it
+with without("kubernetes"):  # 14 MiB, to know that client's objects if it is given some, which it never is
+    import kopf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence

@@ -236,6 +236,9 @@ class Parts:
         metrics.secrets.clear()
         for (namespace, ready), number in self.secrets.registry.counts().items():
             metrics.secrets.labels(namespace, ready).set(number)
+        metrics.oldest_sync_seconds.clear()
+        for namespace, read in self.secrets.registry.oldest_reads().items():
+            metrics.oldest_sync_seconds.labels(namespace).set(loop_time() - read)
         metrics.store_ready.clear()
         for store in self.stores.states():
             if store["reason"] is not None:  # it has been looked at

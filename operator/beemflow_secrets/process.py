@@ -164,18 +164,18 @@ class Process:
 
     async def _has_kinds(self) -> bool:
         try:
-            served = await self._parts.client.get(paths.GROUP_VERSION)
+            served = {item["name"] for item in (await self._parts.client.get(paths.GROUP_VERSION))["resources"]}
         except NotFound:
-            self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
-            return False
+            served = set()
         except Unauthorized:
             # A wrong kubeconfig, most likely; in a pod the kubelet starts the next.
             raise Broken(f"the API server at {self._connection.server} does not accept the login") from None
         except ApiError as error:
             self._waits_for = f"the API server: {error.message}"
             return False
-        self._waits_for = f"the kinds of {names.GROUP}: kubectl apply --server-side -f crds/"
-        return {kind.plural for kind in names.KINDS} <= {item["name"] for item in served["resources"]}
+        missing = ", ".join(kind.plural for kind in names.KINDS if kind.plural not in served)
+        self._waits_for = f"the kinds {missing} of {names.GROUP}: kubectl apply --server-side -f crds/"
+        return not missing
 
     async def _has_listed(self) -> bool:
         try:

@@ -120,7 +120,9 @@ def test_a_link_that_is_down_is_told_by_name_and_the_chain_serves(
     found = degraded(ns, "True")
     assert providers(found) == {"main": "Down", "spare": "Healthy"}
     assert "refused" in found["status"]["providers"][0]["lastError"]
-    logged = next(json.loads(line) for line in operator.log().splitlines() if "Link is down" in line)
+    logged = next(
+        json.loads(line) for line in operator.log().splitlines() if "Link is down" in line and ns.name in line
+    )
     assert (logged["store"], logged["link"]) == (f"{ns.name}/prod", "main")
     said = condition(found, "Degraded")
     assert said["reason"] == "LinkDown"

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from e2e.chart import objects, render
+from e2e.chart import render
 from tests.support.api import condition
-from tests.support.chart import SETS
+from tests.support.chart import SETS, made, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from e2e.clusters.controlplane import ControlPlane
     from tests.support.api import Namespace
-    from tests.support.chart import Values
+    from tests.support.chart import Object, Values
 
 
-def made(values: Values) -> list[dict[str, Any]]:
+def known(values: Values) -> list[Object]:
     """Return the chart's objects, but those of kinds that only Prometheus's operator brings."""
-    found = [one for one in yaml.load_all(objects(render(values, namespace="default")), yaml.CSafeLoader) if one]
-    return [one for one in found if "monitoring.coreos.com" not in one["apiVersion"]]
+    return [one for one in made(values, namespace="default") if "monitoring.coreos.com" not in one["apiVersion"]]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def teams(control_plane: ControlPlane) -> Iterator[None]:
 @pytest.mark.usefixtures("teams")
 @pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
 def test_a_strict_api_server_takes_all_of_it(control_plane: ControlPlane, values: Values) -> None:
-    found = made(values)
+    found = known(values)
     said = control_plane.kubectl(
         *("apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"),
         stdin=yaml.dump_all(found, Dumper=yaml.CSafeDumper),
@@ -49,7 +48,7 @@ def test_the_pod_is_allowed_where_pods_are_restricted(control_plane: ControlPlan
     control_plane.kubectl("create", "namespace", "hardened")
     control_plane.kubectl("label", "namespace", "hardened", "pod-security.kubernetes.io/enforce=restricted")
     try:
-        (template,) = [one["spec"]["template"] for one in made({}) if one["kind"] == "Deployment"]
+        (template,) = [one["spec"]["template"] for one in of_kind(known({}), "Deployment")]
         template["spec"].pop("serviceAccountName")
         test = yaml.safe_load(render()["tests/ready.yaml"])
         for name, spec in (("operator", template["spec"]), ("ready", test["spec"])):

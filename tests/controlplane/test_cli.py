@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from beemflow_secrets.model.names import GROUP
 from e2e.clusters.build import binaries
-from tests.controlplane.conftest import entry, spec
+from tests.controlplane.conftest import entry, spec, until
+from tests.support.push import match, push
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +117,70 @@ def test_status_of_all_namespaces(ns: Namespace, cli: Callable[..., Ran]) -> Non
     ran = cli("status", scope=("-A",))
     assert ran.stdout.startswith("NAMESPACE")
     assert any(line.split()[:2] == [ns.name, "slack"] for line in ran.stdout.splitlines())
+
+
+def test_status_shows_the_push_or_the_stamp_that_a_missing_secret_waits_for(
+    ns: Namespace, put: Callable[..., int], cli: Callable[..., Ran], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    ns.add_push("up", push(match("token", "shared"), secret="absent"))
+    ns.push_ready("up", "False")
+    nowhere = {"secretSpec": spec(TOKEN), "secretName": "stamped", "namespaces": {"names": ["absent"]}}
+    with ns.cluster_secret(nowhere):
+        ns.cluster_secret_ready("False")
+        ran = cli("status")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        secrets, beside = ran.stdout.split("\n\n", 1)
+        assert secrets.splitlines()[1].split()[:4] == ["slack", "prod", "True", "Synced"]
+        header, pushed, stamped, _, *explained = beside.splitlines()
+        assert header.split() == ["KIND", "NAME", "STORE", "READY", "REASON", "LAST", "SYNC"]
+        assert pushed.split()[:4] == ["BeemFlowPushSecret", "up", "prod", "False"]
+        assert stamped.split()[:4] == ["BeemFlowClusterSecret", ns.name, "prod", "False"]
+        assert explained[0] == f"BeemFlowPushSecret {ns.name}/up"
+        assert explained[1].startswith("  message:  ")
+        assert "absent" in explained[1]
+        assert explained[2] == f"  run next: kubectl describe bfps -n {ns.name} up"
+        assert explained[4] == f"BeemFlowClusterSecret {ns.name}"
+        assert explained[6] == f"  run next: kubectl describe bfcs {ns.name}"
+        # By name: the secret alone where there is one; else what would bring it.
+        assert "PushSecret" not in cli("status", "slack").stdout
+        assert f"BeemFlowPushSecret {ns.name}/up" in cli("status", "up").stdout
+        assert f"BeemFlowClusterSecret {ns.name}" in cli("status", "stamped").stdout
+        assert cli("status", "stamp").returncode == 1
+        told = json.loads(cli("status", "-o", "json").stdout)
+        assert [(one.get("kind"), one["name"], one["ready"]) for one in told] == [
+            (None, "slack", "True"),
+            ("BeemFlowPushSecret", "up", "False"),
+            ("BeemFlowClusterSecret", ns.name, "False"),
+        ]
+        assert json.loads(cli("status", "up", "-o", "json").stdout)["run_next"].endswith(" up")
+        wide = cli("status", scope=("-A",)).stdout.splitlines()
+        assert ["BeemFlowClusterSecret", ns.name, "prod"] in [line.split()[:3] for line in wide]
+        assert [ns.name, "BeemFlowPushSecret", "up"] in [line.split()[:3] for line in wide]
+
+
+def test_a_kind_that_may_not_be_listed_is_a_line_and_the_rest_is_shown(
+    ns: Namespace, put: Callable[..., int], control_plane: ControlPlane, cli: Callable[..., Ran], canary: str
+) -> None:
+    put("slack", token=canary)
+    ns.add("slack", spec(TOKEN))
+    ns.ready("slack")
+    ns.api.create(f"/api/v1/namespaces/{ns.name}/serviceaccounts", {"metadata": {"name": "dev"}})
+    kubeconfig = control_plane.kubeconfig_for("dev", ns.name)
+    rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{ns.name}"
+    rule = {"apiGroups": [GROUP], "resources": ["beemflowsecrets", "beemflowsecretstores"], "verbs": ["get", "list"]}
+    ns.api.create(f"{rights}/roles", {"metadata": {"name": "dev"}, "rules": [rule]})
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "dev"}
+    subject = {"kind": "ServiceAccount", "name": "dev", "namespace": ns.name}
+    ns.api.create(f"{rights}/rolebindings", {"metadata": {"name": "dev"}, "subjects": [subject], "roleRef": ref})
+    until(lambda: cli("status", KUBECONFIG=str(kubeconfig)).returncode == 0)  # until the API server knows the right
+    ran = cli("status", KUBECONFIG=str(kubeconfig))
+    assert ran.stdout.splitlines()[1].split()[:4] == ["slack", "prod", "True", "Synced"]
+    pushes, stamps = ran.stderr.splitlines()
+    assert pushes.startswith("BeemFlowPushSecrets are not shown: beemflowpushsecrets.secrets.beemflow.io is forbidden")
+    assert stamps.startswith("BeemFlowClusterSecrets are not shown: beemflowclustersecrets.secrets.beemflow.io is forb")
 
 
 def test_a_right_that_lacks_is_a_line_to_run(

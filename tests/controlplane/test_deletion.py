@@ -9,6 +9,7 @@ import pytest
 from tests.controlplane.conftest import entry, spec, until, writes
 from tests.support.api import condition
 from tests.support.faultproxy import FaultProxy, answer
+from tests.support.workloads import add_workload, may_restart, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def test_the_secret_goes_when_all_its_keys_are_gone_and_returns_with_them(
     found = ns.ready("slack", reason="SecretDeleted")
     assert ns.data("slack") is None
     assert "2 keys gone from the backend" in message(found)
-    assert not found["status"].keys() & {"secretRef", "contentVersion", "expiresAt"}
+    assert not found["status"].keys() & {"secretRef", "expiresAt"}
     assert found["status"]["entries"] == []
     ns.wait_event("slack", "Normal", "SecretDeleted")
     # It stays so, and nothing is done over and over.
@@ -77,8 +78,37 @@ def test_the_secret_goes_when_all_its_keys_are_gone_and_returns_with_them(
     assert "key two" in message(ns.ready("slack", "False", reason="KeyNotFound"))
     put("two", token=both["two"])
     ns.wait_data("slack", both)
+    # As it was: whoever restarts for another content has nothing to do.
     after = ns.ready("slack", reason="Synced")
-    assert after["status"]["contentVersion"] != before["status"]["contentVersion"]
+    same = ("contentVersion", "lastChangeTime")
+    assert [after["status"][name] for name in same] == [before["status"][name] for name in same]
+    assert ("Normal", "SecretRotated") not in ns.events("slack")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_secret_that_returns_with_other_values_is_a_rotated_one(
+    control_plane: ControlPlane,
+    operator: Operator,
+    ns: Namespace,
+    put: Callable[..., int],
+    remove: Callable[[str], None],
+    both: dict[str, str],
+    killed: bool,  # noqa: FBT001 - a parameter of pytest's
+) -> None:
+    may_restart(control_plane, ns)
+    add_workload(ns, "Deployment", "slack")
+    ns.add("slack", {**keeping("Delete", ONE), "rolloutRestart": [{"kind": "Deployment", "name": "slack"}]})
+    before = ns.ready("slack")["status"]["contentVersion"]
+    remove("one")
+    ns.ready("slack", reason="SecretDeleted")
+    if killed:
+        operator.kill()
+        operator.start()
+    put("one", token=both["one"] + "-2")
+    after = ns.ready("slack", reason="Synced")["status"]["contentVersion"]
+    assert after != before
+    ns.wait_event("slack", "Normal", "SecretRotated")
+    until(lambda: stamp(ns, "Deployment", "slack") == (2, after))
 
 
 def test_a_deleted_version_counts_as_gone(bao: OpenBao, folder: str, ns: Namespace, both: dict[str, str]) -> None:

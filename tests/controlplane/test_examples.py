@@ -1,7 +1,8 @@
-"""What stands in examples/ works as it stands there."""
+"""What stands in examples/, and on the page of a backend that is a cluster, works as it stands there."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.support.openbao import OpenBao
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES)))
@@ -35,6 +37,16 @@ def test_openbao(control_plane: ControlPlane, ns: Namespace, bao: OpenBao, canar
         control_plane.kubectl("apply", "-n", ns.name, "-f", "-", stdin=manifest)
     ns.ready("slack", reason="Synced")
     assert ns.data("slack") == {"token": canary}
+
+
+@pytest.mark.usefixtures("operator")
+def test_the_page_on_kubernetes(control_plane: ControlPlane, ns: Namespace, canary: str) -> None:
+    ns.add_secret("slack-bot", {"token": canary})
+    (manifest,) = re.findall(r"```yaml\n(.*?)```", (DOCS / "backends" / "kubernetes.md").read_text(), flags=re.DOTALL)
+    manifest = re.sub(r"namespace: (flows|company)", f"namespace: {ns.name}", manifest)
+    control_plane.kubectl("apply", "-f", "-", stdin=manifest)
+    ns.ready("slack", reason="Synced")
+    assert ns.data("slack") == {"SLACK_TOKEN": canary}
 
 
 @pytest.mark.usefixtures("operator")

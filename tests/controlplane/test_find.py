@@ -48,7 +48,7 @@ def remove(bao: OpenBao, folder: str) -> Callable[[str], None]:
 @pytest.fixture
 def filled(put: Callable[..., int], tag: Callable[..., None], canary: str) -> dict[str, str]:
     """Some secrets in the backend, two of which are tagged; what they hold."""
-    held = {"slack/bot": canary, "slack/deep/er": "2", "slacker": "3", "github": "4", "a#b c": "5"}
+    held = {"slack/bot": canary, "slack/deep/er": "2", "slacker": "3", "github": "4", "a#b c": "5", 'q"{{x}}': "6"}
     for key, value in held.items():
         put(key, value=value)
     tag("slack/bot", team="flows", stage="live")
@@ -60,7 +60,10 @@ def message(found: Object) -> str:
     return str(condition(found)["message"])
 
 
-def test_secrets_are_found_by_path_by_name_and_by_tags(ns: Namespace, filled: dict[str, str]) -> None:
+@pytest.mark.usefixtures("login")
+def test_secrets_are_found_by_path_by_name_and_by_tags(
+    ns: Namespace, store_spec: Object, filled: dict[str, str]
+) -> None:
     wanted: dict[str, tuple[Object, list[str]]] = {
         "folder": ({"path": "slack/"}, ["slack/bot", "slack/deep/er"]),
         "folder-too": ({"path": "slack"}, ["slack/bot", "slack/deep/er"]),
@@ -73,13 +76,17 @@ def test_secrets_are_found_by_path_by_name_and_by_tags(ns: Namespace, filled: di
     }
     for name, (find, _) in wanted.items():
         ns.add(name, finding(find))
-    names = {"slack/bot": "slack_bot", "slack/deep/er": "slack_deep_er", "a#b c": "a_b_c"}
+    names = {"slack/bot": "slack_bot", "slack/deep/er": "slack_deep_er", "a#b c": "a_b_c", 'q"{{x}}': "q___x__"}
     for name, (_, found) in wanted.items():
         told = ns.ready(name)
         assert ns.data(name) == {names.get(key, key): filled[key] for key in found}, name
         remote = {one["secretKey"]: one["remoteKey"].replace(r"\#", "#") for one in told["status"]["entries"]}
         assert remote == {names.get(key, key): key for key in found}
         assert len(told["status"]["sourcesRead"]) == 1
+    # Names, and what is searched in them, begin below the store's prefix.
+    ns.add_store("slack", {**store_spec, "prefix": "slack/"})
+    ns.add("below", {**finding({"name": {"regexp": "^bot$|^deep/"}}), "secretStoreRef": {"name": "slack"}})
+    ns.wait_data("below", {"bot": filled["slack/bot"], "deep_er": "2"})
 
 
 def test_a_refresh_finds_what_has_come_and_loses_what_has_gone(
@@ -205,7 +212,13 @@ def test_what_deletion_policy_makes_of_a_search_that_finds_nothing_any_more(
 
 
 def test_beyond_a_hundred_keys_each_is_asked_for_before_a_secret_goes(
-    ns: Namespace, store: str, remove: Callable[[str], None], put: Callable[..., int], canary: str
+    ns: Namespace,
+    store: str,
+    bao: OpenBao,
+    folder: str,
+    remove: Callable[[str], None],
+    put: Callable[..., int],
+    canary: str,
 ) -> None:
     names = [f"slack/{number:03}" for number in range(101)]
     for name in names:
@@ -226,6 +239,17 @@ def test_beyond_a_hundred_keys_each_is_asked_for_before_a_secret_goes(
         ns.api.patch(ns.path(name), {"metadata": {"annotations": {REFRESH_REQUESTED_ANNOTATION: "now"}}})
         ns.api.wait(ns.path(name), lambda found: (found or {})["status"].get("lastHandledRefresh") == "now")
         assert "nothing is found by path slack" in message(ns.ready(name, "False", reason="KeyNotFound"))
+        assert len(ns.data(name) or {}) == len(names)
+    # Nor does it go with one that is listed though it was deleted.
+    listing["secretPatterns"] = [names[0]]
+    put(names[0], value=canary)
+    bao.delete_kv2("secret", f"{folder}/{names[0]}")
+    ns.api.patch(ns.store_path(store), {"spec": {"accessPolicies": [reading, listing]}})
+    ns.store_ready(store)
+    for name in ("goes", "stays"):
+        ns.api.patch(ns.path(name), {"metadata": {"annotations": {REFRESH_REQUESTED_ANNOTATION: "again"}}})
+        ns.api.wait(ns.path(name), lambda found: (found or {})["status"].get("lastHandledRefresh") == "again")
+        ns.ready(name, "False", reason="KeyNotFound")
         assert len(ns.data(name) or {}) == len(names)
     remove(names[-1])
     ns.ready("goes", reason="SecretDeleted")

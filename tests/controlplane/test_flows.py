@@ -53,6 +53,13 @@ def test_exactly_the_secrets_that_flows_ask_for(
     put("slack", token=canary, user="me")
     edit(ns, {"mcp.json": None})
     ns.wait_data("app", {"SLACK_TOKEN": canary, "SLACK_USER": "me"})
+    # A file that is lost, or mistyped, empties no Secret.
+    edit(ns, {"hello.flow.yaml": HELLO.replace("secrets", "secret")})
+    told = condition(ns.ready("app", "False", reason="InvalidSpec"))["message"]
+    assert "ask for no secret at all" in told
+    assert ns.data("app") == {"SLACK_TOKEN": canary, "SLACK_USER": "me"}
+    edit(ns, {"hello.flow.yaml": HELLO})
+    ns.ready("app")
     operator.stop()
     edit(ns, {"mcp.json": MCP})
     operator.start()
@@ -75,6 +82,9 @@ def test_a_config_map_that_is_missing_and_comes_later(ns: Namespace, put: Callab
     assert told == "ConfigMap my-flows, which the spec names, does not exist"
     ns.add_config_map("my-flows", {"mcp.json": MCP})
     ns.wait_data("app", {"plain": canary})
+    ns.api.delete(f"/api/v1/namespaces/{ns.name}/configmaps/my-flows")
+    ns.ready("app", "False", reason="InvalidSpec")
+    assert ns.data("app") == {"plain": canary}
 
 
 def test_a_secret_that_is_missing_is_named(ns: Namespace, put: Callable[..., int], canary: str) -> None:

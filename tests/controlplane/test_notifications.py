@@ -24,13 +24,20 @@ pytestmark = pytest.mark.usefixtures("store")
 KEY = b"a key of thirty-two bytes, or so"
 PAGE = Path(__file__).parents[2] / "docs" / "rotation.md"
 TOKEN = entry("token", "slack#token")
+HANGS = 0
 
 
 class Receiver:
-    """A server that keeps what is posted to it, and answers `status`. `taken` are the names told in what it took."""
+    """A server that keeps what is posted to it, and answers `status`. `taken` are the names told in what it took.
+
+    `first` are answers that come before: HANGS is none at all, and what redirects, redirects to `elsewhere`.
+    """
 
     def __init__(self) -> None:
         self.status = 200
+        self.first: list[int] = []
+        self.asked_elsewhere = 0
+        self._closing = threading.Event()
         self.posts: list[tuple[dict[str, str], bytes]] = []
         self.taken: list[str] = []
         receiver = self
@@ -38,11 +45,16 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                status = receiver.status
+                receiver.asked_elsewhere += self.path == "/elsewhere"
+                status = receiver.first.pop(0) if receiver.first else receiver.status
+                if status == HANGS:
+                    receiver._closing.wait()
+                    return
                 receiver.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 if status < 300:
                     receiver.taken.append(orjson.loads(body)["name"])
                 self.send_response(status)
+                self.send_header("Location", "/elsewhere")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
@@ -53,6 +65,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -115,11 +128,11 @@ def test_a_change_is_told_signed_and_without_a_value(
     assert canary[::-1] not in running.log()
 
 
-def test_a_server_that_answers_500_holds_up_no_sync_and_is_told_later(
+def test_a_server_that_hangs_redirects_or_answers_500_holds_up_no_sync_and_is_told_later(
     ns: Namespace, notifying: Callable[[], Operator], receiver: Receiver, put: Callable[..., int], canary: str
 ) -> None:
     running = notifying()
-    receiver.status = 500
+    receiver.first, receiver.status = [HANGS, 308], 500
     put("slack", token=canary)
     for name in ("one", "two"):
         ns.add(name, spec(TOKEN, refreshInterval="1s"))
@@ -134,7 +147,8 @@ def test_a_server_that_answers_500_holds_up_no_sync_and_is_told_later(
     receiver.posts.clear()
     put("slack", token=f"{canary}-4")
     until(lambda: len(receiver.told("one")) >= 1 and len(receiver.told("two")) >= 1)
-    assert [line["error"] for line in running.events("Webhook fails")] == ["the server answers 500"]
+    assert [line["error"] for line in running.events("Webhook fails")] == ["no answer within 5 s"]
+    assert receiver.asked_elsewhere == 0
 
 
 def test_what_waits_when_the_process_is_stopped_is_tried_once_more(

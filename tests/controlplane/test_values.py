@@ -64,9 +64,11 @@ def test_each_way_to_name_a_field(ns: Namespace, put: Callable[..., int], canary
 def test_a_key_may_hold_what_its_backend_can(ns: Namespace, put: Callable[..., int], canary: str) -> None:
     put("a b+ü/c", value=canary)
     put("a#b", value=canary)
-    ns.add("odd", spec(entry("letters", "a b+ü/c"), entry("hash", r"a\#b"), entry("both", r"a\#b#value")))
+    put("a'b\"}}{c", value=canary)
+    entries = (entry("letters", "a b+ü/c"), entry("hash", r"a\#b"), entry("both", r"a\#b#value"))
+    ns.add("odd", spec(*entries, entry("quotes", "a'b\"}}{c")))
     ns.ready("odd")
-    assert ns.data("odd") == {"letters": canary, "hash": canary, "both": canary}
+    assert ns.data("odd") == {"letters": canary, "hash": canary, "both": canary, "quotes": canary}
 
 
 def test_without_a_property_the_field_value_or_the_whole_map(

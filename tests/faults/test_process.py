@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -15,9 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 import yaml
 
 import beemflow_secrets
+from beemflow_secrets.kube.client import KubeClient
+from beemflow_secrets.kube.connection import connect
 from beemflow_secrets.model import names
 from tests.faults.conftest import asked_anew, reads, secret_as_it_is, until, vault_store
 from tests.support import faultproxy as faults
@@ -193,6 +197,25 @@ def test_it_waits_for_the_kinds_and_says_so(
     bao.write_kv2("secret", f"{folder}/slack", {"token": canary})
     ns.add("slack", spec(entry("token", "slack#token")))
     ns.ready("slack")
+
+
+def test_a_field_that_older_kinds_do_not_keep_is_told_once(ns: Namespace, kubeconfig: Path, canary: str) -> None:
+    """As an operator has it whose kinds in the cluster lack a field that it writes."""
+    ns.add("slack", spec(entry("token", "slack#token")))
+
+    async def write(value: str) -> None:
+        client = KubeClient(connect(kubeconfig=kubeconfig))
+        try:
+            for _ in range(2):
+                await client.merge_patch(f"{ns.path('slack')}/status", {"status": {"later": {"field": value}}})
+        finally:
+            await client.close()
+
+    with structlog.testing.capture_logs() as told:
+        asyncio.run(write(canary))
+    assert [(line["kind"], line["lost"]) for line in told] == [("beemflowsecrets", "status.later")]
+    assert "crds/" in told[0]["what_to_do"]
+    assert canary not in str(told)
 
 
 def test_it_waits_for_rights_that_come_later(api_proxy: ApiProxy, proxied: Path, start_operator: Start) -> None:

@@ -1,9 +1,14 @@
-"""The values that people install the chart with, by what for."""
+"""The values that people install the chart with, by what for, and what the chart makes of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
+from e2e.chart import objects, render
+
+Object = dict[str, Any]
 Values = dict[str, Any]
 
 SCOPED = {
@@ -61,6 +66,22 @@ EVERYTHING: Values = {
 }
 """Every option in use, but those of SCOPED."""
 
+IDENTITIES: dict[str, Values] = {
+    "AWS": {
+        "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/secrets"}}
+    },
+    "Azure": {
+        "serviceAccount": {
+            "annotations": {"azure.workload.identity/client-id": "00000000-0000-0000-0000-000000000001"}
+        },
+        "podLabels": {"azure.workload.identity/use": "true"},
+    },
+    "Google Cloud": {
+        "serviceAccount": {"annotations": {"iam.gke.io/gcp-service-account": "secrets@project.iam.gserviceaccount.com"}}
+    },
+}
+"""The operator with an identity of a cloud, as values.yaml names the annotations."""
+
 SETS: dict[str, Values] = {
     "as it comes": {},
     "two replicas": {"replicaCount": 2, "podDisruptionBudget": {"enabled": True}},
@@ -79,4 +100,15 @@ SETS: dict[str, Values] = {
         "serviceAccount": {"create": False, "name": "theirs"},
         "rolesAnnotationPolicy": {"enabled": False},
     },
+    **{f"an identity of {cloud}": values for cloud, values in IDENTITIES.items()},
 }
+
+
+def made(values: Values, **release: str) -> list[Object]:
+    """Return the chart's objects; `release` has its `name` and `namespace`."""
+    return [one for one in yaml.load_all(objects(render(values, **release)), yaml.CSafeLoader) if one]
+
+
+def of_kind(found: list[Object], kind: str) -> list[Object]:
+    """Return the objects of a kind."""
+    return [one for one in found if one["kind"] == kind]

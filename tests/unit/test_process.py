@@ -122,7 +122,7 @@ async def test_changes_that_the_watch_did_not_bring_mean_a_stuck_watch(process: 
     ("answer", "told"),
     [
         (NotFound("no such group"), "kubectl apply"),
-        ({"resources": [{"name": names.STORE.plural}]}, "kubectl apply"),
+        ({"resources": SERVED["resources"][:-2]}, "the kinds beemflowclustersecrets, beemflowpushsecrets of"),
         (ApiUnavailable("it is away"), "it is away"),
         (Forbidden("who may not ask"), "who may not ask"),
     ],

@@ -14,10 +14,11 @@ from beemflow_secrets.cli.diff import diff
 from beemflow_secrets.cli.flows import refs, validate
 from beemflow_secrets.cli.handing import exec_, export
 from beemflow_secrets.cli.migrate import migrate
+from beemflow_secrets.cli.refresh import refresh
 from beemflow_secrets.cli.render import render
 from beemflow_secrets.cli.run import run
 from beemflow_secrets.cli.secrets import get, health, list_, schema
-from beemflow_secrets.cli.status import refresh, status
+from beemflow_secrets.cli.status import status
 
 app = typer.Typer(
     help="Secrets from where companies keep them, to where BeemFlow's pods read them.",

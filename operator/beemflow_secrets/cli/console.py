@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import orjson
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +58,9 @@ def show(output: Output, data: Any, header: Sequence[str], rows: Sequence[Sequen
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows below a header, as kubectl does; on a narrow terminal long cells go on below."""
+    from rich.console import Console  # noqa: PLC0415 - 4 MiB, and the operator prints no table
+    from rich.table import Table  # noqa: PLC0415 - as above
+
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
     for name in header:

@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     Object = dict[str, Any]
 
 
+UNSEEN = [
+    ("message", "no operator has looked at it yet"),
+    ("run next", "kubectl get pods -A -l app.kubernetes.io/name=beemflow-secrets"),
+]
+"""What there is to say of a resource without a status."""
+
+
 def diagnose(secret: Object, store: Object | None, now: float) -> list[tuple[str, str]]:
     """Return what there is to say of one resource: label and text, in the order in which a person asks."""
     status = secret.get("status") or {}
     told = ready(status)
     if not told:
-        return [
-            ("message", "no operator has looked at it yet"),
-            ("run next", "kubectl get pods -A -l app.kubernetes.io/name=beemflow-secrets"),
-        ]
+        return UNSEEN
     lines = [("store", _store(secret, store)), ("message", told.get("message", ""))]
     if (soon := find(status, names.EXPIRING)).get("status") == "True":
         lines.append(("expiring", soon["message"]))

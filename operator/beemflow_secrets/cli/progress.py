@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.progress import Progress
 
 PATIENCE = 0.5
 """Seconds before it is shown: what is done by then is no long work, and would only flicker."""
@@ -22,6 +21,15 @@ def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], No
 
     `total` None: there are no parts that could be counted.
     """
+    from rich.console import Console  # noqa: PLC0415 - 4 MiB, and the operator shows no bar
+    from rich.progress import (  # noqa: PLC0415 - as above
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
         yield lambda _done: None

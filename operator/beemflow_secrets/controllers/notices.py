@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-MOST_KEPT = 1000
-"""Notifications that wait. Of more the oldest are lost: what they tell is in the statuses too."""
+MOST_KEPT = 8 * 1024 * 1024
+"""Bytes of notifications that wait. Of more the oldest are lost: what they tell is in the statuses too.
+
+A rotation of all that there is makes thousands at once, and a Secret of many keys one of some MiB.
+"""
+
+BESIDE = 512
+"""Bytes that one takes beside its body, about."""
 
 LONGEST_KEPT = 24 * 3600.0
 """Seconds after which one that nobody takes is given up: it may be the notification that is refused, not the time."""
@@ -43,6 +49,11 @@ class _Notice(NamedTuple):
     body: bytes
     since: float
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes."""
+        return len(self.body) + BESIDE
+
 
 class Notices:
     """Posts notifications to a webhook, one after the other. `now` gives seconds since the epoch.
@@ -56,6 +67,7 @@ class Notices:
         self._webhook = Webhook(notify.webhook, "application/json")
         self._now = now
         self._waiting: deque[_Notice] = deque()
+        self._size = 0
         self._task: asyncio.Task[None] | None = None
         self._fault: str | None = None
 
@@ -82,27 +94,32 @@ class Notices:
         try:
             async with asyncio.timeout(grace):
                 for _ in range(len(self._waiting)):
-                    await self._deliver(self._waiting.popleft())
+                    await self._deliver(self._take())
         except TimeoutError:
             pass
-        for notice in self._waiting:
-            self._lose(notice, "the process ends")
-        self._waiting.clear()
+        while self._waiting:
+            self._lose(self._take(), "the process ends")
 
     async def close(self) -> None:
         """Close all connections."""
         await self._webhook.close()
 
     def _put(self, notice: _Notice) -> None:
-        if len(self._waiting) >= MOST_KEPT:
-            self._lose(self._waiting.popleft(), "too many wait")
         self._waiting.append(notice)
+        self._size += notice.size
+        while self._size > MOST_KEPT:
+            self._lose(self._take(), "too many wait")
+
+    def _take(self) -> _Notice:
+        notice = self._waiting.popleft()
+        self._size -= notice.size
+        return notice
 
     async def _deliver_all(self) -> None:
         failures = 0
         try:
             while self._waiting:
-                if await self._deliver(self._waiting.popleft()):
+                if await self._deliver(self._take()):
                     failures = 0
                 else:
                     failures += 1
@@ -113,16 +130,12 @@ class Notices:
     async def _deliver(self, notice: _Notice) -> bool:
         """Post a notification, and keep it where it is not taken. Whether it was."""
         try:
-            key = key_in(self._key_file.read_bytes())  # anew each time: keys are changed too
-            await self._webhook.post(notice.body, signature(key, notice.identifier, notice.body, now=self._now()))
+            await self._webhook.post(notice.body, self._signature(notice))
         except NotTaken as error:
             fault = str(error)
-        except OSError as error:
-            fault = f"the key file cannot be read: {error.strerror}"
-        except ValueError as error:
-            fault = f"the key file {error}"
         except asyncio.CancelledError:
             self._waiting.appendleft(notice)
+            self._size += notice.size
             raise
         else:
             if self._fault is not None:
@@ -138,6 +151,15 @@ class Notices:
         else:
             self._lose(notice, "nobody took it for a day")
         return False
+
+    def _signature(self, notice: _Notice) -> dict[str, str]:
+        try:
+            key = key_in(self._key_file.read_bytes())  # anew each time: keys are changed too
+        except OSError as error:
+            raise NotTaken(f"the key file cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise NotTaken(f"the key file {error}") from None
+        return signature(key, notice.identifier, notice.body, now=self._now())
 
     def _lose(self, notice: _Notice, why: str) -> None:
         log.warning("Notification lost", resource=notice.resource, why=why)

@@ -15,6 +15,7 @@ import orjson
 
 from beemflow_secrets.kube.errors import ApiUnavailable, from_response
 from beemflow_secrets.kube.logins import LoginFailed
+from beemflow_secrets.kube.pruned import Pruned
 from beemflow_secrets.model.names import FIELD_MANAGER
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class KubeClient:
         self._allowance = allowance
         self._session = connection.session(connections=CONNECTIONS)
         self._watches = connection.session(connections=0)
+        self._pruned = Pruned()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -176,6 +178,7 @@ class KubeClient:
             raise ApiUnavailable(f"the API server did not answer: {type(error).__name__}") from error
         if answer.status >= 400:  # noqa: PLR2004 - HTTP's errors begin here
             raise from_response(answer.status, content, answer.headers.get("Retry-After"))
+        self._pruned.heed(path, answer.headers.getall("Warning", ()))
         try:
             parsed: Object = orjson.loads(content)
         except orjson.JSONDecodeError:

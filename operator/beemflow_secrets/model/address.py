@@ -43,7 +43,7 @@ def origin_of(address: str) -> Origin:
     """Return where an address leads. Raises ValueError where it is none (`Address` says what is one)."""
     if not address.isascii() or re.match(_URL, address) is None:
         raise ValueError("must be http:// or https:// with a host, and perhaps a port and a path")
-    parts = urlsplit(_check_port(address))
+    parts = urlsplit(_check(address))
     host = (parts.hostname or "").rstrip(".")
     found = ip_of(host)
     return Origin(parts.scheme, host if found is None else str(found), parts.port or _PORTS[parts.scheme])
@@ -66,10 +66,14 @@ def is_plaintext(address: str) -> bool:
     return address.startswith("http://") and re.match(LOOPBACK, address) is None
 
 
-def _check_port(address: str) -> str:
+def _check(address: str) -> str:
     port = _PORT.match(address)
     if port is not None and int(port[2]) > _HIGHEST_PORT:
         raise ValueError(f"must name a port up to {_HIGHEST_PORT}")
+    try:
+        urlsplit(address)
+    except ValueError:
+        raise ValueError("must have an IPv6 address, and nothing else, in brackets") from None
     return address
 
 
@@ -78,5 +82,5 @@ Address = Annotated[
     Field(max_length=LONGEST),
     Matches("^[^@]*$", "must carry no user name or password: credentials have fields of their own"),
     Matches(_URL, "must be http:// or https:// with a host, and perhaps a port and a path"),
-    AfterValidator(_check_port),
+    AfterValidator(_check),
 ]

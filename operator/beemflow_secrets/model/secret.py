@@ -206,7 +206,8 @@ class SecretStatus(StatusModel):
     content_version: str | None = Field(
         default=None,
         max_length=128,
-        description="A random token, new with each change of content. It says nothing about the values.",
+        description="A random token, new with each change of content. It says nothing about the values. "
+        "While the Secret is gone with its keys, that of what it held last.",
     )
     last_sync_time: datetime | None = Field(
         default=None,

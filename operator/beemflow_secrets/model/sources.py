@@ -246,7 +246,7 @@ class NamedByFlow(Named):
 
 
 class NamedByFind(Named):
-    """A secret that was found, by what. `former`: it was found once, and is looked at since nothing is found now."""
+    """A secret that was found, by what. `former`: it was found once, and is not now."""
 
     source: DataFrom
     former: bool = False

@@ -22,7 +22,7 @@ def entries_of(source: DataFrom, keys: Mapping[str, str], *, former: bool = Fals
 
     Raises Invalid.
     """
-    if len(keys) > MOST_ENTRIES:
+    if len(keys) > MOST_ENTRIES and not former:
         raise Invalid(f"{source.find} finds {len(keys)} secrets, and a Secret takes {MOST_ENTRIES}")
     entries = []
     for name, key in keys.items():
@@ -56,8 +56,8 @@ def _search_of(item: Found) -> DataFrom | None:
 
 def _settled(source: DataFrom, items: list[Found]) -> Iterator[Found]:
     there = [item for item in items if not isinstance(item.answer, NotFound)]
-    if there and not any(isinstance(item.source, NamedByFind) and item.source.former for item in items):
-        yield from there
+    if found := [item for item in there if isinstance(item.source, NamedByFind) and not item.source.former]:
+        yield from found
         return
     # None is found by the search. What is there all the same was found once, and nobody has deleted it.
     yield from (item for item in there if not isinstance(item.answer, SecretValue))

@@ -60,6 +60,14 @@ queue_depth = Gauge(
 oldest_due_seconds = Gauge(
     "oldest_due_seconds", "How long the longest waiting resource has been due", namespace=PREFIX, registry=registry
 )
+oldest_sync_seconds = Gauge(
+    "oldest_sync_seconds",
+    "How long ago the values of a namespace were read last, of the BeemFlowSecret whose read is the longest ago; "
+    "those that are read once only do not count",
+    ("namespace",),
+    namespace=PREFIX,
+    registry=registry,
+)
 expiry_timestamp_seconds = Gauge(
     "expiry_timestamp_seconds",
     "When the first value of a BeemFlowSecret expires, in seconds since the epoch",

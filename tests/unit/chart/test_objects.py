@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import yaml
 from helm_python import HelmError
 
 from beemflow_secrets.cli.crds import crd_files
 from beemflow_secrets.model import names
-from e2e.chart import CHART, objects, render
-from tests.support.chart import EVERYTHING, SCOPED, SETS, Values
-
-Object = dict[str, Any]
-
-
-def made(values: Values, **release: str) -> list[Object]:
-    return [one for one in yaml.load_all(objects(render(values, **release)), yaml.CSafeLoader) if one]
-
-
-def of_kind(found: list[Object], kind: str) -> list[Object]:
-    return [one for one in found if one["kind"] == kind]
+from e2e.chart import CHART, render
+from tests.support.chart import EVERYTHING, SCOPED, SETS, Object, Values, made, of_kind
 
 
 def rights(found: list[Object], kind: str, name: str = "beemflow-secrets") -> set[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -35,16 +36,17 @@ def test_usage_and_errors_begin_with_what_was_typed(
     assert capsys.readouterr().err == f"Missing argument 'KEY'; {named} get --help says what there is\n"
 
 
-def typed(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def typed(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the program after some code: in a process of its own, since what is imported stays."""
     program = f"import sys\n{code}\nfrom beemflow_secrets.cli import main\nmain()"
     command = [sys.executable, "-W", "error", "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    told = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=told)
 
 
-@pytest.mark.parametrize("module", ["typer", "rich"])
-def test_an_extra_that_is_missing_is_named(module: str) -> None:
-    ran = typed(f"sys.modules[{module!r}] = None", "crds")
+@pytest.mark.parametrize(("module", "verb"), [("typer", ("crds",)), ("rich", ("list",))])
+def test_an_extra_that_is_missing_is_named(module: str, verb: tuple[str, ...]) -> None:
+    ran = typed(f"sys.modules[{module!r}] = None", *verb)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.endswith("is not installed: pip install 'beemflow-secrets[cli]'\n")
     assert len(ran.stderr.splitlines()) == 1
@@ -96,3 +98,10 @@ def test_nothing_typed_is_answered_with_what_there_is() -> None:
     assert (ran.returncode, ran.stderr) == (2, "")
     for verb in ("get", "render", "diff", "status", "run"):
         assert f" {verb} " in ran.stdout
+
+
+def test_the_operator_loads_nothing_that_shows_tables_or_tracebacks() -> None:
+    told = "import atexit; atexit.register(lambda: print([one for one in ('rich', 'pygments') if one in sys.modules]))"
+    ran = typed(told, "run", KUBECONFIG="/nonexistent")
+    assert (ran.returncode, ran.stdout) == (2, "[]\n")
+    assert "/nonexistent" in ran.stderr

@@ -131,6 +131,7 @@ def test_who_is_notified(run: Callable[..., Settings], tmp_path: Path) -> None:
         ("http://example.com/", b"key", "must be https://"),
         ("https://user:canary@example.com/", b"key", "must carry no user name or password"),
         ("hooks", b"key", "must be http:// or https://"),
+        ("https://[1::2.3]/", b"key", "must have an IPv6 address"),
     ],
 )
 def test_who_cannot_be_notified(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -24,20 +25,25 @@ if TYPE_CHECKING:
     from beemflow_secrets.model.sources import DataFrom
 
 
-class Empty:
-    """A store whose listing shows nothing."""
+class Listing:
+    """A store whose listing shows these secrets, without tags."""
 
     tenancy = SimpleNamespace(covers=lambda _: True, serves=lambda *_: True)
 
-    async def find(self, _: object) -> object:
-        async def nothing(_: object) -> dict[str, object]:
-            return {}
+    def __init__(self, shown: dict[str, dict[str, str]]) -> None:
+        self._shown = shown
 
-        opened = SimpleNamespace(use=lambda: nullcontext(SimpleNamespace(find=nothing)), links=())
+    async def find(self, _: object) -> object:
+        async def found(_: object) -> dict[str, dict[str, str]]:
+            return self._shown
+
+        opened = SimpleNamespace(use=lambda: nullcontext(SimpleNamespace(find=found)), links=())
         return SimpleNamespace(opened=opened, spec=None)
 
 
-def filled(known: Provenance | None = None, **told: Any) -> Sequence[object]:
+def filled(
+    known: Provenance | None = None, shown: dict[str, dict[str, str]] | None = None, **told: Any
+) -> Sequence[object]:
     spec = SecretSpec.model_validate(
         {
             "secretStoreRef": {"name": "prod"},
@@ -49,7 +55,7 @@ def filled(known: Provenance | None = None, **told: Any) -> Sequence[object]:
     async def rename(_: DataFrom, names: Collection[str]) -> dict[str, str]:
         return {name: name for name in names}
 
-    finding = Finding(cast("Any", Empty()), "team", rename, wish=Ref, told=told, former=known)
+    finding = Finding(cast("Any", Listing(shown or {})), "team", rename, wish=Ref, told=told, former=known)
     return list(asyncio.run(finding.fill(spec)).sources())
 
 
@@ -65,6 +71,28 @@ def test_what_was_found_once_is_asked_for_by_its_name_as_the_backend_spells_it(n
     assert source.remote.key == name
 
 
+def test_what_was_found_once_is_asked_for_beside_what_is_found_now() -> None:
+    found = filled(shown={"slack/new": {}, "slack/bot": {}}, entries=[entry("slack/bot"), entry("slack/old")])
+    assert [(one.remote.key, one.former) for one in found if isinstance(one, NamedByFind)] == [
+        ("slack/new", False),
+        ("slack/bot", False),
+        ("slack/old", True),
+    ]
+
+
+def test_a_listing_is_looked_through_beside_the_loop_whatever_its_expression_takes() -> None:
+    threads = []
+
+    class Shown(dict[str, dict[str, str]]):
+        def items(self) -> Any:
+            threads.append(threading.current_thread())
+            return super().items()
+
+    assert len(filled(shown=Shown({"slack/bot": {}}))) == 1
+    assert threads
+    assert threading.main_thread() not in threads
+
+
 def test_a_search_none_of_whose_keys_is_known_is_not_gone() -> None:
     with pytest.raises(Failed, match="nothing is found by path slack/") as caught:
         filled(entries=[entry("github")], entriesOmitted=1)
@@ -78,7 +106,7 @@ def test_what_the_status_does_not_name_is_asked_for_as_the_process_knows_it_or_n
     store = Key("BeemFlowSecretStore", "team", "prod")
     known = Provenance(found={(store, "slack/more"): "more", (store._replace(name="other"), "slack/else"): "else"})
     asked = [source.remote.key for source in filled(known, **told) if isinstance(source, NamedByFind)]
-    assert asked == ["slack/bot", "slack/more"]
+    assert asked == ["slack/more"]
     with pytest.raises(Failed, match="nothing is found by path slack/") as caught:
         filled(**told)  # a process that has not read them
     assert caught.value.reason is Reason.KEY_NOT_FOUND

@@ -29,14 +29,16 @@ ONE, TWO, THREE = (Workload(kind="Deployment", name=name) for name in ("one", "t
 LACKS = 'deployments.apps "one" is forbidden: User "x" cannot patch resource "deployments" in API group "apps"'
 
 
-def secret(version: str, *changed: str) -> Written:
-    return Written("slack", "u", "1", version, b"", b"", changed=frozenset(changed))
+def secret(version: str) -> Written:
+    return Written("slack", "u", "1", version, b"", b"")
 
 
 def after(old: dict[str, Any], target: Written | None, *workloads: Workload) -> dict[str, Any]:
-    """The status after a sync, as far as it is of interest."""
+    """The status after a sync, as far as it is of interest. `target` None: the Secret is gone with its keys."""
     told: dict[str, Any] = {"restarts": told_of(old, workloads, target)}
-    return told | {"contentVersion": target.content_version} if target is not None else told
+    if target is None:
+        return told | {"contentVersion": old["contentVersion"]}
+    return told | {"contentVersion": target.content_version, "secretRef": {"name": target.name}}
 
 
 def whose(told: dict[str, Any]) -> list[str]:
@@ -56,13 +58,21 @@ def test_a_new_secret_owes_nothing_and_each_later_content_a_restart() -> None:
 
 
 def test_a_secret_that_stood_with_other_content_owes_one_at_once() -> None:
-    assert whose(after({}, secret("a", "token"), ONE)) == ["one"]
+    assert whose(after({"contentVersion": "before"}, secret("a"), ONE)) == ["one"]
 
 
 def test_content_that_goes_and_returns_as_another_is_another() -> None:
     told = after(after({}, secret("a"), ONE), None, ONE)
     assert whose(told) == []
+    assert whose(after(told, secret("a"), ONE)) == []
+    assert whose(after(told, secret("b"), ONE, TWO)) == ["one", "two"]
+
+
+def test_while_there_is_no_secret_nothing_is_restarted_and_what_is_owed_stays_so() -> None:
+    told = after(after(after({}, secret("a"), ONE), secret("b"), ONE), None, ONE)
+    assert whose(told) == []
     assert whose(after(told, secret("b"), ONE)) == ["one"]
+    assert whose(after(after(told, None, TWO), secret("b"), TWO)) == ["two"]
 
 
 def test_who_is_named_anew_began_with_what_was_there() -> None:

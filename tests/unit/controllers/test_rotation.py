@@ -39,12 +39,19 @@ def test_where_no_version_tells_each_key_may_be_another() -> None:
 def test_a_new_secret_is_none_and_one_that_stood_with_other_content_is_one() -> None:
     new = told("one", token="3")
     assert rotation({}, new, ()) is None
-    assert rotation({}, new, {"token"}) == Rotation("slack", {"token": (None, "3")})
+    assert rotation({"contentVersion": "before"}, new, {"token"}) == Rotation("slack", {"token": (None, "3")})
 
 
 def test_the_same_content_and_a_secret_that_is_gone_are_none() -> None:
     assert rotation(told("one", token="3"), told("one", token="4"), {"token"}) is None
     assert rotation(told("one", token="3"), told(None), {"token"}) is None
+
+
+def test_a_secret_that_returns_is_one_where_it_holds_something_else_than_it_did() -> None:
+    gone = {"contentVersion": "one", "entries": []}
+    assert rotation(told("one", token="3"), gone, {"token"}) is None
+    assert rotation(gone, told("one", token="4"), ()) is None
+    assert rotation(gone, told("two", token="4"), ()) == Rotation("slack", {"token": (None, "4")})
 
 
 def test_its_message_names_keys_and_versions_and_is_bounded() -> None:

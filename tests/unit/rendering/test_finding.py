@@ -99,6 +99,19 @@ def test_what_was_found_once_and_is_there_still_is_neither_found_nor_gone() -> N
     assert composed(found({"a": MISSING, "b": MISSING}, former=True), "Delete", "mark").gone == ("path slack/",)
 
 
+def test_what_is_listed_and_deleted_takes_nothing_along_that_was_found_once_and_is_there() -> None:
+    once: dict[str, SecretValue | SecretsError]
+    once = {"b": SecretValue("there"), "c": MISSING, "d": Denied("no right")}
+    for former, error in ((once, Denied), ({"b": once["b"]}, NotFound)):
+        assert isinstance(
+            failure([*found({"a": Gone("deleted")}), *found(former, former=True)], "Delete", "mark"), error
+        )
+    gone = [*found({"a": Gone("deleted")}), *found({"c": MISSING}, former=True)]
+    assert composed(gone, "Delete", "mark").gone == ("path slack/",)
+    # While something is found the listing alone tells what stays.
+    assert composed([*found({"a": SecretValue("1")}), *found(once, former=True)], "Delete", "mark").data == {"a": b"1"}
+
+
 def test_what_cannot_be_entries_is_named() -> None:
     with pytest.raises(Invalid, match="path slack/ finds 1001 secrets, and a Secret takes 1000"):
         entries_of(SLACK, {f"k{number}": f"k{number}" for number in range(1001)})

@@ -92,7 +92,7 @@ class SecretController:
         self._restarting = Restarting(client, reporter, events, self._agenda)
         self._ending = Ending(reporter, self._restarting, self._agenda, self._clock, self.registry, self.forget)
         drifted = partial(self._wake, drift=True)
-        self._writing = Writing(client, owned, events, lives=self.registry.lives, tell=drifted)
+        self._writing = Writing(client, owned, events, reporter, lives=self.registry.lives, tell=drifted)
         self._shaping = Shaping(client, partial(self._wake, kept=True), printer)
         self._syncing = Syncing(
             stores, self._shaping, self._writing, self._ending, lives=self.registry.holds, finish=finish

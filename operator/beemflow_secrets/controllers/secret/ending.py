@@ -23,7 +23,7 @@ from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.kube.errors import ApiError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.objects import Key, Observed
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.tracked import Registry, Tracked
     from beemflow_secrets.engine.clock import Clock
     from beemflow_secrets.providers.errors import Held
+    from beemflow_secrets.rendering.compose import Entry
+
+    Change = Callable[[Status], Status]
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +95,7 @@ class Ending:
                 new = status.stood_in(new, self._failed(item, seen, terms, reading.outage)(old))
             return status.answered(new, seen.refresh_requested)
 
-        if not await self._report(item, seen, terms, change):
+        if not await self._report(item, seen, terms, change, reading.composed.entries):
             return
         if reading.outage is not None:
             self._agenda.retry(item, interval=terms.interval, retry_after=reading.outage.retry_after)
@@ -143,7 +146,7 @@ class Ending:
         except ApiError:
             self._agenda.turn(item.seen.key, self._clock.now() + LONGEST_RETRY)
 
-    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Callable[[Status], Status]:
+    def _failed(self, item: Tracked, seen: Observed, terms: Terms, failure: Failed) -> Change:
         def change(old: Status) -> Status:
             new = status.failed(
                 old,
@@ -157,19 +160,23 @@ class Ending:
 
         return change
 
-    async def _report(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
+    async def _report(
+        self, item: Tracked, seen: Observed, terms: Terms, change: Change, entries: Sequence[Entry] | None = None
+    ) -> bool:
         """Tell how the resource stands. False when the status could not be written: what is next is arranged."""
         try:
-            return await self._tell(item, seen, terms, change)
+            return await self._tell(item, seen, terms, change, entries)
         except ApiError as error:
             log.warning("Status not written", resource=str(seen.key), error=error.message)
             self._agenda.retry(item, interval=LONGEST_RETRY, retry_after=error.retry_after)
             return False
 
-    async def _tell(self, item: Tracked, seen: Observed, terms: Terms, change: Callable[[Status], Status]) -> bool:
+    async def _tell(
+        self, item: Tracked, seen: Observed, terms: Terms, change: Change, entries: Sequence[Entry] | None = None
+    ) -> bool:
         """Tell how the resource stands. False when it is gone. Raises ApiError when the status could not be written."""
         try:
-            new = await self._reporter.report(item, seen, change)
+            new = await self._reporter.report(item, seen, change, entries)
         except NotFound:
             # The watch may not tell of it: after a 410 Kopf lists anew. Whoever goes on makes a Secret without an
             # owner, which the garbage collector takes away, which is drift, which ...

@@ -73,16 +73,19 @@ class Finding:
         store = store_key(source, spec, self._namespace)
         try:
             names = await self._search(source, store)
-            if names:
-                return entries_of(source, keys_of(names, await self._rename(source, names)))
+            entries = entries_of(source, keys_of(names, await self._rename(source, names))) if names else []
             if spec.target.deletion_policy != "Retain":
-                if is_unlisted(self._former, self._told):  # some may be of this search, and nobody can ask for them
-                    raise nothing_found(source)
-                if before := found_once(source.find, store, self._former or Provenance(), self._told):
-                    return entries_of(source, before, former=True)
+                if not names and is_unlisted(self._former, self._told):
+                    raise nothing_found(source)  # some may be of this search, and nobody can ask for them
+                known = self._former or Provenance()
+                before = await asyncio.to_thread(found_once, source.find, store, known, self._told)
+                # With what is listed too: a listing may name what is deleted, and that alone.
+                for name in names:
+                    before.pop(name, None)
+                entries += entries_of(source, before, former=True)
         except SecretsError as error:
             raise from_read(error, store.name) from error
-        return [source]
+        return entries or [source]
 
     async def _search(self, source: DataFrom, store: Key) -> list[str]:
         find, read = source.find, self._wish("", None)
@@ -96,18 +99,20 @@ class Finding:
         except SecretsError as error:
             tell_standing(self._stores, store, [error])
             raise
-        return find.among(found.items())
+        # In a thread: with an expression that is meant to, each name could take milliseconds.
+        return await asyncio.to_thread(lambda: find.among(found.items()))
 
 
 def found_once(find: Find, store: Key, known: Provenance, told: Status) -> dict[str, str]:
-    """Return what the process knows, and a status tells, of keys that could be of a search, by name.
+    """Return what the process knows, else what a status tells, of keys that could be of a search, by name.
 
     Names are those of a backend, in a chain of one of several, and each maps what it cannot hold in its own way.
     """
     beginning = _alike(find.prefix)
-    entries = [(split_key(entry["remoteKey"]).key, entry["secretKey"]) for entry in told.get("entries", ())]
-    entries += [(name, key) for (of, name), key in known.found.items() if of == store]
-    return {name: key for name, key in entries if _alike(name).startswith(beginning) and find.fits(name)}
+    entries = {name: key for (of, name), key in known.found.items() if of == store} or {
+        split_key(entry["remoteKey"]).key: entry["secretKey"] for entry in told.get("entries", ())
+    }
+    return {name: key for name, key in entries.items() if _alike(name).startswith(beginning) and find.fits(name)}
 
 
 def _alike(name: str) -> str:

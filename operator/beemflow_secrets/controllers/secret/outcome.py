@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 class Outcome:
     """The Secret as it stands now, None where there is none, and what the conditions say; None takes one off.
 
-    `workloads` are those whose pods read it.
+    `workloads` are those whose pods read it. `returns`: it is gone with its keys, and returns with them.
     """
 
     target: Written | None
     sayings: Mapping[str, Saying | None]
     workloads: Sequence[Workload] = ()
+    returns: bool = False
 
 
 def written(spec: SecretSpec, target: Written | None, composed: Composed) -> Outcome:
@@ -49,7 +50,7 @@ def deleted(spec: SecretSpec, name: str, composed: Composed) -> Outcome:
     """Return what came of keys that are all gone, and of their Secret."""
     told = f"{_counted(len(composed.gone))} gone from the backend, and Secret {name} with them: it returns when they do"
     ready = Saying("True", Reason.SECRET_DELETED, printable(f"{told}: {', '.join(composed.gone)}"))
-    return Outcome(None, {READY: ready, OUTDATED: None}, spec.rollout_restart)
+    return Outcome(None, {READY: ready, OUTDATED: None}, spec.rollout_restart, returns=True)
 
 
 def _counted(keys: int) -> str:

@@ -12,6 +12,7 @@ from beemflow_secrets.controllers.marks import identity, mark_of
 from beemflow_secrets.controllers.secret.provenance import Provenance
 from beemflow_secrets.controllers.secret.tracked import store_key
 from beemflow_secrets.controllers.store.using import find_open, tell_standing
+from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.sources import DataEntry, NamedByFind, searches
 from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -97,6 +98,9 @@ async def put_together(
     `told` is the status of the resource: which sources were read before, and whether the Secret holds something.
     """
     sources = [(source, store_key(source, spec, namespace)) for source in spec.sources()]
+    if not sources and told.get("entries"):
+        message = "dataFrom: the flows that it names ask for no secret at all; the Secret stays until they ask for one"
+        raise Failed(Reason.INVALID_SPEC, message)
     found = settled([_found(source, store, answers[store]) for source, store in sources])
     found = [await _rewritten(item, rename) for item in found]
     try:
@@ -134,11 +138,11 @@ def _searched(
     sources: Sequence[tuple[DataEntry | DataFrom, Key]], answers: Mapping[Key, Answers]
 ) -> dict[tuple[Key, str], str]:
     """Return the keys of what was found and is there, by store and name."""
-    found = ((store, ref_of(source), source) for source, store in sources if isinstance(source, NamedByFind))
     return {
-        (store, ref.key): source.secret_key
-        for store, ref, source in found
-        if isinstance(answers[store].of[ref], SecretValue)
+        (store, ref_of(source).key): source.secret_key
+        for source, store in sources
+        if isinstance(source, NamedByFind) and not source.former
+        if isinstance(answers[store].of[ref_of(source)], SecretValue)
     }
 
 

@@ -18,10 +18,11 @@ from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import Conflict
 from beemflow_secrets.model import names
+from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 from beemflow_secrets.telemetry import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from prometheus_client import Gauge
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.rotation import Rotation
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.kube.client import KubeClient
+    from beemflow_secrets.rendering.compose import Entry
 
     Tell = Callable[[Key, Rotation, str], None]
 
@@ -53,14 +55,22 @@ class Reporter:
         # A sync and a moment of time may both have something to say of one resource: one after the other.
         self._turns: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
-    async def report(self, item: Tracked, seen: Observed, change: Callable[[Status], Status]) -> Status:
+    async def report(
+        self,
+        item: Tracked,
+        seen: Observed,
+        change: Callable[[Status], Status],
+        entries: Sequence[Entry] | None = None,
+    ) -> Status:
         """Change the status, write it if that tells anything new, and say so in an Event. Return the new one.
 
+        `entries` are those of a good sync, all of them. `item.untold` follows.
         Raises ApiError where it could not be written; NotFound: the resource is gone.
         """
         async with self._turns.setdefault(seen.key, asyncio.Lock()):
             old = orjson.loads(item.status)
             new = change(old)
+            untold = entries[MOST_ENTRIES_TOLD:] if entries is not None else item.untold
             if worth_writing(old, new, self._now()):
                 path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
                 patch = {"metadata": {"uid": seen.uid}, "status": merge_patch(old, new)}
@@ -69,10 +79,11 @@ class Reporter:
                 except Conflict:
                     return new  # deleted and made anew: the watch tells
                 item.status = orjson.dumps(new)
-                self._tell(item, seen, old, new)
+                self._tell(item, seen, old, new, untold)
+            item.untold = untold
             return new
 
-    def _tell(self, item: Tracked, seen: Observed, old: Status, new: Status) -> None:
+    def _tell(self, item: Tracked, seen: Observed, old: Status, new: Status, untold: Sequence[Entry]) -> None:
         before, (reason, message, good) = _standing(old)[0], _standing(new)
         if reason != before and not good:
             log.warning("Not in sync", resource=str(seen.key), reason=reason, message=message)
@@ -81,7 +92,7 @@ class Reporter:
             log.info("In sync again", resource=str(seen.key), reason=reason)
             self._events.normal(seen.key, seen.uid, reason, message)
         changed = item.written.changed if item.written is not None else frozenset[str]()
-        if (rotated := rotation(old, new, changed)) is not None:
+        if (rotated := rotation(old, new, changed, untold=item.untold, now_untold=untold)) is not None:
             log.info("Secret rotated", resource=str(seen.key), secret=rotated.secret, keys=list(rotated.versions))
             self._events.normal(seen.key, seen.uid, "SecretRotated", rotated.message())
             if self._notify is not None:

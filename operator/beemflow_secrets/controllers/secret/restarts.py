@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 def told_of(old: Status, workloads: Iterable[Workload], target: Written | None) -> list[Status]:
     """Return what a status tells of the workloads after a sync. `old` is the one before, `target` the Secret.
 
-    Nobody has read another content where the Secret is a new one: then nothing is owed. One that stood and was taken
-    over with other content has been read. A workload that is named anew began with what the Secret held then; while
-    another one is owed a restart, it may be there in the other's place, and is owed the same.
+    Nobody has read another content where the Secret is a new one: then nothing is owed. Of one that stood with other
+    content the status has told before it was changed. A workload that is named anew began with what the Secret held
+    then; while another one is owed a restart, it may be there in the other's place, and is owed the same.
     """
     known = {_name(entry): entry for entry in old.get("restarts", ())}
     version = target.content_version if target is not None else None
-    if late := [known[name] for name in owed(old)]:
-        since = late[0].get("restartedFor")
-    elif "contentVersion" in old:
-        since = old["contentVersion"]
-    else:
-        since = None if target is not None and target.changed else version
+    late = [entry for entry in known.values() if _lags(entry, old.get("contentVersion"))]
+    since = late[0].get("restartedFor") if late else old.get("contentVersion", version)
     told = []
     for one in workloads:
         entry = known.get((one.kind, one.name), {"kind": one.kind, "name": one.name, "restartedFor": since})
@@ -42,7 +38,9 @@ def told_of(old: Status, workloads: Iterable[Workload], target: Written | None) 
 
 
 def owed(told: Status) -> list[Name]:
-    """Return the workloads whose pods are to be restarted for the content that the Secret has."""
+    """Return the workloads whose pods are to be restarted for what the Secret holds: none where there is none."""
+    if "secretRef" not in told:
+        return []
     return [_name(entry) for entry in told.get("restarts", ()) if _lags(entry, told.get("contentVersion"))]
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from beemflow_secrets.controllers.failure import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from beemflow_secrets.controllers.conditions import Status
+    from beemflow_secrets.rendering.compose import Entry
+
+    Entries = Sequence[Entry]
 
 MOST_NAMED = 20
 """Keys that a message names. More would be cut anyway."""
@@ -31,30 +34,38 @@ class Rotation(NamedTuple):
         return printable(f"Secret {self.secret} has new content: {', '.join(told[:MOST_NAMED])}{more}")
 
 
-def rotation(old: Status, new: Status, changed: Collection[str]) -> Rotation | None:
-    """Return the change between two statuses, None where there was none, or the Secret is a new one.
+class _Origin(NamedTuple):
+    """Where a key was read from."""
+
+    provider: str | None = None
+    remote_key: str | None = None
+    version: str | None = None
+
+
+def rotation(
+    old: Status, new: Status, changed: Collection[str], *, untold: Entries = (), now_untold: Entries = ()
+) -> Rotation | None:
+    """Return the change between two statuses, None where there was none, or the content is the first.
 
     `changed` are the keys that the write itself saw change. Where it saw none, because an earlier process wrote, or
-    others' keys stand in the Secret, versions tell; and where they do not, each key may be another.
+    others' keys stand in the Secret, versions tell; and where they do not, each key may be another. `untold` and
+    `now_untold` are the entries for which each of the statuses has no place, as far as they are known.
     """
-    version, before, after = new.get("contentVersion"), _entries(old), _entries(new)
-    if version in {None, old.get("contentVersion")} or ("contentVersion" not in old and not changed):
+    former, version = old.get("contentVersion"), new.get("contentVersion")
+    if former is None or version in {None, former}:
         return None
-    names = changed or {key for key in before | after if _origin(before.get(key)) != _origin(after.get(key))} or after
-    versions = {key: (_version(before.get(key)), _version(after.get(key))) for key in sorted(names)}
+    before, after, nowhere = _origins(old, untold), _origins(new, now_untold), _Origin()
+    names = changed or {key for key in before | after if before.get(key) != after.get(key)} or after
+    versions = {key: (before.get(key, nowhere).version, after.get(key, nowhere).version) for key in sorted(names)}
     return Rotation(new["secretRef"]["name"], versions)
 
 
-def _entries(told: Status) -> dict[str, Status]:
-    return {entry["secretKey"]: entry for entry in told.get("entries", ())}
-
-
-def _version(entry: Status | None) -> str | None:
-    return entry.get("version") if entry is not None else None
-
-
-def _origin(entry: Status | None) -> tuple[str | None, ...]:
-    return tuple(entry.get(name) for name in ("provider", "remoteKey", "version")) if entry is not None else ()
+def _origins(told: Status, untold: Entries) -> dict[str, _Origin]:
+    listed = {
+        entry["secretKey"]: _Origin(entry.get("provider"), entry["remoteKey"], entry.get("version"))
+        for entry in told.get("entries", ())
+    }
+    return listed | {entry.secret_key: _Origin(entry.provider, entry.remote_key, entry.version) for entry in untold}
 
 
 def _told(key: str, old: str | None, new: str | None) -> str:

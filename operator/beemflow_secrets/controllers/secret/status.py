@@ -37,7 +37,7 @@ def synced(
     target, entries = outcome.target, composed.entries
     moment = timestamp(now)
     expiries = [entry.expires_at for entry in entries if entry.expires_at is not None]
-    written: Status = {"secretRef": None, "contentVersion": None, "lastChangeTime": None}
+    written: Status = {"secretRef": None}
     if target is not None:
         unchanged = old.get("contentVersion") == target.content_version
         written = {
@@ -45,6 +45,8 @@ def synced(
             "contentVersion": target.content_version,
             "lastChangeTime": old.get("lastChangeTime", moment) if unchanged else moment,
         }
+    elif not outcome.returns:  # else they tell whether it returns as another
+        written |= {"contentVersion": None, "lastChangeTime": None}
     sayings = {**outcome.sayings, STALE: fresh(terms), EXPIRING: expiring(entries, terms, now)}
     return _without_none(
         {

@@ -18,11 +18,14 @@ from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.secret import SecretSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from beemflow_secrets.controllers.conditions import Status
     from beemflow_secrets.controllers.secret.again import Last
     from beemflow_secrets.controllers.secret.provenance import Provenance
     from beemflow_secrets.controllers.target.target import Written
     from beemflow_secrets.model.sources import DataEntry, DataFrom
+    from beemflow_secrets.rendering.compose import Entry
 
 
 @dataclass(slots=True)
@@ -37,7 +40,8 @@ class Tracked:
     `kept`: those who asked will do with values that a cache has kept.
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
     came from, None until this process has read them. `last` is what the last sync found, None where anything but the
-    backend may have changed since.
+    backend may have changed since. `gone` is the Secret that went with its keys: where they return as they were, that
+    is no change. `untold` are those entries of the last good sync for which the status has no place.
     """
 
     seen: Observed
@@ -52,6 +56,8 @@ class Tracked:
     kept: bool = False
     drift_only: bool = False
     written: Written | None = None
+    gone: Written | None = None
+    untold: Sequence[Entry] = ()
     provenance: Provenance | None = None
     last: Last | None = None
 
@@ -126,6 +132,14 @@ class Registry:
             (key.namespace, ready(orjson.loads(item.status)).get("status", "Unknown"))
             for key, item in self._items.items()
         )
+
+    def oldest_reads(self) -> dict[str, float]:
+        """Return by namespace when values were read that have stood the longest, of what is read again and again."""
+        oldest: dict[str, float] = {}
+        for key, item in self._items.items():
+            if math.isfinite(item.read) and math.isfinite(item.due):
+                oldest[key.namespace] = min(item.read, oldest.get(key.namespace, math.inf))
+        return oldest
 
     def _join(self, item: Tracked) -> None:
         for store in item.stores:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.events import Events
     from beemflow_secrets.controllers.objects import Key, Observed
     from beemflow_secrets.controllers.secret.outcome import Outcome
+    from beemflow_secrets.controllers.secret.reporting import Reporter
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.controllers.target.ownership import Lives
     from beemflow_secrets.controllers.target.target import Desired
@@ -42,11 +45,19 @@ class Writing:
     """Writes what a resource asks for, and knows whether it is still as it was left."""
 
     def __init__(
-        self, client: KubeClient, owned: OwnedSecrets, events: Events, lives: Lives, tell: Callable[[Key], None]
+        self,
+        client: KubeClient,
+        owned: OwnedSecrets,
+        events: Events,
+        reporter: Reporter,
+        *,
+        lives: Lives,
+        tell: Callable[[Key], None],
     ) -> None:
         self._client = client
         self._owned = owned
         self._events = events
+        self._reporter = reporter
         self._writer = Writer(client, owned, lives)
         self._merger = Merger(client, lives)
         self._tell = tell
@@ -121,6 +132,7 @@ class Writing:
         if composed.gone and spec.target.deletion_policy == "Delete":
             name = spec.target.name or owner.name
             await self._writer.delete(seen.key.namespace, name, owner)
+            item.gone = item.written or item.gone
             item.written = None
             await self._remove(seen, former - {name}, owner)
             return outcome.deleted(spec, name, composed)
@@ -133,8 +145,12 @@ class Writing:
             left = left_as_told(old, wanted, current=old.get("observedGeneration") == seen.generation)
             written = await self._merger.ensure(seen.key.namespace, wanted, item.written, left)
         else:
-            written = await self._writer.ensure(seen.key.namespace, wanted, item.written)
-        item.written = written
+            stood = partial(self._stood, item, seen) if "contentVersion" not in old else None
+            written = await self._writer.ensure(seen.key.namespace, wanted, item.written or item.gone, stood)
+        if item.written is not None and item.written.content_version != old.get("contentVersion"):
+            # No status could tell of the last write: what it changed is told with this one.
+            written = replace(written, changed=written.changed | item.written.changed)
+        item.written, item.gone = written, None
         self.follow(item)
         for reason, message in written.notes:
             self._events.normal(seen.key, seen.uid, reason, message)
@@ -161,6 +177,17 @@ class Writing:
             return None
         item.written = await self._writer.ensure(seen.key.namespace, wanted, last)
         return last.name
+
+    async def _stood(self, item: Tracked, seen: Observed, version: str) -> None:
+        """Tell of the content of a Secret before it becomes another: whoever is killed in between still owes restarts.
+
+        Raises Failed.
+        """
+        try:
+            await self._reporter.report(item, seen, lambda old: {**old, "contentVersion": version})
+        except ApiError as error:
+            told = f"the status cannot be written: {error.message}"
+            raise Failed(Reason.WRITE_REFUSED, told, retry_after=error.retry_after) from error
 
     async def _remove(self, seen: Observed, former: set[str], owner: Owner) -> None:
         for name in sorted(former):

@@ -20,11 +20,14 @@ from beemflow_secrets.model.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from beemflow_secrets.controllers.objects import Observed
     from beemflow_secrets.kube.client import Object
     from beemflow_secrets.model.secret import SecretSpec
+
+    Stood = Callable[[str], Awaitable[None]]
+    """Hears of the version of a Secret's content before that becomes another. Raises Failed where it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,17 @@ def written(found: Object, desired: Desired, *notes: tuple[str, str], before: Ob
 def _differing(before: Object, after: Object) -> frozenset[str]:
     former, present = before.get("data") or {}, after.get("data") or {}
     return frozenset(key for key in former | present if former.get(key) != present.get(key))
+
+
+def differs(found: Object, desired: Desired) -> bool:
+    """Whether a Secret of ours holds something else than it shall, and is to be changed."""
+    return (found.get("data") or {}) != desired.encoded() and not is_outdated(found, desired)
+
+
+def stood_as(found: Object) -> str:
+    """Return the version of what a Secret holds, a new one where nobody has given it one."""
+    annotations: dict[str, str] = found["metadata"].get("annotations") or {}
+    return annotations.get(CONTENT_VERSION_ANNOTATION) or _new_version()
 
 
 def holds(found: Object, desired: Desired) -> bool:

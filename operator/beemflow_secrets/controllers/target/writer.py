@@ -15,7 +15,7 @@ from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.target.ownership import Lives, Owner
-    from beemflow_secrets.controllers.target.target import Desired, Written
+    from beemflow_secrets.controllers.target.target import Desired, Stood, Written
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import OwnedSecrets
 
@@ -31,7 +31,9 @@ class Writer:
         self._owned = owned
         self._lives = lives
 
-    async def ensure(self, namespace: str, desired: Desired, last: Written | None) -> Written:
+    async def ensure(
+        self, namespace: str, desired: Desired, last: Written | None, stood: Stood | None = None
+    ) -> Written:
         """Make the Secret what it shall be. `last` is what this process wrote or found there before."""
         if last is not None and self._stands(namespace, desired, last):
             return replace(last, notes=())
@@ -42,7 +44,7 @@ class Writer:
                     return await self._create(namespace, desired, last)
                 except AlreadyExists:
                     pass
-            return await self._update(namespace, desired, last)
+            return await self._update(namespace, desired, last, stood)
         except ownership.NotOurs as error:
             raise Failed(Reason.TARGET_CONFLICT, str(error)) from None
         except ApiError as error:
@@ -111,7 +113,7 @@ class Writer:
         made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last))
         return target.written(made, desired, *notes, before=before)
 
-    async def _update(self, namespace: str, desired: Desired, last: Written | None) -> Written:
+    async def _update(self, namespace: str, desired: Desired, last: Written | None, stood: Stood | None) -> Written:
         path = paths.secrets(namespace, desired.name)
         for race in range(1, RACES + 1):
             try:
@@ -120,6 +122,8 @@ class Writer:
                 notes = (
                     () if whose is None else (("SecretAdopted", f"Secret {desired.name} was taken over from {whose}"),)
                 )
+                if stood is not None and target.differs(found, desired):
+                    await stood(target.stood_as(found))
                 if found["type"] != desired.type and not target.is_outdated(found, desired):
                     return await self._make_anew(path, found, desired, last, notes)
                 return await self._patch(path, found, desired, last, notes)
