@@ -38,7 +38,7 @@ lock: setup  ## requirements/ anew from pyproject.toml
 controlplane: setup  ## Kubernetes, of which most tests need the control plane: 5 to 15 minutes, once a version
 	@$(BIN)/python -m e2e.clusters.build > /dev/null
 
-promtool: setup  ## Prometheus's judge of alert rules: 2 to 6 minutes, once a version
+promtool: setup  ## Prometheus's judge of alerts and dashboard: 2 to 6 minutes, once a version
 	@$(BIN)/python -m e2e.clusters.build promtool > /dev/null
 
 crds: setup  ## crds/, the chart's copy of it, and docs/reference/ anew from the models

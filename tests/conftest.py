@@ -22,6 +22,8 @@ pytest_plugins = ["tests.support.fixtures", "beemflow_secrets.testing.plugin"]
 
 # A machine that is busy is slow, and that is no counterexample.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# For whoever has some minutes: pytest --timeout 0 --hypothesis-profile fuzz tests/unit/rendering/test_leaks.py
+hypothesis.settings.register_profile("fuzz", parent=hypothesis.settings.get_profile("busy"), max_examples=20_000)
 hypothesis.settings.load_profile("busy")
 
 # Says that there is no event loop yet. Without it pytest-asyncio's first look for one makes one, which nobody closes.

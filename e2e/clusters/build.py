@@ -90,7 +90,7 @@ COREDNS = Programs("coredns", "github.com/coredns/coredns", "1 to 3 minutes")
 PROMTOOL = Programs(
     "promtool", "github.com/prometheus/prometheus", "2 to 6 minutes", targets="tool", tags="remove_all_sd"
 )
-"""Prometheus's own judge of alerts. Without its service discoveries it takes a third of the time."""
+"""Prometheus's own judge of alerts and queries. Without its service discoveries it takes a third of the time."""
 
 
 def binaries() -> Path:

@@ -207,15 +207,21 @@ def test_a_type_is_set_and_checked_by_the_api_server(ns: Namespace, put: Callabl
 
 
 def test_another_type_under_the_same_name_is_made_anew_at_once_and_told(
-    ns: Namespace, put: Callable[..., int], canary: str
+    operator: Operator, ns: Namespace, put: Callable[..., int], canary: str
 ) -> None:
     put("slack", token=canary)
     ns.add("slack", templated(type="example.com/one"))
     ns.ready("slack")
     first = secret(ns, "slack")
-    found = edit(ns, "slack", templated(type="example.com/two"))
+    operator.stop()
+    ns.api.patch(ns.path("slack"), {"spec": templated(type="example.com/two")})
+    operator.start()
+    found = ns.ready("slack")
     second = secret(ns, "slack")
     assert second["type"] == "example.com/two"
+    # Its content is the same, also to a process that has not written it: nobody restarts pods.
+    versions = [one["metadata"]["annotations"]["secrets.beemflow.io/content-version"] for one in (first, second)]
+    assert versions == [found["status"]["contentVersion"]] * 2
     assert second["metadata"]["uid"] != first["metadata"]["uid"]
     assert found["status"]["secretRef"]["uid"] == second["metadata"]["uid"]
     assert decoded(second) == {"token": canary}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.target.target import annotations_of, is_outdated, is_sealed, labels_of, version_of
-from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
+from beemflow_secrets.model.names import ADOPT_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +30,9 @@ def patch(found: Object, desired: Desired, last: Written | None, *, adopt: bool 
     present, data = found.get("data") or {}, desired.encoded()
     if is_outdated(found, desired):
         data = present
-    # Content that is put back, or under another name, keeps its version: to those who restart by it, nothing changed.
-    version = version_of(data, last)
-    if version is None and present == data:
-        version = (metadata.get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
     operations = [
         *map_operations(found, "labels", labels_of(desired)),
-        *map_operations(found, "annotations", annotations_of(desired, version)),
+        *map_operations(found, "annotations", annotations_of(desired, version_of(data, last, found))),
     ]
     if adopt:
         operations.append({"op": "remove", "path": f"/metadata/annotations/{pointer(ADOPT_ANNOTATION)}"})

@@ -121,8 +121,8 @@ def desired(seen: Observed, spec: SecretSpec, content: Content) -> Desired | Non
     )
 
 
-def manifest(desired: Desired, last: Written | None) -> Object:
-    """Return the Secret to create."""
+def manifest(desired: Desired, last: Written | None, before: Object | None = None) -> Object:
+    """Return the Secret to create, in the place of the one `before` where there was one."""
     data = desired.encoded()
     made: Object = {
         "apiVersion": "v1",
@@ -131,7 +131,7 @@ def manifest(desired: Desired, last: Written | None) -> Object:
         "metadata": {
             "name": desired.name,
             "labels": labels_of(desired),
-            "annotations": annotations_of(desired, version_of(data, last)),
+            "annotations": annotations_of(desired, version_of(data, last, before)),
             "ownerReferences": [desired.owner.reference()] if desired.owned else [],
         },
         "data": data,
@@ -187,8 +187,7 @@ def differs(found: Object, desired: Desired) -> bool:
 
 def stood_as(found: Object) -> str:
     """Return the version of what a Secret holds, a new one where nobody has given it one."""
-    annotations: dict[str, str] = found["metadata"].get("annotations") or {}
-    return annotations.get(CONTENT_VERSION_ANNOTATION) or _new_version()
+    return version_of(found.get("data") or {}, None, found) or _new_version()
 
 
 def holds(found: Object, desired: Desired) -> bool:
@@ -210,9 +209,16 @@ def merged(found: Object, desired: Desired, version: str | None) -> Written:
     )
 
 
-def version_of(data: Mapping[str, str], last: Written | None) -> str | None:
-    """Return the version of a content, as the API has it, that was written last; None for any other."""
-    return last.content_version if last is not None and last.content == _digest(data) else None
+def version_of(data: Mapping[str, str], last: Written | None, found: Object | None = None) -> str | None:
+    """Return the version of a content, as the API has it, that was written last, or is `found`; None for any other.
+
+    Content that is put back, or under another name or type, keeps it: to those who restart by it, nothing changed.
+    """
+    if last is not None and last.content == _digest(data):
+        return last.content_version
+    if found is not None and (found.get("data") or {}) == data:
+        return (found["metadata"].get("annotations") or {}).get(CONTENT_VERSION_ANNOTATION)
+    return None
 
 
 OURS_IN_LABELS = frozenset({MANAGED_BY_LABEL, OWNER_LABEL})

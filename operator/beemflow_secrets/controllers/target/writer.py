@@ -110,7 +110,7 @@ class Writer:
         *notes: tuple[str, str],
         before: Object | None = None,
     ) -> Written:
-        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last))
+        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last, before))
         return target.written(made, desired, *notes, before=before)
 
     async def _update(self, namespace: str, desired: Desired, last: Written | None, stood: Stood | None) -> Written:
@@ -144,7 +144,7 @@ class Writer:
             raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} is being deleted and waits for {waits_for}")
         # What the API server would not take must not cost the one that is there. It looks at all but the name first.
         with suppress(AlreadyExists):
-            await self._client.create(paths.secrets(namespace), target.manifest(desired, last), dry_run=True)
+            await self._client.create(paths.secrets(namespace), target.manifest(desired, last, found), dry_run=True)
         await self._delete(path, found)
         told = f"Secret {desired.name} was made anew: its type was {found['type']}"
         return await self._create(namespace, desired, last, *notes, ("SecretRecreated", told), before=found)

@@ -20,7 +20,7 @@ _NOT_OFFERED = (nodes.ExprStmt, nodes.Continue, nodes.Break, nodes.ScopedEvalCon
 
 def check(tree: nodes.Template) -> None:
     """Raise TemplateError for the first thing in a template that is not offered."""
-    kinds = (*_STAND_ALONE, *_NOT_OFFERED, nodes.Getattr, nodes.Filter, nodes.Test, nodes.Call)
+    kinds = (*_STAND_ALONE, *_NOT_OFFERED, nodes.Getattr, nodes.NSRef, nodes.Filter, nodes.Test, nodes.Call)
     for node in tree.find_all(kinds):
         fault = _fault(node)
         if fault is not None:
@@ -32,6 +32,8 @@ def _fault(node: nodes.Node) -> str | None:
     match node:
         case nodes.Getattr() if node.attr.startswith("_"):
             fault = f"{spelled(node)}: a name behind a dot must not begin with `_`"
+        case nodes.NSRef() if node.attr.startswith("_"):
+            fault = f"{node.name}.{node.attr}: a name behind a dot must not begin with `_`"
         case nodes.Filter() if node.name not in FILTERS and node.name not in ON_MISSING:
             fault = f"there is no filter {node.name}"
         case nodes.Test() if node.name not in TESTS and node.name not in {"defined", "undefined"}:

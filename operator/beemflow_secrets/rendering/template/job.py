@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beemflow_secrets.providers.errors import NotFound, SecretsError
@@ -28,7 +28,7 @@ class Job(Work):
 
     texts: Sequence[tuple[str, str]]
     secrets: Secrets
-    names: Mapping[str, object]
+    names: Mapping[str, object] = field(repr=False)  # what a flow's steps gave, among others
 
     def __len__(self) -> int:
         """Return how many templates there are."""

@@ -71,9 +71,7 @@ def _times(left: Any, right: Any, budget: Budget) -> object:  # noqa: ANN401 - a
 def _modulo(left: Any, right: Any, budget: Budget) -> object:  # noqa: ANN401 - as above
     if not isinstance(left, str):
         return left % right
-    made = percent(left, tuple(right) if isinstance(right, list) else right)
-    budget.take(len(made))
-    return made
+    return percent(left, tuple(right) if isinstance(right, list) else right, budget)
 
 
 def _power(left: Any, right: Any, _budget: Budget) -> object:  # noqa: ANN401 - as above

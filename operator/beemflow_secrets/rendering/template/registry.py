@@ -45,7 +45,7 @@ def apply(name: str, value: object, args: Sequence[object], kwargs: Mapping[str,
         raise TemplateError("there is no filter of that name")  # it was computed, and may be a value
     if isinstance(value, Secrets):
         value = value.all()
-    budget.pay([value, *args], _SLOW[name])
+    budget.pay([value, *args, *kwargs.values()], _SLOW[name])
     more = {"budget": budget} if function in _WANT_BUDGET else {}
     try:
         made = function(value, *args, **kwargs, **more)

@@ -6,17 +6,23 @@ names, with blanks between them. Nothing here runs a template, so that what is n
 
 from __future__ import annotations
 
+import re
+
 from jinja2 import Environment, TemplateSyntaxError, nodes
 from jinja2.parser import Parser
 
 from beemflow_secrets.providers import jsontext
 from beemflow_secrets.rendering.template.faults import TemplateError
+from beemflow_secrets.rendering.template.values import LARGEST_WRITTEN
 
 # Names that stand behind an expression and are no argument of a filter.
 _NO_ARGUMENTS = frozenset({"if", "else", "and", "or", "not", "in", "is", "recursive", "for", "with", "without"})
 
 # Jinja2 makes each line end a line feed. A carriage return is put by as another blank that the text does not hold.
 _OTHER_BLANKS = "\x1c\x1d\x1e\x1f\x85\u2028\u2029\u2000\u2001\u2002\u2003"
+
+# Python reads no more than 4300 digits, but any number of these, and then cannot write the number.
+_LONG = re.compile(r"0[xXoObB][0-9a-fA-F_]{3500}")
 
 
 class _Parser(Parser):
@@ -75,11 +81,21 @@ def parse(text: str) -> nodes.Template:
     except RecursionError:
         raise TemplateError("it is nested too deep") from None
     except ValueError:
-        raise TemplateError("it holds a number that is too long") from None
+        raise _too_long() from None
+    if _LONG.search(text) and any(map(_is_long, tree.find_all(nodes.Const))):
+        raise _too_long()
     if blank is not None:
         for node in tree.find_all((nodes.TemplateData, nodes.Const)):
             _put_back(node, blank)
     return tree
+
+
+def _is_long(node: nodes.Const) -> bool:
+    return isinstance(node.value, int) and node.value.bit_length() > LARGEST_WRITTEN
+
+
+def _too_long() -> TemplateError:
+    return TemplateError("it holds a number that is too long")
 
 
 def _put_back(node: nodes.Node, blank: str) -> None:

@@ -147,6 +147,8 @@ def plain(value: object, depth: int = 0) -> object:
             return jsontext.Number(value.text)
         case str():
             return str(value)
+        case int() if value.bit_length() > LARGEST_WRITTEN:
+            raise TemplateError("a number is too large")
         case bool() | int() | float() | None:
             return value
         case Secrets():
@@ -162,6 +164,9 @@ def plain(value: object, depth: int = 0) -> object:
 DEEPEST = 100
 """Levels of lists and maps."""
 
+LARGEST_WRITTEN = 14_000
+"""Bits of a whole number: Python writes none of more than 4300 digits."""
+
 
 def readable(text: str) -> str:
     """Return text that shall be written into a format of text. Raises TemplateError for binary values."""
@@ -171,7 +176,17 @@ def readable(text: str) -> str:
 
 
 def look_up(base: object, name: object) -> object:
-    """Return what stands below a value under a name or number, None for nothing. null counts as nothing."""
+    """Return what stands below a value under a name or number, None for nothing. null counts as nothing.
+
+    Raises TemplateError for what only Python's own objects have: no default acts on that.
+    """
+    found = _below(base, name)
+    if found is None and isinstance(name, str) and name.startswith("__") and not isinstance(base, Secrets):
+        raise TemplateError("nothing has a name that begins with `__`")
+    return found
+
+
+def _below(base: object, name: object) -> object:
     match base:
         case Secrets() if isinstance(name, str):
             return base.get(str(name))

@@ -66,6 +66,11 @@ def test_depth_is_an_error_and_no_crash() -> None:
         references("{{ " + "1 + " * 5000 + "secrets.A }}")
 
 
+def test_a_key_that_is_a_number_without_end_is_an_error_and_no_crash() -> None:
+    with pytest.raises(Invalid, match="a number that is too long"):
+        references("{{ secrets[0x" + "f" * 5000 + "] }}")
+
+
 def large_flow(steps: int) -> dict[str, Any]:
     """A flow as large as they come: each step asks for secrets and outputs of its own."""
     return {

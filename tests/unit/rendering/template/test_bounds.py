@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ BOMBS = {
     "a placeholder whose width begins with zeros": "{{ '%.000000000001000000000f' | format(1) }}",
     "padding": "{{ 'a' | center(1000000000) }}",
     "indenting": "{{ 'a\n' * 1000 | indent(1000) }}{{ ('a\n' * 100000) | indent('b' * 100000) }}",
+    "indenting at once": "{{ 'a' | indent(1000000000) }}",
+    "indenting JSON": "{{ [1] | tojson(1000000000) }}",
+    "a placeholder that is named many times": "{{ ('%(a)s' * 9000) % {'a': 'b' * 20000} }}",
+    "the same by a filter": "{{ ('%(a)s' * 9000) | format(a='b' * 20000) }}",
+    "wide placeholders": "{{ ('%(a)999d' * 100000) % {'a': 1} }}",
+    "wrapping by more": "{{ ('a ' * 9000) | wordwrap(1, wrapstring='b' * 20000) }}",
+    "a number of many digits": "{% set a = ('f' * 200000) | int(0, 16) %}{{ a // 3 }}",
+    "macros that call each other": (
+        "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ b() }}"
+    ),
+    "callers in callers": (
+        "{% macro m() %}{{ caller() }}{{ caller() }}{% endmacro %}" + "{% call m() %}" * 40 + "{% endcall %}" * 40
+    ),
+    "a text coded again and again": doubled("'x'", "{% set n.a = n.a | base64encode %}"),
+    "lists that share, as YAML": doubled("'xxxxxxxx'", AGAIN, 40) + "{{ n.a | yaml }}",
+    "lists that share, in a placeholder": doubled("'xxxxxxxx'", AGAIN, 40) + "{{ '%s' % [n.a] }}",
     "wrapping": "{{ 'a' | wordwrap(1000000000) }}",
     "replacing by more": "{{ ('a' * 10000) | replace('a', 'b' * 100000) }}",
     "joining by more": "{{ range(10000) | join('b' * 100000) }}",
@@ -217,6 +234,26 @@ async def test_a_process_has_bounds_of_its_own_and_no_environment(monkeypatch: p
     assert ", 5, " in told
     assert "PASSWORD" not in told
     assert told.endswith('"/"]')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ ('%(a)s' * 2000) % {'a': value} }}",
+        "{{ ('%(a)s' * 2000) | format(a=value) }}",
+        "{{ ('a ' * 600) | wordwrap(1, wrapstring=value) }}",
+        "{{ value | trim(chars=letters) }}",
+    ],
+)
+def test_a_value_that_is_named_is_paid_for_before_more_is_made_of_it(text: str) -> None:
+    """The operator's own memory would hold it before it was counted."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooMuch):
+            rendered(text, value="b" * 200_000, letters="".join(map(chr, range(0x4E00, 0x9F00))) + "b")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_large_pkcs12_iteration_count_holds_up_nobody() -> None:

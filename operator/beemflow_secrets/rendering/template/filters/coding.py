@@ -32,6 +32,9 @@ class _Dumper(yaml.SafeDumper):
 
 _Dumper.add_representer(str, _Dumper.represent_str)
 
+WIDEST_INDENT = 16
+"""Blanks a level."""
+
 HASHES = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 
@@ -70,7 +73,9 @@ def to_json(value: object, indent: int | None = None) -> str:
     """Write JSON, and escape only what JSON demands."""
     written = jsontext.compact(plain(value))
     if indent is not None:
-        written = json.dumps(json.loads(written), ensure_ascii=False, indent=min(indent, 16))
+        if indent > WIDEST_INDENT:
+            raise TemplateError(f"json is indented by {WIDEST_INDENT} at most")
+        written = json.dumps(json.loads(written), ensure_ascii=False, indent=indent)
     return readable(written)
 
 

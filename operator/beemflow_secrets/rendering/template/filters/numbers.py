@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 
+from beemflow_secrets.rendering.template.faults import TemplateError
 from beemflow_secrets.rendering.template.registry import offered
+from beemflow_secrets.rendering.template.values import LARGEST_WRITTEN
 
 
 @offered("int")
 def integer(value: object, default: int = 0, base: int = 10) -> int:
-    """Return a whole number, `default` for what is none."""
+    """Return a whole number, `default` for what is none. Raises TemplateError for one that nobody can write."""
     try:
-        if isinstance(value, str):
-            return int(value, base)
-        return int(value)  # type: ignore[call-overload, no-any-return]  # what is no number raises
+        found = int(value, base) if isinstance(value, str) else int(value)  # type: ignore[call-overload]  # as below
     except (TypeError, ValueError, OverflowError):
         try:
-            return int(float(value))  # type: ignore[arg-type]  # as above
+            return int(float(value))  # type: ignore[arg-type]  # what is no number raises
         except (TypeError, ValueError, OverflowError):
             return default
+    if found.bit_length() > LARGEST_WRITTEN:
+        raise TemplateError("a number is too large")
+    return found
 
 
 @offered("float")

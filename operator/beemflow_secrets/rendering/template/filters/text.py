@@ -47,9 +47,11 @@ def title(value: object) -> str:
 
 
 @offered("trim")
-def trim(value: object, chars: str | None = None) -> str:
+def trim(value: object, chars: str | None = None, *, budget: Budget) -> str:
     """Take blanks, or these characters, off both ends."""
-    return to_text(value).strip(chars)
+    text, off = to_text(value), None if chars is None else "".join(set(chars))
+    budget.take(len(text) * len(off or "") // 64)  # each character is looked for among all of these
+    return text.strip(off)
 
 
 @offered("string")
@@ -94,13 +96,21 @@ def truncate(value: object, length: int = 255, killwords: bool = False, end: str
 
 
 @offered("wordwrap", slow=50)
-def wordwrap(value: object, width: int = 79, break_long_words: bool = True, wrapstring: str = "\n") -> str:  # noqa: FBT001, FBT002 - Jinja2's arguments
+def wordwrap(
+    value: object,
+    width: int = 79,
+    break_long_words: bool = True,  # noqa: FBT001, FBT002 - Jinja2's arguments
+    wrapstring: str = "\n",
+    *,
+    budget: Budget,
+) -> str:
     """Break lines that are wider."""
     wrapper = textwrap.TextWrapper(
         max(_width(width), 1), expand_tabs=False, replace_whitespace=False, break_long_words=break_long_words
     )
-    lines = [wrapstring.join(wrapper.wrap(line)) for line in to_text(value).splitlines()]
-    return wrapstring.join(lines)
+    parts = [wrapper.wrap(line) or [""] for line in to_text(value).splitlines()]
+    budget.take(sum(map(len, parts)) * len(wrapstring))
+    return wrapstring.join(wrapstring.join(part) for part in parts)
 
 
 @offered("wordcount")
@@ -110,23 +120,33 @@ def wordcount(value: object) -> int:
 
 
 @offered("format")
-def formatted(value: object, *args: object, **kwargs: object) -> str:
+def formatted(value: object, *args: object, budget: Budget, **kwargs: object) -> str:
     """Put arguments where `%s`, `%d` or `%(name)s` stand."""
-    return percent(to_text(value), kwargs or args)
+    return percent(to_text(value), kwargs or args, budget)
 
 
-def percent(text: str, given: object) -> str:
-    """Return what Python's `%` makes of text. Raises TemplateError for widths beyond measure."""
+def percent(text: str, given: object, budget: Budget) -> str:
+    """Return what Python's `%` makes of text, paid for before. Raises TemplateError for widths beyond measure."""
+    shown: tuple[object, ...] | dict[object, object]
+    match given:
+        case dict():
+            shown = {name: _shown(item) for name, item in given.items()}
+        case tuple() | list():
+            shown = tuple(map(_shown, given))
+        case _:
+            shown = (_shown(given),)
+    budget.pay(shown)
     for found in _PLACEHOLDER.finditer(text):
-        widths = (found["width"], found["digits"])
-        if found["kind"] == "*" or any(width and int(width.lstrip("0")[:5] or 0) > WIDEST for width in widths):
+        widths = [int(width.lstrip("0")[:5] or 0) for width in (found["width"], found["digits"] or "")]
+        if found["kind"] == "*" or max(widths) > WIDEST:
             raise TemplateError(f"a placeholder is wider than {WIDEST} characters")
         if found["kind"] and found["kind"] not in "sdiouxXeEfFgGc%":
             raise TemplateError("a placeholder is none of %s, %d, %x, %f, %g and %c")
-    shown = tuple(map(_shown, given)) if isinstance(given, tuple | list) else given
-    if isinstance(shown, dict):
-        shown = {name: _shown(item) for name, item in shown.items()}
-    return text % (shown if isinstance(shown, tuple | dict) else (_shown(shown),))
+        budget.take(sum(widths))
+        if isinstance(shown, dict):
+            budget.pay(shown.get(found["name"]))  # one may be named many times
+    budget.take(len(text))
+    return text % shown
 
 
 def _shown(value: object) -> object:
