@@ -429,6 +429,10 @@ def test_one_that_is_made_anew_takes_over_what_the_former_left(
         left = api.wait(one.path("slack"), lambda found: found and not found["metadata"].get("ownerReferences"))
         assert left["metadata"]["uid"] == made["metadata"]["uid"]
     secret = api.get(one.secret_path("slack"))
+    # And what a person restored of it.
+    (two,) = team("b")
+    kept = {key: left["metadata"][key] for key in ("labels", "annotations")}
+    restored = two.add("slack", left["spec"], **kept)["metadata"]["uid"]
     with ns.cluster_secret(stamped(ns)):
         anew = ns.cluster_secret_ready()
         found = api.get(one.path("slack"))
@@ -437,6 +441,10 @@ def test_one_that_is_made_anew_takes_over_what_the_former_left(
         assert found["metadata"]["ownerReferences"][0]["uid"] == anew["metadata"]["uid"]
         assert found["metadata"]["labels"][OWNER] == anew["metadata"]["uid"]
         assert api.get(one.secret_path("slack")) == secret
+        stands_in(ns, one, two)
+        assert uid(two) == restored
+        label(two, None)
+        is_gone(two)
 
 
 @pytest.mark.usefixtures("shared")

@@ -9,12 +9,13 @@ import orjson
 import pytest
 
 from beemflow_secrets.controllers.clustersecret.rounds import Behind, Rounds
-from beemflow_secrets.controllers.clustersecret.stamping import Stamping
+from beemflow_secrets.controllers.clustersecret.stamping import Gone, Stamping
 from beemflow_secrets.controllers.clustersecret.stamps import GONE, Stamps, key_of
 from beemflow_secrets.controllers.clustersecret.status import stamped
 from beemflow_secrets.controllers.clustersecret.tracked import Plan, Tracked, plan
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.objects import Observed, observe
+from beemflow_secrets.kube.errors import NotFound
 from beemflow_secrets.kube.reflector import Namespace
 from beemflow_secrets.model.names import CLUSTER_SECRET, OWNER_LABEL, REFRESH_REQUESTED_ANNOTATION
 from beemflow_secrets.model.reasons import Reason
@@ -172,7 +173,9 @@ class Meddling:
         self.held = standing()
         self.patches = 0
 
-    async def get(self, _path: str) -> dict[str, Any]:
+    async def get(self, path: str, *, metadata: bool = False) -> dict[str, Any]:
+        assert path.endswith("/beemflowsecrets/slack")
+        assert not metadata
         return self.held
 
     async def json_patch(self, _path: str, _operations: list[dict[str, Any]]) -> dict[str, Any]:
@@ -190,6 +193,32 @@ async def test_what_is_changed_as_it_is_written_is_told_and_not_written_again_an
     with pytest.raises(Failed, match="is changed as it is written"):
         await stamping.stamp(key_of(server.held), wish, None)
     assert server.patches == 1
+
+
+class LettingGo(Meddling):
+    """One that has taken its owner off a resource. `owner` is what it has of that, None for nothing."""
+
+    def __init__(self, owner: dict[str, Any] | None) -> None:
+        super().__init__()
+        self.owner = owner
+        del self.held["metadata"]["ownerReferences"]
+
+    async def get(self, path: str, *, metadata: bool = False) -> dict[str, Any]:
+        if not metadata:
+            return self.held
+        assert path.endswith("/beemflowclustersecrets/slack")
+        if self.owner is None:
+            raise NotFound("gone")
+        return {"metadata": self.owner}
+
+
+@pytest.mark.parametrize("owner", [None, {"uid": "uid-2"}, {"uid": "uid-1", "deletionTimestamp": "now"}])
+async def test_what_its_owner_lets_go_of_in_the_middle_of_a_round_is_not_put_back(owner: dict[str, Any] | None) -> None:
+    server, stamps = LettingGo(owner), Stamps({"uid-1": wanted()}.get)
+    stamping = Stamping(cast("KubeClient", server), stamps, lives=lambda _: True, stands=lambda _: True)
+    with pytest.raises(Gone):
+        await stamping.stamp(key_of(server.held), wanted(), None)
+    assert server.patches == 0
 
 
 async def test_two_that_write_to_one_place_at_a_time_hear_of_each_other_and_end_each_for_itself() -> None:

@@ -6,7 +6,8 @@ from inspect import Parameter, signature
 from random import Random
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.rendering.template import filters, tests  # noqa: F401 - importing offers them
+from beemflow_secrets.rendering.template import tests  # noqa: F401 - importing offers them
+from beemflow_secrets.rendering.template.filters import lists
 from beemflow_secrets.rendering.template.registry import FILTERS, TESTS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ OWN_FILTERS = ("default", "fallback", "d")
 REFUSED = 0.02
 """How often something stands somewhere that is refused before anything is run."""
 
+_OF_LISTS = {function for function in FILTERS.values() if function.__module__ == lists.__name__}
+
 
 class Stranger:
     """Writes templates that ask for `keys`: the same for the same seed."""
@@ -35,6 +38,10 @@ class Stranger:
     def __init__(self, seed: int, keys: Sequence[str]) -> None:
         self._chance = Random(seed)
         self._keys = keys
+
+    def templates(self) -> list[str]:
+        """Return some templates."""
+        return [self.template() for _ in range(4)]
 
     def template(self) -> str:
         """Return a template."""
@@ -79,7 +86,30 @@ class Stranger:
 
     def _filtered(self, depth: int) -> str:
         name = self._one(*FILTERS, *OWN_FILTERS)
+        if name in FILTERS and self._often(0.5):
+            return self._as_intended(name, depth)
         return f"({self._expression(depth)} | {name}{self._arguments(name, depth)})"
+
+    def _as_intended(self, name: str, depth: int) -> str:
+        """Return a filter with arguments as it takes them, so that it gets as far as to look at what they are."""
+        e = self._expression(depth - 1)
+        of = (
+            self._one(f"[{{'a': {e}}}, {{'a': 'b'}}]", f"[{e}]", f"{{'a': {e}}}", e)
+            if FILTERS[name] in _OF_LISTS
+            else e
+        )
+        given = []
+        for parameter in _parameters(name)[1:]:
+            match parameter:
+                case "attribute" | "name" | "by" | "method" | "algorithm" | "kind":
+                    value = self._one(self._secret(), self._secret(), "'a'", f"'{self._one(*FILTERS, *TESTS)}'")
+                case "width" | "size" | "number" | "precision" | "length" | "leeway" | "base" | "count" | "indent":
+                    value = self._one(*NUMBERS)
+                case _:
+                    value = self._one("true", self._expression(depth - 1))
+            if self._often(0.6):
+                given.append(f"{parameter}={value}")
+        return f"({of} | {name}({', '.join(given)}))"
 
     def _arguments(self, name: str, depth: int) -> str:
         function = FILTERS.get(name)
@@ -165,4 +195,5 @@ class Stranger:
 def _parameters(name: str) -> list[str]:
     """Return what the arguments of a filter are called."""
     kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    return [one for one, parameter in signature(FILTERS[name]).parameters.items() if parameter.kind in kinds]
+    told = signature(FILTERS[name]).parameters.items()
+    return [one for one, parameter in told if parameter.kind in kinds and one != "budget"]

@@ -22,6 +22,7 @@ from beemflow_secrets.model.template import Template
 from beemflow_secrets.providers.base import FetchingProvider
 from beemflow_secrets.providers.finding import found
 from beemflow_secrets.rendering.compose import Composed, Found, Unusable, compose
+from beemflow_secrets.rendering.flows.files import parse
 from beemflow_secrets.rendering.rewrite import Rewriting, steps_of
 from beemflow_secrets.rendering.shape import Part, shaped
 from beemflow_secrets.rendering.template import aside
@@ -111,10 +112,10 @@ def test_what_is_to_be_rendered_is_not_shown_by_its_repr() -> None:
 
 @given(SEEDS)
 def test_no_message_of_a_template_tells_a_value(seed: int) -> None:
-    text = Stranger(seed, KEYS).template()
-    error = failure(text)
-    if error is not None:
-        assert shown_in(told_by(error)) is None, text
+    for text in Stranger(seed, KEYS).templates():
+        error = failure(text)
+        if error is not None:
+            assert shown_in(told_by(error)) is None, text
 
 
 @given(SEEDS)
@@ -162,6 +163,47 @@ def test_no_message_of_a_path_tells_a_value(path: str, name: str, strategy: str)
             except Unusable as unusable:
                 told = told_by(unusable) + told_by(unusable.error)
             assert shown_in(told) is None
+
+
+WRITTEN = [raw.decode(errors="replace")[:300] for raw in HIDDEN.values()]
+SIGNS = [
+    "a",
+    "b",
+    ": ",
+    "\n",
+    "\n  ",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ", ",
+    '"',
+    "'",
+    "&x ",
+    "*x",
+    "<<: ",
+    "!",
+    "!!binary ",
+    "|\n",
+    "? ",
+    "#",
+]
+FILES = st.lists(st.sampled_from([*SIGNS, *SIGNS, *WRITTEN, "\t", "%", "---\n", "{{ secrets.A }}", "\x00"])).map(
+    "".join
+)
+
+
+@given(FILES | st.text(), st.sampled_from(["flow.yaml", "flow.json"]))
+def test_no_message_about_a_file_tells_what_stands_in_it(text: str, name: str) -> None:
+    told = ""
+    try:
+        for document in parse(text.encode(errors="replace"), name):
+            with suppress(Invalid):
+                references(document)
+    except Invalid as error:
+        told = told_by(error)
+    assert shown_in(told) is None
 
 
 @given(SEEDS, st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=3))

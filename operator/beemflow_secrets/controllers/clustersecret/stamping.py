@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from beemflow_secrets.controllers.clustersecret.handover import may_go
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.target.ownership import goes_with, is_ours, whose
+from beemflow_secrets.controllers.target.ownership import controller_of, goes_with, is_ours, whose
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, Refused
-from beemflow_secrets.model.names import FIELD_MANAGER, SECRET
+from beemflow_secrets.model.names import CLUSTER_SECRET, FIELD_MANAGER, SECRET
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TRIES = 3
 
 
 class Gone(Exception):
-    """The namespace is not there, or is going away."""
+    """The namespace is not there, or is going away; or the owner is."""
 
 
 class Stamping:
@@ -115,6 +115,10 @@ class Stamping:
             raise Failed(Reason.TARGET_CONFLICT, told)
         if "deletionTimestamp" in found["metadata"]:
             raise Failed(Reason.WRITE_REFUSED, f"BeemFlowSecret {name} is being deleted, which a finalizer holds up")
+        # Whose owner lets go of it (`--cascade=orphan`) must not be put back, in the middle of a round either: it would
+        # go with its owner, and its Secret with it.
+        if controller_of(found) is None and not await self._stays(wanted.owner):
+            raise Gone
         operations = wanted.changes(found, request)
         if operations:
             found = await self._client.json_patch(path, operations)
@@ -122,6 +126,13 @@ class Stamping:
             return found
         # A person or a backup wrote its spec. Where that is right already, a patch leaves it theirs, to stay for ever.
         return await self._client.apply(path, wanted.claim(found), manager=FIELD_MANAGER, force=True)
+
+    async def _stays(self, owner: Owner) -> bool:
+        try:
+            found = await self._client.get(paths.resources(CLUSTER_SECRET.plural, "", owner.name), metadata=True)
+        except NotFound:
+            return False
+        return found["metadata"]["uid"] == owner.uid and "deletionTimestamp" not in found["metadata"]
 
     async def _take_away(self, path: str, owner: Owner) -> None:
         found = await self._client.get(path, metadata=True)
