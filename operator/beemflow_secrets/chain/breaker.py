@@ -43,10 +43,13 @@ T = TypeVar("T")
 Answers = dict[Ref, SecretValue | SecretsError]
 
 FAILING = (Unavailable, Throttled, AuthFailed, EndpointNotAllowed)
-"""The errors that concern a link, not a key."""
+"""The errors that concern a link, not a key; but for OverBudget, which says nothing of the backend."""
 
 PROBE_DOWN = (2.0, 5.0)
 """Seconds between probes of a link, or of a store, that is down, drawn anew each time."""
+
+LONGEST_PAUSE = 300.0
+"""Seconds. However long a Retry-After is, a link is asked by then how it is: it may serve again long before."""
 
 SAME_OUTAGE = 10.0
 """Seconds for which a link has to serve after a probe found it up. Who fails a read before has not been up at all."""
@@ -147,7 +150,7 @@ class Breaker(Layer):
             raise _PassedOver(_again(self.error)) from None
 
     async def _judge(self, answers: Collection[object], started: float) -> None:
-        failures = [answer for answer in answers if isinstance(answer, FAILING)]
+        failures = [answer for answer in answers if concerns_link(answer)]
         if any(isinstance(answer, SecretValue | NotFound | Denied) for answer in answers):
             self._works()
         elif failures and self.worked < started:
@@ -204,13 +207,18 @@ class _PassedOver(Exception):
         self.error = error
 
 
+def concerns_link(answer: object) -> bool:
+    """Whether an answer tells that the link cannot be asked, and not something of a key, or of our own budget."""
+    return isinstance(answer, FAILING) and not isinstance(answer, OverBudget)
+
+
 def _nobody_listens(_up: bool) -> None:  # noqa: FBT001 - the signature of those who do
     pass
 
 
 def _pause(error: SecretsError) -> float:
     if isinstance(error, Throttled) and error.retry_after:
-        return error.retry_after
+        return min(error.retry_after, LONGEST_PAUSE)
     return random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
 
 

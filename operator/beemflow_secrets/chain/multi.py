@@ -8,7 +8,7 @@ from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from beemflow_secrets.chain.breaker import FAILING
+from beemflow_secrets.chain.breaker import concerns_link
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.base import FetchingProvider
 from beemflow_secrets.providers.errors import Denied, Held, NoTags, NotFound, SecretsError
@@ -96,7 +96,6 @@ class Failover(Multi):
 
     def __init__(self, links: Sequence[Link], *, priority: bool, failover_after: float) -> None:
         super().__init__(links)
-        self._passing = (*FAILING, NotFound) if priority else FAILING
         self._priority = priority
         self._failover_after = failover_after
         self._places = {link.name: place for place, link in enumerate(links)}
@@ -120,7 +119,7 @@ class Failover(Multi):
                     said[ref].append(Said(link, answer, down))
                 if isinstance(answer, SecretValue):
                     answers[ref] = self._hold(ref, place, said[ref]) or answer.of_link(link.name)
-                elif ref.version is None and (isinstance(answer, self._passing) or _tells_of_link(answer, link)):
+                elif ref.version is None and self._passes(answer, link):
                     passed.append(ref)
                 else:
                     # "Not found" of a spare says nothing of what a link has that cannot be asked.
@@ -142,11 +141,16 @@ class Failover(Multi):
                 return await link.reader.find(search)
             except SecretsError as error:
                 # A spare without tags cannot stand in, which is no fault of the search.
-                passing = (*FAILING, NoTags) if said else FAILING
-                if not (isinstance(error, passing) or _tells_of_link(error, link)):
+                no_stand_in = bool(said) and isinstance(error, NoTags)
+                if not (no_stand_in or concerns_link(error) or _tells_of_link(error, link)):
                     raise named(link, error) from None
                 said.append(Said(link, error, down=True))
         raise told(said)
+
+    def _passes(self, answer: SecretsError, link: Link) -> bool:
+        """Whether the next link is asked. Not where it is our own budget that is used up: the backend is well."""
+        missing = self._priority and isinstance(answer, NotFound)
+        return missing or concerns_link(answer) or _tells_of_link(answer, link)
 
     def _hold(self, ref: Ref, place: int, said: list[Said]) -> SecretsError | None:
         """Say why a value that was found at `place` must not replace the one that there is; None where it may."""

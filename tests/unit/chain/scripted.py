@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from beemflow_secrets.chain.multi import Link
+    from beemflow_secrets.model.backend import RequestBudget
     from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 TIMEOUT = 10.0
@@ -61,8 +62,11 @@ class Backend(Driver):
             raise self.fault
 
 
-def as_link(backend: Backend, name: str, *, attempts: int = 1, prefix: str = "") -> Link:
-    return link(backend, name, StoreSpec(prefix=prefix, timeout=TIMEOUT, retry=Retry(attempts=attempts)))
+def as_link(
+    backend: Backend, name: str, *, attempts: int = 1, prefix: str = "", budget: RequestBudget | None = None
+) -> Link:
+    spec = StoreSpec(prefix=prefix, timeout=TIMEOUT, retry=Retry(attempts=attempts), request_budget=budget)
+    return link(backend, name, spec)
 
 
 def now() -> float:

@@ -103,6 +103,17 @@ async def test_a_retry_after_says_when_to_probe(link: Link, backend: Backend) ->
     assert (backend.probes, link.breaker.state) == (1, "Healthy")
 
 
+async def test_however_long_a_retry_after_is_the_link_is_asked_in_five_minutes(link: Link, backend: Backend) -> None:
+    backend.fault = Throttled("slow", retry_after=999_999_999)
+    await read(link, "k1")
+    backend.fault = None
+    await asyncio.sleep(299)
+    assert backend.probes == 0
+    await asyncio.sleep(2)
+    assert await read(link, "k1") == {"v"}
+    assert backend.probes == 1
+
+
 @pytest.mark.parametrize("error", [Denied("no"), NotFound("no"), Invalid("no")])
 async def test_what_concerns_a_key_leaves_the_link_up(link: Link, backend: Backend, error: SecretsError) -> None:
     backend.secrets["k1"] = error

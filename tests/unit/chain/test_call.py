@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from beemflow_secrets.chain.call import Call
+from beemflow_secrets.engine import backoff
 from beemflow_secrets.model.store import Retry
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Throttled, Unavailable
@@ -92,6 +94,20 @@ async def test_an_attempt_ends_at_its_timeout_and_the_operation_within_twice_tha
     assert {str(answer) for answer in got.values()} == {"no answer within 3 s"}
     assert now() == pytest.approx(6, abs=0.01)
     assert len(driver.calls) == 2
+
+
+async def test_the_delays_begin_at_base_delay_and_end_at_max_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff.random, "uniform", lambda _least, most: most)  # the longest that chance allows
+    moments: list[float] = []
+
+    def away(_key: str, _times: int) -> SecretsError:
+        moments.append(now())
+        return Unavailable("away")
+
+    retry = Retry(attempts=6, base_delay=0.5, max_delay=3.0)
+    await Call(Scripted(away), timeout=100, retry=retry).fetch([Ref("a")])
+    waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert waits == pytest.approx([0.5, 1, 2, 3, 3], abs=0.01)
 
 
 async def test_a_named_time_is_waited_for_also_beyond_the_longest_delay() -> None:

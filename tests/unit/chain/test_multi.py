@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.breaker import FAILING
+from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.multi import Failover
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.providers.base import no_tags
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -37,10 +39,10 @@ WAIT = 30.0
 class Pair:
     """A first backend and its spare, both of which have `both`."""
 
-    def __init__(self, strategy: str, *, attempts: int = 1) -> None:
+    def __init__(self, strategy: str, *, attempts: int = 1, budget: RequestBudget | None = None) -> None:
         self.first = Backend({"both": SecretValue("first's", version="1"), "own": SecretValue("own")})
         self.spare = Backend({"both": SecretValue("spare's"), "spare": SecretValue("spare's own")})
-        self.links = [as_link(self.first, "vault", attempts=attempts), as_link(self.spare, "env")]
+        self.links = [as_link(self.first, "vault", attempts=attempts, budget=budget), as_link(self.spare, "env")]
         self.chain = Failover(self.links, priority=strategy == "priority", failover_after=WAIT)
 
     async def read(self, key: str, version: str | None = None, served_by: str | None = None) -> object:
@@ -84,6 +86,19 @@ async def test_the_spare_serves_where_the_first_cannot(fault: SecretsError, stra
     pair = Pair(strategy)
     pair.first.fault = fault
     assert await pair.read("both") == ("spare's", "env")
+    await pair.chain.close()
+
+
+@pytest.mark.parametrize("strategy", ["failover", "priority"])
+async def test_a_link_over_its_own_budget_is_not_replaced_by_a_spare_that_may_be_stale(strategy: str) -> None:
+    pair = Pair(strategy, budget=RequestBudget(per_second=0.01))
+    assert await pair.read("own") == ("own", "vault")
+    own = "vault: the store's own requestBudget, 0.01 calls a second, is used up"
+    assert is_error(await pair.read("both"), OverBudget, own)
+    if strategy == "failover":
+        with pytest.raises(OverBudget):
+            await pair.chain.list_secrets()
+    assert pair.spare.reads == []
     await pair.chain.close()
 
 
