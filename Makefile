@@ -66,7 +66,7 @@ unit: setup  ## tests without sockets
 contract: setup  ## every driver against its real server, or a fake of it
 	@$(BIN)/pytest -n $(WORKERS) tests/contract
 
-test: setup controlplane promtool lint  ## everything; what .ci/run runs
+test: setup controlplane promtool lint  ## everything that needs no cluster with a node; .ci/run begins with it
 	@$(BIN)/pytest -n $(WORKERS)
 
 e2e: setup  ## the operator's image on a cluster with a node: kind, or one of our own; 20 minutes the first time, as root
