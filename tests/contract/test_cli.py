@@ -77,6 +77,16 @@ def test_health(cli: Callable[..., Ran]) -> None:
     assert b"Traceback" not in bad.stderr
 
 
+def test_health_tells_of_a_critical_key_that_is_missing(cli: Callable[..., Ran], tmp_path: Path) -> None:
+    section = {"driver": "env", "health_check": {"critical_keys": ["THERE", "NOT_THERE"]}}
+    (tmp_path / "flow.config.json").write_text(json.dumps({"secrets": section}))
+    ran = cli("health", "-o", "json", THERE="x")
+    told = json.loads(ran.stdout)
+    assert (ran.returncode, told["state"]) == (1, "Degraded")
+    assert "NOT_THERE" in told["error"]
+    assert cli("health", THERE="x", NOT_THERE="x").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "said"),
     [
@@ -84,6 +94,7 @@ def test_health(cli: Callable[..., Ran]) -> None:
         (("get", "absent#field"), {}, 3, "absent: no such key"),
         (("get", "../etc"), {}, 2, "has a segment '.' or '..'"),
         (("get", "a#"), {}, 2, "names no property"),
+        (("get", "a\nb"), {}, 2, "a\\nb: the key holds a control character"),
         (("get", "x"), {"BAO_TOKEN": "wrong"}, 1, "x: "),
         (("get", "x", "--config", "absent.json"), {}, 2, "absent.json: there is no such file"),
         (("get",), {}, 2, "Missing argument"),

@@ -11,7 +11,7 @@ import asyncio
 import random
 from copy import copy
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeGuard, TypeVar
 
 import structlog
 
@@ -207,7 +207,7 @@ class _PassedOver(Exception):
         self.error = error
 
 
-def concerns_link(answer: object) -> bool:
+def concerns_link(answer: object) -> TypeGuard[SecretsError]:
     """Whether an answer tells that the link cannot be asked, and not something of a key, or of our own budget."""
     return isinstance(answer, FAILING) and not isinstance(answer, OverBudget)
 

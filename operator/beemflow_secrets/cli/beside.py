@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
+from beemflow_secrets.cli.console import tell
 from beemflow_secrets.cli.diagnosis import UNSEEN, age
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.kube import paths
@@ -34,7 +34,7 @@ async def others(client: KubeClient, namespace: str) -> list[Object]:
         try:
             found += [item async for page in client.pages(path) for item in page["items"]]
         except (Forbidden, NotFound) as error:
-            sys.stderr.write(f"{kind.name}s are not shown: {error.message}\n")
+            tell(f"{kind.name}s are not shown: {error.message}")
     return found
 
 

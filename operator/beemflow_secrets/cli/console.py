@@ -10,6 +10,8 @@ import orjson
 import typer
 import yaml
 
+from beemflow_secrets.model.escape import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,9 +42,14 @@ class Output(StrEnum):
 OutputFlag = Annotated[Output, typer.Option("--output", "-o", help="How it is printed.")]
 
 
+def tell(message: str) -> None:
+    """Say one line on stderr."""
+    sys.stderr.write(f"{escaped(message)}\n")
+
+
 def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
     """End with one line on stderr."""
-    sys.stderr.write(f"{message}\n")
+    tell(message)
     raise typer.Exit(code)
 
 

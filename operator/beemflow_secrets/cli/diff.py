@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +15,7 @@ from beemflow_secrets.cli.cluster import (
     ask,
     cluster,
 )
-from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
+from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show, tell
 from beemflow_secrets.cli.manifests import read_manifests
 from beemflow_secrets.cli.previewing import code_of, each
 from beemflow_secrets.controllers.failure import Failed
@@ -78,7 +77,7 @@ def diff(
     show(output, data, ("NAMESPACE", *HEADER) if wide else HEADER, rows)
     for body, result in told:
         if isinstance(result, Failed):
-            sys.stderr.write(f"{_name(body)}: {result.reason}: {result.message}\n")
+            tell(f"{_name(body)}: {result.reason}: {result.message}")
     raise typer.Exit(code_of([one for one in found if isinstance(one, Failed)], not_ready=Exit.FAILED))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from beemflow_secrets.chain.asking import access
-from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
+from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show, tell
 from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.cli.secrets import ConfigFlag, FlowFlag, RoleFlag, configured, done, read_all, using
 from beemflow_secrets.model.patterns import Patterns
@@ -84,7 +83,7 @@ def validate(
         data = [{**one.as_data(), "reason": reason} for one, reason in failures]
         show(output, data, (), ())
     for one, reason in failures:
-        sys.stderr.write(f"{one}: {reason}\n")
+        tell(f"{one}: {reason}")
     if failures:
         raise typer.Exit(Exit.MISSING)
 
@@ -139,4 +138,4 @@ def read_flows(files: list[Path]) -> tuple[list[Found], list[Found]]:
 
 def _tell_computed(computed: list[Found]) -> None:
     for one in computed:
-        sys.stderr.write(f"{one} is computed: only a run tells which key it is\n")
+        tell(f"{one} is computed: only a run tells which key it is")

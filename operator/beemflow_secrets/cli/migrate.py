@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
-from beemflow_secrets.cli.console import Exit, fail
+from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.library import document
 from beemflow_secrets.migrate import section
 from beemflow_secrets.migrate.fields import Broken
@@ -48,7 +48,7 @@ def migrate(files: FilesArgument, *, namespace: NamespaceFlag = None) -> None:
         outcome = _of(lambda: turned([one for file in files for one in read(_text(file), file)]))
     sys.stdout.write("---\n".join(_dump(made.content, whole=made.whole) for made in outcome.documents))
     for loss in outcome.losses:
-        sys.stderr.write(f"{loss}\n")
+        tell(f"{loss}")
 
 
 def _of(make: Callable[[], Outcome]) -> Outcome:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from beemflow_secrets.cli.cluster import ContextFlag, KubeconfigFlag, NamespaceFlag, ask, cluster
-from beemflow_secrets.cli.console import Exit, fail
+from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.kube import paths
@@ -60,7 +59,7 @@ def refresh(
         told = ready(item.get("status") or {})
         answered = (item.get("status") or {}).get("lastHandledRefresh") == asked
         why = f"{told['reason']}: {told['message']}" if answered else f"not answered within {timeout}"
-        sys.stderr.write(f"{where}/{item['metadata']['name']}: {why}\n")
+        tell(f"{where}/{item['metadata']['name']}: {why}")
     if failed:
         raise typer.Exit(Exit.FAILED)
 

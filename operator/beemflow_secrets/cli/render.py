@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from beemflow_secrets.cli.console import Exit, fail
+from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.cli.manifests import FilesArgument, read_manifests
 from beemflow_secrets.cli.previewing import code_of, each
 from beemflow_secrets.cli.secrets import MASKED, FlowFlag, RoleFlag, ShowFlag, configured, done
@@ -84,7 +84,7 @@ def render(
     if failures:
         for (file, body), one in zip(manifests.secrets, made, strict=True):
             if isinstance(one, Failed):
-                sys.stderr.write(f"{file}: {_title(body)}: {_told(one)}\n")
+                tell(f"{file}: {_title(body)}: {_told(one)}")
         raise typer.Exit(code_of(failures, not_ready=Exit.USAGE))
     found = [secret for one in made if not isinstance(one, Failed) and (secret := rendered(one)) is not None]
     for secret in found:

@@ -13,6 +13,7 @@ import typer
 from beemflow_secrets.chain.asking import Asking
 from beemflow_secrets.cli.console import Exit, Output, OutputFlag, fail, show
 from beemflow_secrets.cli.progress import progress
+from beemflow_secrets.controllers.store.verdict import SERVING, Verdict, judge
 from beemflow_secrets.library.config import SecretsConfig
 from beemflow_secrets.library.opening import opened
 from beemflow_secrets.library.schema import file_schema
@@ -87,21 +88,18 @@ def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> N
     """Say whether the store serves: exit 0 if it does, else 1."""
     found = configured(config)
 
-    async def check(secrets: Secrets) -> SecretsError | None:
+    async def check(secrets: Secrets) -> Verdict:
         try:
             await secrets.health_check()
-        except (Denied, NotFound):
-            return None  # it answers, and what it answers to a probe is no matter
         except SecretsError as error:
-            return error
-        return None
+            return judge(error)
+        return SERVING
 
     with progress("asking the store"):
-        error = done(using(found, check))
-    state = "Healthy" if error is None else "Down"
-    data = {"driver": found.driver, "state": state, "error": None if error is None else error.message}
-    show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, state, "" if error is None else error.message]])
-    if error is not None:
+        verdict = done(using(found, check))
+    data = {"driver": found.driver, "state": verdict.state, "error": None if verdict.serves else verdict.message}
+    show(output, data, ("DRIVER", "STATE", "ERROR"), [[found.driver, verdict.state, data["error"] or ""]])
+    if not verdict.serves:
         raise typer.Exit(Exit.FAILED)
 
 

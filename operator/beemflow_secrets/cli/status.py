@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from difflib import get_close_matches
 from functools import partial
@@ -19,7 +18,7 @@ from beemflow_secrets.cli.cluster import (
     ask,
     cluster,
 )
-from beemflow_secrets.cli.console import Output, OutputFlag, fail, print_table, show
+from beemflow_secrets.cli.console import Output, OutputFlag, fail, print_table, show, tell
 from beemflow_secrets.cli.diagnosis import age, as_json, diagnose
 from beemflow_secrets.cli.remedies import store_of
 from beemflow_secrets.controllers.conditions import ready
@@ -61,7 +60,7 @@ def status(
         show(output, data[0] if name is not None and len(data) == 1 else data, (), ())
         return
     if not found and name is None:
-        sys.stderr.write(f"no BeemFlowSecret in {_said(where)}\n")
+        tell(f"no BeemFlowSecret in {_said(where)}")
     section = partial(_print_section, all_namespaces=all_namespaces, all_explained=name is not None)
     if found:
         section(HEADER, found, lambda one: _row(one, now), lambda one: diagnose(one, stores.get(store_of(one)), now))

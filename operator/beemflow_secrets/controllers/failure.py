@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beemflow_secrets.model.escape import escaped
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.providers.errors import (
     AuthFailed,
@@ -66,5 +67,5 @@ def reason_of(error: SecretsError) -> Reason:
 
 def printable(message: str) -> str:
     """Escape control characters, and cut to what a condition may hold."""
-    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in message)
+    text = escaped(message)
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"

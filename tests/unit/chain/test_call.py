@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from beemflow_secrets.chain.call import Call
-from beemflow_secrets.engine import backoff
 from beemflow_secrets.model.store import Retry
 from beemflow_secrets.providers.base import Driver
 from beemflow_secrets.providers.errors import Denied, NotFound, SecretsError, Throttled, Unavailable
@@ -97,7 +96,7 @@ async def test_an_attempt_ends_at_its_timeout_and_the_operation_within_twice_tha
 
 
 async def test_the_delays_begin_at_base_delay_and_end_at_max_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backoff.random, "uniform", lambda _least, most: most)  # the longest that chance allows
+    monkeypatch.setattr("random.uniform", lambda _least, most: most)  # the longest that chance allows
     moments: list[float] = []
 
     def away(_key: str, _times: int) -> SecretsError:

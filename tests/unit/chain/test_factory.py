@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from beemflow_secrets.chain.factory import chain, link
 from beemflow_secrets.model.store import StoreSpec
-from beemflow_secrets.providers.errors import SecretsError
 from beemflow_secrets.providers.value import Ref, SecretValue
 from tests.unit.chain.scripted import Backend
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from beemflow_secrets.providers.errors import SecretsError
 
 pytestmark = pytest.mark.looptime
 
@@ -24,9 +30,10 @@ class Batches(Backend):
         super().__init__({key: SecretValue("v") for key in KEYS})
         self.sizes: list[int] = []
 
-    async def fetch(self, refs: list[Ref]) -> dict[Ref, SecretValue | SecretsError]:  # type: ignore[override]  # a batch
-        self.sizes.append(len(refs))
-        return await super().fetch(refs)
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        asked = list(refs)
+        self.sizes.append(len(asked))
+        return await super().fetch(asked)
 
 
 @pytest.mark.parametrize(("batch_size", "sizes"), [(2, [2] * 5), (4, [4, 4, 2]), (1000, [5, 5])])

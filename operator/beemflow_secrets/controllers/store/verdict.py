@@ -65,6 +65,13 @@ class Verdict:
         """Whether reads cannot be answered. A store without its critical keys answers for all others."""
         return self.reason not in {StoreReason.VALID, StoreReason.CRITICAL_KEY_MISSING}
 
+    @property
+    def state(self) -> str:
+        """What pages and the command line call it: Healthy, Degraded or Down."""
+        if self.serves:
+            return "Healthy"
+        return "Down" if self.down else "Degraded"
+
 
 OF_THE_SPEC = frozenset({StoreReason.INVALID_SPEC, StoreReason.ENDPOINT_NOT_ALLOWED})
 """Why a store is not opened at all, and what does not mend by itself."""
@@ -109,7 +116,7 @@ def store_status(
 def plain_provider(name: str, driver: str, verdict: Verdict, latency: float) -> Provider:
     """Return how the only backend of a store stands."""
     error = None if verdict.serves else verdict.message
-    return Provider(name, driver, _state(verdict), error, latency)
+    return Provider(name, driver, verdict.state, error, latency)
 
 
 def _row(provider: Provider, told: dict[str, str], now: float) -> dict[str, str]:
@@ -121,9 +128,3 @@ def _row(provider: Provider, told: dict[str, str], now: float) -> dict[str, str]
     if told != row or now - seconds(checked) >= CHECKED_TOLD:
         checked = timestamp(now)
     return {**row, "lastCheck": checked}
-
-
-def _state(verdict: Verdict) -> str:
-    if verdict.serves:
-        return "Healthy"
-    return "Down" if verdict.down else "Degraded"
