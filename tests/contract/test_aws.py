@@ -19,8 +19,11 @@ import boto3
 import pytest
 
 from beemflow_secrets import open_secrets_sync
+from beemflow_secrets.chain.budget import OverBudget
+from beemflow_secrets.chain.factory import chain
 from beemflow_secrets.kube.tokens import AccountToken
 from beemflow_secrets.model.address import origin_of
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.aws import AwsDriver
 from beemflow_secrets.providers.endpoints import EVERYWHERE, Endpoints
@@ -161,6 +164,28 @@ async def test_a_denied_batch_is_read_one_by_one_and_remembered(aws: Aws, opened
     ticking.now += 3600
     await read(driver, "a", "b", "c")
     assert Counter(aws.operations) - calls == {"BatchGetSecretValue": 1, "ListSecrets": 1}
+
+
+async def test_each_read_of_a_denied_batch_takes_from_the_stores_budget(aws: Aws, opened: Opened) -> None:
+    keys = [f"key-{number:03}" for number in range(20)]
+    for key in keys:
+        aws.put(key, b"v")
+    aws.tell(refuse={"AccessDeniedException": ["BatchGetSecretValue"]})
+    reader = chain(opened(**KEYS), StoreSpec(request_budget=RequestBudget(per_second=0.01)))
+    answers = (await reader.fetch([Ref(key) for key in keys])).values()
+    assert Counter(type(one) for one in answers) == {SecretValue: 1, OverBudget: 19}
+    # Nor are tags listed beside it: for that there is no token.
+    assert aws.operations == ["BatchGetSecretValue", "GetSecretValue"]
+
+
+async def test_each_page_of_a_listing_takes_from_the_stores_budget(aws: Aws, opened: Opened) -> None:
+    for number in range(101):
+        aws.put(f"key-{number:03}", b"v")
+    reader = chain(opened(**KEYS), StoreSpec(request_budget=RequestBudget(per_second=0.01, burst=2)))
+    assert len(await reader.list_secrets()) == 101
+    with pytest.raises(OverBudget):
+        await reader.get_secret("key-001")
+    assert aws.operations == ["ListSecrets"] * 2
 
 
 async def test_one_denied_secret_takes_no_other_with_it(aws: Aws, opened: Opened) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from beemflow_secrets import open_secrets
+from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.factory import chain
+from beemflow_secrets.model.backend import RequestBudget
 from beemflow_secrets.model.store import Retry, StoreSpec
 from beemflow_secrets.providers.endpoints import Endpoints
 from beemflow_secrets.providers.errors import (
@@ -87,6 +90,18 @@ async def test_an_unchanged_vault_costs_one_call_however_many_items(server: OneP
     assert all(isinstance(one, SecretValue) and one.value == ref.key for ref, one in answers.items())
     assert asked(server) == ["vault"]
     await reads.close()
+
+
+async def test_each_item_takes_from_the_stores_budget(server: OnePasswordHarness) -> None:
+    keys = [f"key-{number}" for number in range(10)]
+    for key in keys:
+        put(server, key, password=key)
+    budget = RequestBudget(per_second=0.01, burst=5)
+    reader = chain(opened(server), StoreSpec(request_budget=budget))
+    answers = (await reader.fetch([Ref(key) for key in keys])).values()
+    assert Counter(type(one) for one in answers) == {SecretValue: 3, OverBudget: 7}
+    assert Counter(asked(server)) == {"vaults": 1, "items": 1, "item": 3}
+    await reader.close()
 
 
 async def test_a_change_costs_a_listing_and_what_has_changed(server: OnePasswordHarness) -> None:

@@ -74,7 +74,12 @@ class Budget:
     def charge(self) -> None:
         """Take a token without waiting for one: it will be missing to others, but never more than one is."""
         self._fill()
-        self._tokens = max(self._tokens - 1.0, -1.0)
+        self._tokens = min(self._tokens, max(self._tokens - 1.0, -1.0))
+
+    def owe(self) -> None:
+        """Take a token that may not be there yet: others wait until all that is owed has come."""
+        self._fill()
+        self._tokens -= 1.0
 
     def _spend(self) -> bool:
         if self._tokens < 1.0 - _ROUNDING:

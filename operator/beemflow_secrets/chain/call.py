@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, TypeVar
 from beemflow_secrets.chain.batch import Batch, call_of
 from beemflow_secrets.chain.budget import OverBudget
 from beemflow_secrets.chain.layer import Layer
+from beemflow_secrets.chain.purse import OfAttempt, take
 from beemflow_secrets.chain.turns import Turns
 from beemflow_secrets.engine.backoff import full_jitter
 from beemflow_secrets.engine.clock import loop_time
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.spending import paid_by
 from beemflow_secrets.providers.value import Ref, SecretValue
 from beemflow_secrets.telemetry import metrics
 
@@ -37,7 +39,8 @@ class Call(Layer):
     """`timeout` (seconds) bounds one attempt; an operation with all its retries ends within twice that.
 
     `within` (seconds) ends it earlier: a link of a chain gets one timeout, since another backend may be asked.
-    Each attempt takes from all `budgets`, and waits within the operation's time for it. No more than `calls` reads are
+    Each attempt takes from all `budgets`, and waits within the operation's time for it; so do the requests that its
+    driver sends beyond one. No more than `calls` reads are
     in flight; how long one waits for others to end is not counted, as long as the backend answers them.
     """
 
@@ -68,7 +71,7 @@ class Call(Layer):
         asked: list[Ref] = batch
         for attempt in range(1, self._retry.attempts + 1):
             try:
-                await self._take(batch, deadline)
+                await take(self._budgets, batch, deadline)
             except OverBudget as refusal:
                 return answers or dict.fromkeys(asked, refusal)
             came = loop_time()
@@ -78,7 +81,7 @@ class Call(Layer):
                         deadline += loop_time() - came
                     if attempt == 1:
                         batch.starts()
-                    answers.update(await self._attempt_fetch(asked, deadline))
+                    answers.update(await self._attempt_fetch(asked, batch, deadline))
             except TimeoutError:
                 return answers or dict.fromkeys(asked, self._late())
             failed = [error for ref in asked if isinstance(error := answers[ref], Throttled | Unavailable)]
@@ -115,10 +118,11 @@ class Call(Layer):
         while True:
             attempt += 1
             try:
-                await self._take(call, deadline)
+                await take(self._budgets, call, deadline)
                 if attempt == 1:
                     call.starts()
-                return await self._attempt(operation, ask, deadline)
+                with paid_by(OfAttempt(self._budgets, call, deadline)):
+                    return await self._attempt(operation, ask, deadline)
             except OverBudget as refusal:
                 raise (failed[0] if failed else refusal) from None
             except (Throttled, Unavailable) as error:
@@ -126,15 +130,14 @@ class Call(Layer):
                 if not await self._wait(attempt, failed, deadline):
                     raise
 
-    async def _take(self, batch: Batch, deadline: float) -> None:
-        for budget in self._budgets:
-            await budget.take(batch, deadline)
-
-    async def _attempt_fetch(self, refs: list[Ref], deadline: float) -> Answers:
+    async def _attempt_fetch(self, refs: list[Ref], call: Batch, deadline: float) -> Answers:
         began = loop_time()
+        ends = min(began + self._timeout, deadline)
+        # Who waits for a token until half of the time is over leaves the backend the other half to answer.
+        purse = OfAttempt(self._budgets, call, (began + ends) / 2)
         try:
-            async with asyncio.timeout_at(min(began + self._timeout, deadline)):
-                with self._measured("read") as measured:
+            async with asyncio.timeout_at(ends):
+                with self._measured("read") as measured, paid_by(purse):
                     answers = await self._inner.fetch(refs)
                     measured.answers = answers.values()
         except TimeoutError:

@@ -14,6 +14,7 @@ import structlog
 
 from beemflow_secrets.providers.errors import Denied, SecretsError
 from beemflow_secrets.providers.rights import Right
+from beemflow_secrets.providers.spending import aside
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -73,8 +74,9 @@ class Hearsay(Generic[T]):
 
     async def _list(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout):
-                found = await self._tell()
+            with aside(self._timeout):
+                async with asyncio.timeout(self._timeout):
+                    found = await self._tell()
         except Denied:
             self._right.refused()
         except TimeoutError:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import structlog
 
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
+from beemflow_secrets.providers.spending import paid_by
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -123,9 +124,10 @@ class Logins(Generic[T]):
         """Make or renew it. A failure is logged and returned, since those who waited for it may all be gone."""
         error: SecretsError
         try:
-            async with asyncio.timeout(self._timeout):
-                asked = self._clock()
-                granted = await work()
+            with paid_by(None):
+                async with asyncio.timeout(self._timeout):
+                    asked = self._clock()
+                    granted = await work()
         except TimeoutError:
             error = Unavailable(f"the login was not answered within {self._timeout:g} s")
         except SecretsError as failed:

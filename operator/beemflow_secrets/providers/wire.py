@@ -24,6 +24,7 @@ from beemflow_secrets.kube.proxies import BadProxy, proxy_for
 from beemflow_secrets.providers.endpoints import EVERYWHERE
 from beemflow_secrets.providers.errors import Invalid, Unavailable
 from beemflow_secrets.providers.resolver import JudgingResolver
+from beemflow_secrets.providers.spending import pay
 from beemflow_secrets.providers.unanswered import PROXY, fault_of
 
 if TYPE_CHECKING:
@@ -121,8 +122,10 @@ class Wire:
     ) -> Answer:
         """Send one request. `path` is quoted already and begins with /; what is sent is `json`, or `body` as it is.
 
-        Raises Unavailable where no answer came, and EndpointNotAllowed where the server's name leads elsewhere now.
+        Raises Unavailable where no answer came, EndpointNotAllowed where the server's name leads elsewhere now, and
+        Throttled where the store's own budget does not allow it.
         """
+        await pay()
         try:
             return await self._exchange(method, path, headers, params, json, body)
         except aiohttp.ClientError as error:

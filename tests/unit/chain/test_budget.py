@@ -17,6 +17,9 @@ from beemflow_secrets.model.backend import RequestBudget, Retry
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.base import Driver, SecretsProvider
 from beemflow_secrets.providers.errors import SecretsError, Throttled, Unavailable
+from beemflow_secrets.providers.hearsay import Hearsay
+from beemflow_secrets.providers.logins import Grant, Logins
+from beemflow_secrets.providers.spending import pay, turn
 from beemflow_secrets.providers.value import Found, Ref, Search, SecretValue
 
 if TYPE_CHECKING:
@@ -194,6 +197,111 @@ async def test_listings_take_from_it_and_probes_do_not_wait_for_it() -> None:
     assert driver.times == [0, 0]
     await reader.list_secrets("b")
     assert driver.times == [0, 0, 20]
+
+
+class Costly(Timed):
+    """Sends more than one request: of a listing each page, of a batch that is refused each key by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(batch_limit=20)
+        self.sent: list[float] = []
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        asked = list(refs)
+        await self._send()
+        found = await asyncio.gather(*map(self._one, asked)) if len(asked) > 1 else [SecretValue("v")]
+        return dict(zip(asked, found, strict=True))
+
+    async def find(self, search: Search) -> Found:
+        for _ in range(5):
+            await self._send()
+        return {search.prefix: {}}
+
+    async def _one(self, _: Ref) -> SecretValue | SecretsError:
+        try:
+            await turn()
+        except SecretsError as error:
+            return error
+        await self._send()
+        return SecretValue("v")
+
+    async def _send(self) -> None:
+        await pay()
+        self.sent.append(round(now(), 1))
+
+
+async def test_each_page_of_a_listing_counts_and_who_comes_after_it_waits_for_all() -> None:
+    driver = Costly()
+    reader = store(driver, 0.1)
+    assert await reader.list_secrets("x") == ["x"]  # one that could not end would be begun again and again
+    await ask(reader, "a")
+    assert driver.sent == [0] * 5 + [50]
+
+
+async def test_each_key_of_a_batch_that_is_read_by_itself_counts_and_waits() -> None:
+    driver = Costly()
+    reader = store(driver, 0.2)
+    refs = [Ref(f"k{number}", since=0.0) for number in range(20)]
+    answers = (await reader.fetch(refs)).values()
+    # The batch and its first key at 0, for which two tokens are gone; half of the attempt's 31 s is for the others.
+    assert driver.sent == [0, 0, 10, 15]
+    assert [type(one) for one in answers].count(SecretValue) == 3
+    refused = [one.retry_after for one in answers if isinstance(one, OverBudget)]
+    assert len(set(refused)) == len(refused) == 17
+
+
+async def test_what_is_listed_beside_reads_waits_behind_all_and_is_given_up_in_time() -> None:
+    listed: list[float] = []
+
+    async def listing() -> dict[str, str]:
+        for _ in range(5):
+            await pay()
+            listed.append(round(now(), 1))
+        return {}
+
+    hearsay = Hearsay(listing, provider="costly", clock=now, timeout=25)
+
+    class Listing(Costly):
+        async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+            hearsay.begin()
+            return await super().fetch(refs)
+
+    driver = Listing()
+    reader = store(driver, 0.1)
+    await ask(reader, "a")
+    await ask(reader, "b")
+    await asyncio.sleep(100)
+    assert (driver.sent, listed) == ([0, 10], [20])
+
+
+async def test_logins_are_free() -> None:
+    async def log_in(*, anew: bool) -> Grant[str]:
+        assert not anew
+        for _ in range(10):
+            await pay()
+        return Grant("token", 60, 40)
+
+    logins = Logins(log_in, provider="costly", clock=now, timeout=5)
+
+    class LoggedIn(Costly):
+        async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+            await logins.current()
+            return await super().fetch(refs)
+
+    driver = LoggedIn()
+    reader = store(driver, 0.1)
+    await ask(reader, "a")
+    await ask(reader, "b")
+    assert driver.sent == [0, 10]
+
+
+async def test_a_probe_does_not_lessen_what_is_owed() -> None:
+    driver = Costly()
+    reader = store(driver, 0.1)
+    await reader.list_secrets("x")
+    await reader.health_check()
+    await ask(reader, "a")
+    assert driver.sent == [0] * 5 + [50]
 
 
 async def test_many_probes_of_a_dead_backend_leave_no_debt_behind() -> None:

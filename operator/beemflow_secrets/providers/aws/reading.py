@@ -10,6 +10,7 @@ from beemflow_secrets.model.keys import key_fault
 from beemflow_secrets.providers.aws.answers import batch, value
 from beemflow_secrets.providers.errors import Denied, Invalid, NotFound, SecretsError
 from beemflow_secrets.providers.rights import Right
+from beemflow_secrets.providers.spending import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,6 +79,7 @@ class Reading:
     async def _one(self, ref: Ref) -> SecretValue | SecretsError:
         try:
             asked = {"SecretId": ref.key, **_version(ref)}
+            await turn()
             return value(await self._client.ask("GetSecretValue", asked, key=ref.key))
         except SecretsError as error:
             return error

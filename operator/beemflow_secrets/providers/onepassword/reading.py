@@ -13,6 +13,7 @@ from beemflow_secrets.providers.base import no_history
 from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError, Unavailable
 from beemflow_secrets.providers.onepassword.answers import item
 from beemflow_secrets.providers.seal import Seal
+from beemflow_secrets.providers.spending import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +69,7 @@ class Reading:
         kept = self._kept.get(listed.id)
         if kept is not None and kept.version >= listed.version:
             return self._seal.open(kept.sealed)
+        await turn()
         async with self._turns:
             found = await self._client.get(f"/vaults/{listing.vault}/items/{listed.id}")
         if found is None:
