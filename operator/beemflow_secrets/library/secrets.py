@@ -115,7 +115,8 @@ class Secrets(SecretsProvider):
 
     def _as_named(self) -> AbstractContextManager[None]:
         """Ask as who was named when the store was opened, unless the innermost block is another than it was then."""
-        opened = self._asking != NOBODY and current() is self._around
+        outside = current() is self._around or current() is NOBODY
+        opened = self._asking != NOBODY and outside
         return standing(self._asking) if opened else nullcontext()
 
     async def read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
@@ -133,7 +134,7 @@ class Secrets(SecretsProvider):
     def _answer(self, key: str, parts: KeyParts, found: SecretValue | SecretsError) -> SecretValue | SecretsError:
         try:
             if isinstance(found, SecretsError):
-                raise _own(found)
+                raise copy.copy(found)
             if parts.property is not None:
                 content: bytes | Mapping[str, object] = pick(found, parts.property)
             else:
@@ -177,10 +178,3 @@ def _text(key: str, value: SecretValue) -> str:
     except Invalid as error:
         error.key = key
         raise
-
-
-def _own(error: SecretsError) -> SecretsError:
-    """Copy an error: others who read the same key are given the same one, and it is written into."""
-    own = copy.copy(error)
-    own.__cause__ = error.__cause__
-    return own

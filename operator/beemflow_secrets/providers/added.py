@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.base import Driver, SecretsProvider
+from beemflow_secrets.providers.defects import mapped
 from beemflow_secrets.providers.errors import SecretsError, Throttled
 from beemflow_secrets.providers.value import Ref, SecretValue
 
@@ -58,17 +60,21 @@ class AddedDriver(Driver):
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Pass on; what one that answers nothing has written is read."""
-        written: object = await self._provider.set_secret(key, value, property=property)
+        with mapped():
+            written: object = await self._provider.set_secret(key, value, property=property)
         return written if isinstance(written, SecretValue) else await self.get_secret_with_metadata(key)
 
     async def delete_secret(self, key: str, *, property: str | None = None) -> None:
         """Pass on."""
-        await self._provider.delete_secret(key, property=property)
+        with mapped():
+            await self._provider.delete_secret(key, property=property)
 
     async def health_check(self) -> None:
         """Pass on."""
-        await self._provider.health_check()
+        with mapped():
+            await self._provider.health_check()
 
     async def close(self) -> None:
-        """Pass on."""
-        await self._provider.close()
+        """Pass on; what goes wrong is logged, since nobody can do anything about it any more."""
+        with suppress(SecretsError), mapped():
+            await self._provider.close()

@@ -57,8 +57,13 @@ async def test_the_innermost_stands_alone() -> None:
             assert await secrets.get_secret("OPEN") == "y"
         assert await secrets.get_secret("STRIPE_KEY#live") == "x"
     with access(flow="public"):
-        async with open_secrets(CONFIG, flow="finance/pay", roles=["admin"]) as secrets:
-            assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+        opening = open_secrets(CONFIG, flow="finance/pay", roles=["admin"])
+        secrets = await opening.__aenter__()
+        assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+    assert await secrets.get_secret("STRIPE_KEY#live") == "x"
+    with access(), pytest.raises(Denied, match="nobody is named"):
+        await secrets.get_secret("STRIPE_KEY#live")
+    await opening.__aexit__(None, None, None)
 
 
 async def test_it_holds_for_the_task_alone_and_what_it_begins() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from beemflow_secrets import Denied, Invalid, NotFound, SecretsConfig, open_secrets
+from beemflow_secrets import Denied, Invalid, NotFound, SecretsConfig, Unavailable, open_secrets
 from beemflow_secrets.model.store import StoreSpec
 from beemflow_secrets.providers.registry import added_drivers, open_driver
 from beemflow_secrets.providers.surroundings import Surroundings
@@ -75,6 +75,25 @@ async def test_one_that_writes(calls: list[object]) -> None:
     assert calls == ["closed", "closed"]
 
 
+async def test_what_an_sdk_says_stays_in_the_cause_whatever_is_asked(
+    calls: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = {"driver": "careless", "retry": {"attempts": 1}, "options": {"secrets": {"a": CANARY}}}
+    async with open_secrets(section) as secrets:
+        for ask in (
+            secrets.health_check,
+            lambda: secrets.set_secret("b", CANARY),
+            lambda: secrets.delete_secret("a"),
+        ):
+            with pytest.raises(Unavailable, match=r"the driver failed unexpectedly \(RuntimeError\)") as caught:
+                await ask()
+            assert CANARY not in f"{caught.value!r}{caught.value}"
+        assert await secrets.get_secret("a") == CANARY
+    assert calls == []
+    printed = capsys.readouterr()
+    assert CANARY not in printed.out + printed.err
+
+
 async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[object]) -> None:
     async with open_secrets({"driver": "full", "timeout": "7s"}) as secrets:
         assert await secrets.get_secret("a") == "7 None"
@@ -95,7 +114,7 @@ async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[obj
         ({"driver": "needs-sdk"}, "cannot be loaded: there is no module an_sdk_that_is_not_installed"),
         (
             {"driver": "sux"},
-            "'vault', 'batch', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises', 'six' or 'writes'",
+            "'batch', 'careless', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises', 'six' or 'writes'",
         ),
         ({"driver": "sux"}, "did you mean six?"),
         ({"driver": "six", "options": CANARY}, "secrets.options: must be an object (got a string)"),

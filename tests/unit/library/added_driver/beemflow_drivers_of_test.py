@@ -78,6 +78,22 @@ class Writes(SixMethods):
         self._secrets.pop(key, None)
 
 
+class Careless(Writes):
+    """One whose SDK's errors come through, with what stands in them."""
+
+    async def health_check(self) -> None:
+        raise RuntimeError(self._secrets["a"])
+
+    async def set_secret(self, key: str, value: object, *, property: str | None = None) -> None:  # type: ignore[override]  # as people do
+        raise RuntimeError(f"{key} {property} {value}")
+
+    async def delete_secret(self, key: str, *, property: str | None = None) -> None:
+        raise RuntimeError(f"{key} {property} {self._secrets['a']}")
+
+    async def close(self) -> None:
+        raise RuntimeError(self._secrets["a"])
+
+
 class Full(Driver):
     """One that is given what the package's own are given."""
 
