@@ -111,7 +111,7 @@ class Breaker(Layer):
         """Ask the link how it is, unless it is down: then that is being done. Raises why it is down."""
         await self.probe()
         if self.error is not None:
-            raise _again(self.error)
+            raise copy(self.error)
 
     async def probe(self, *, max_age: float = 0.0) -> None:
         """Ask a link that is up how it is, if it has not answered for `max_age` seconds."""
@@ -147,7 +147,7 @@ class Breaker(Layer):
 
     def _pass_over(self) -> None:
         if self.error is not None:
-            raise _PassedOver(_again(self.error)) from None
+            raise _PassedOver(copy(self.error)) from None
 
     async def _judge(self, answers: Collection[object], started: float) -> None:
         failures = [answer for answer in answers if concerns_link(answer)]
@@ -175,7 +175,7 @@ class Breaker(Layer):
     def _goes_down(self, error: SecretsError, started: float) -> None:
         if self.error is not None:
             return
-        self.error = error
+        self.error = _of_link(error)
         if started - self._found_up > SAME_OUTAGE:
             self.since = loop_time()
         for scope in self._under_way:
@@ -190,7 +190,7 @@ class Breaker(Layer):
             try:
                 await self._ask()
             except SecretsError as error:
-                self.error = error
+                self.error = _of_link(error)
             except Exception as error:  # noqa: BLE001 - a driver's defect; were it the end, the link would stay down
                 self._log.error("Driver failed unexpectedly", error=type(error).__name__, at=where(error))
             else:
@@ -222,8 +222,8 @@ def _pause(error: SecretsError) -> float:
     return random.uniform(*PROBE_DOWN)  # noqa: S311 - spreads load, guards nothing
 
 
-def _again(error: SecretsError) -> SecretsError:
-    """Copy an error: each who is given one writes his key into it."""
-    again = copy(error)
-    again.__cause__ = error.__cause__
-    return again
+def _of_link(error: SecretsError) -> SecretsError:
+    """Return the error without the key that was asked for: it is told to whoever asks for another, or for none."""
+    own = copy(error)
+    own.key = None
+    return own

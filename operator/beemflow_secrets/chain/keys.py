@@ -74,7 +74,7 @@ def _naming(key: str) -> Iterator[None]:
 def _named(error: SecretsError, key: str) -> SecretsError:
     """Return the error with the key as it was asked for. A copy: below, one error may answer several callers."""
     named = copy(error)
-    named.key, named.__cause__ = key, error.__cause__
+    named.key = key
     if isinstance(named, NotFound):
         named.keys = (key,)
     return named

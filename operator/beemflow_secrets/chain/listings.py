@@ -7,7 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 from beemflow_secrets.chain.batch import KEPT, Batch, SharedSearch
-from beemflow_secrets.chain.defects import defect
+from beemflow_secrets.providers.defects import defect
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from beemflow_secrets.chain.batch import KEPT, Batch
-from beemflow_secrets.chain.defects import defect
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.chain.listings import Listings
+from beemflow_secrets.providers.defects import defect
 from beemflow_secrets.providers.errors import SecretsError, Unavailable
 from beemflow_secrets.providers.value import Ref, SecretValue
 

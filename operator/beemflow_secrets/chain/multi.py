@@ -181,7 +181,7 @@ def _tells_of_link(error: SecretsError, link: Link) -> bool:
 def named(link: Link, error: SecretsError) -> SecretsError:
     """Return the error with the link's name. A copy: below, one error may answer several callers."""
     own = copy(error)
-    own.message, own.__cause__ = f"{link.name}: {error.message}", error.__cause__
+    own.message = f"{link.name}: {error.message}"
     return own
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from beemflow_secrets.controllers.conditions import merge_patch, ready, worth_writing
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.errors import Conflict
+from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -25,11 +25,37 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Told(Protocol):
-    """A resource whose status, as JSON, is kept. `turn` is held by who changes it."""
+class Unsure(Protocol):
+    """A resource whose status is kept. `unsure` are the fields of patches that were not answered as they should be.
+
+    Nobody knows whether such a patch was made: an answer that was lost on its way is an error as well.
+    """
+
+    unsure: frozenset[str]
+
+
+class Told(Unsure, Protocol):
+    """A resource whose status is kept as JSON. `turn` is held by who changes it."""
 
     status: bytes
     turn: asyncio.Lock
+
+
+async def write_status(client: KubeClient, path: str, uid: str, item: Unsure, *, old: Status, new: Status) -> None:
+    """Bring the status of the resource at `path` from one to the other, and what nobody is sure of, too.
+
+    Raises ApiError where it could not be written; NotFound: the resource of this uid is gone.
+    """
+    patch = merge_patch(old, new) | {name: new.get(name) for name in item.unsure}
+    try:
+        await client.merge_patch(f"{path}/status", {"metadata": {"uid": uid}, "status": patch})
+    except ApiError as error:
+        item.unsure |= patch.keys()
+        # The API server says the same of another uid and of a patch that others got ahead of, time and again.
+        if isinstance(error, Conflict) and (await client.get(path, metadata=True))["metadata"]["uid"] != uid:
+            raise NotFound(error.message, status=error.status, reason=error.reason) from error
+        raise
+    item.unsure = frozenset()
 
 
 class Teller:
@@ -49,13 +75,10 @@ class Teller:
         async with item.turn:
             old: Status = orjson.loads(item.status)
             new = change(old)
-            if not worth_writing(old, new, self._now()):
+            if not (item.unsure or worth_writing(old, new, self._now())):
                 return
-            path = paths.resources(self._kind.plural, seen.key.namespace, seen.key.name, "status")
-            try:
-                await self._client.merge_patch(path, {"metadata": {"uid": seen.uid}, "status": merge_patch(old, new)})
-            except Conflict:
-                return  # deleted and made anew: the watch tells
+            path = paths.resources(self._kind.plural, seen.key.namespace, seen.key.name)
+            await write_status(self._client, path, seen.uid, item, old=old, new=new)
             item.status = orjson.dumps(new)
             self._tell(seen, old, new)
 

@@ -29,7 +29,6 @@ class Secrets(SecretsProvider):
         self._chain: SecretsProvider | None = chain
         self._driver = driver
         self._asking = asking
-        self._around = current()
 
     async def get_secret(self, key: str) -> str:
         """Return the text of one secret, or of one property of it. Raises a SecretsError, Invalid for what is no text.
@@ -114,8 +113,8 @@ class Secrets(SecretsProvider):
         return self._chain
 
     def _as_named(self) -> AbstractContextManager[None]:
-        """Ask as who was named when the store was opened, unless the innermost block is another than it was then."""
-        opened = self._asking != NOBODY and current() is self._around
+        """Ask as who was named when the store was opened, unless a block stands that was entered since."""
+        opened = self._asking != NOBODY and current().order < self._asking.order
         return standing(self._asking) if opened else nullcontext()
 
     async def read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:
@@ -133,7 +132,7 @@ class Secrets(SecretsProvider):
     def _answer(self, key: str, parts: KeyParts, found: SecretValue | SecretsError) -> SecretValue | SecretsError:
         try:
             if isinstance(found, SecretsError):
-                raise _own(found)
+                raise copy.copy(found)
             if parts.property is not None:
                 content: bytes | Mapping[str, object] = pick(found, parts.property)
             else:
@@ -177,10 +176,3 @@ def _text(key: str, value: SecretValue) -> str:
     except Invalid as error:
         error.key = key
         raise
-
-
-def _own(error: SecretsError) -> SecretsError:
-    """Copy an error: others who read the same key are given the same one, and it is written into."""
-    own = copy.copy(error)
-    own.__cause__ = error.__cause__
-    return own

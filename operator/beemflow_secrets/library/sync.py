@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 from contextlib import AbstractContextManager
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -58,6 +59,8 @@ class _Opening(AbstractContextManager["SyncSecrets"]):
         self._close()
 
     def _close(self) -> None:
+        if not self._loop.is_here():
+            return
         try:
             self._loop.run(self._opening.__aexit__(None, None, None))
         finally:
@@ -114,6 +117,7 @@ class _Loop:
     """An event loop in a thread, which does not keep the process alive."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="beemflow-secrets", daemon=True)
         self._thread.start()
@@ -123,11 +127,18 @@ class _Loop:
         if self._loop.is_closed():
             work.close()
             raise Invalid("these secrets are closed")
+        if not self.is_here():
+            work.close()
+            raise Invalid("these secrets were opened before this process was forked: open them in it")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         finally:
             future.cancel()
+
+    def is_here(self) -> bool:
+        """Whether this process has its thread: a fork takes none along, and would wait for it without end."""
+        return self._process == os.getpid()
 
     def stop(self) -> None:
         """End the loop and its threads."""

@@ -1,11 +1,13 @@
-"""A provider of six methods from another package, in the place of a driver."""
+"""A provider from another package, of six methods or a driver, in the place of one of ours."""
 
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.providers.base import Driver, SecretsProvider
+from beemflow_secrets.providers.defects import mapped
 from beemflow_secrets.providers.errors import SecretsError, Throttled
 from beemflow_secrets.providers.value import Ref, SecretValue
 
@@ -18,7 +20,10 @@ _BATCH = 50
 
 
 class AddedDriver(Driver):
-    """Passes all on to `provider`. One that has a `fetch` of its own is given many keys at once."""
+    """Passes all on to `provider`. One that has a `fetch` of its own is given many keys at once.
+
+    What it raises that is no SecretsError is a defect: its text reaches nobody.
+    """
 
     def __init__(self, name: str, provider: SecretsProvider) -> None:
         self.name = name
@@ -30,7 +35,8 @@ class AddedDriver(Driver):
         """Ask for all; key by key where the batch fails as a whole, as it does where a right for it lacks."""
         asked = list(refs)
         try:
-            return await self._provider.fetch(asked)
+            with mapped():
+                return await self._provider.fetch(asked)
         except SecretsError as error:
             if len(asked) == 1 or isinstance(error, Throttled):
                 return {ref: copy.copy(error) for ref in asked}
@@ -41,7 +47,8 @@ class AddedDriver(Driver):
 
     async def find(self, search: Search) -> Found:
         """Pass on; names in the order that is promised, whatever theirs is."""
-        return dict(sorted((await self._provider.find(search)).items()))
+        with mapped():
+            return dict(sorted((await self._provider.find(search)).items()))
 
     def spelled(self, key: str) -> str:
         """Pass on."""
@@ -58,17 +65,21 @@ class AddedDriver(Driver):
 
     async def set_secret(self, key: str, value: Content, *, property: str | None = None) -> SecretValue:
         """Pass on; what one that answers nothing has written is read."""
-        written: object = await self._provider.set_secret(key, value, property=property)
+        with mapped():
+            written: object = await self._provider.set_secret(key, value, property=property)
         return written if isinstance(written, SecretValue) else await self.get_secret_with_metadata(key)
 
     async def delete_secret(self, key: str, *, property: str | None = None) -> None:
         """Pass on."""
-        await self._provider.delete_secret(key, property=property)
+        with mapped():
+            await self._provider.delete_secret(key, property=property)
 
     async def health_check(self) -> None:
         """Pass on."""
-        await self._provider.health_check()
+        with mapped():
+            await self._provider.health_check()
 
     async def close(self) -> None:
-        """Pass on."""
-        await self._provider.close()
+        """Pass on; what goes wrong is logged, since nobody can do anything about it any more."""
+        with suppress(SecretsError), mapped():
+            await self._provider.close()

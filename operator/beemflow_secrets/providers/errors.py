@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
 
 class SecretsError(Exception):
@@ -39,6 +40,13 @@ class SecretsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.message}" if self.key is not None else self.message
+
+    def __copy__(self) -> Self:
+        """Copy it with its cause, and without its `__init__`, which a driver's own error may have otherwise."""
+        own = type(self).__new__(type(self), *self.args)
+        own.__dict__.update(self.__dict__)
+        own.__cause__ = self.__cause__
+        return own
 
 
 class NotFound(SecretsError):

@@ -20,7 +20,7 @@ from beemflow_secrets.providers.errors import (
     Throttled,
     Unavailable,
 )
-from beemflow_secrets.providers.value import Ref, SecretValue
+from beemflow_secrets.providers.value import Ref, Search, SecretValue
 from tests.unit.chain.scripted import TIMEOUT, Backend, as_link, now
 
 if TYPE_CHECKING:
@@ -209,3 +209,25 @@ async def test_closing_ends_the_probes(link: Link, backend: Backend) -> None:
     await link.reader.close()
     await asyncio.sleep(60)
     assert (backend.closed, backend.probes) == (True, 0)
+
+
+async def test_what_is_told_of_a_link_names_no_key_that_others_asked_for(link: Link, backend: Backend) -> None:
+    backend.hangs = True
+    await read(link, "k1")
+    with pytest.raises(Unavailable) as caught:
+        await link.reader.find(Search("team/"))
+    assert (caught.value.key, str(caught.value)) == (None, "no answer within 10 s")
+    with pytest.raises(Unavailable) as caught:
+        await link.reader.health_check()
+    assert caught.value.key is None
+
+
+async def test_an_error_may_have_a_constructor_of_its_own(link: Link, backend: Backend) -> None:
+    class Busy(Unavailable):
+        def __init__(self, code: int, text: str) -> None:
+            super().__init__(f"{code} {text}")
+            self.code = code
+
+    backend.fault = Busy(503, "later")
+    assert await read(link, "k1", "k2") == {"503 later"}
+    assert await read(link, "k3") == {"503 later"}

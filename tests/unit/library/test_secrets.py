@@ -309,3 +309,27 @@ def test_what_stays_open_ends_with_the_process(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "1\n", "")
+
+
+FORKING = """
+import os, warnings
+from beemflow_secrets import Invalid, open_secrets_sync
+warnings.simplefilter("ignore")  # Python itself warns of forks where there are threads
+secrets = open_secrets_sync({"driver": "env"}).__enter__()
+child = os.fork()
+try:
+    print(secrets.get_secret("PLAIN"))
+except Invalid as error:
+    print(error, flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+
+
+def test_a_fork_of_an_opened_store_is_told_so_and_does_not_wait_for_ever() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, check=False, timeout=60)
+    assert sorted(ran.stdout.splitlines()) == [
+        "plain text",
+        "these secrets were opened before this process was forked: open them in it",
+    ]
+    assert (ran.returncode, ran.stderr) == (0, "")

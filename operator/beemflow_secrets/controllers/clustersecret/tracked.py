@@ -59,6 +59,7 @@ class Tracked:
     status: bytes
     plan: Plan | Failed
     failures: int = 0
+    unsure: frozenset[str] = frozenset()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -46,6 +46,7 @@ class Tracked:
     leaves: float | None = None
     remaining: list[Pushed] | None = None
     refusal: Failed | None = None
+    unsure: frozenset[str] = frozenset()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     scopes: set[asyncio.Timeout] = field(default_factory=set)
 

@@ -10,13 +10,13 @@ from weakref import WeakValueDictionary
 import orjson
 import structlog
 
-from beemflow_secrets.controllers.conditions import find, merge_patch, ready, worth_writing
+from beemflow_secrets.controllers.conditions import find, ready, worth_writing
 from beemflow_secrets.controllers.secret import status
 from beemflow_secrets.controllers.secret.aging import is_stale
 from beemflow_secrets.controllers.secret.rotation import rotation
+from beemflow_secrets.controllers.telling import write_status
 from beemflow_secrets.controllers.times import seconds
 from beemflow_secrets.kube import paths
-from beemflow_secrets.kube.errors import Conflict
 from beemflow_secrets.model import names
 from beemflow_secrets.model.secret import MOST_ENTRIES_TOLD
 from beemflow_secrets.telemetry import metrics
@@ -71,13 +71,9 @@ class Reporter:
             old = orjson.loads(item.status)
             new = change(old)
             untold = entries[MOST_ENTRIES_TOLD:] if entries is not None else item.untold
-            if worth_writing(old, new, self._now()):
-                path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name, "status")
-                patch = {"metadata": {"uid": seen.uid}, "status": merge_patch(old, new)}
-                try:
-                    await self._client.merge_patch(path, patch)
-                except Conflict:
-                    return new  # deleted and made anew: the watch tells
+            if item.unsure or worth_writing(old, new, self._now()):
+                path = paths.resources(names.SECRET.plural, seen.key.namespace, seen.key.name)
+                await write_status(self._client, path, seen.uid, item, old=old, new=new)
                 item.status = orjson.dumps(new)
                 self._tell(item, seen, old, new, untold)
             item.untold = untold

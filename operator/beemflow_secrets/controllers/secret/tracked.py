@@ -41,7 +41,8 @@ class Tracked:
     `drift_only`: all that is known is that somebody touched the Secret. `provenance` is where the values of the Secret
     came from, None until this process has read them. `last` is what the last sync found, None where anything but the
     backend may have changed since. `gone` is the Secret that went with its keys: where they return as they were, that
-    is no change. `untold` are those entries of the last good sync for which the status has no place.
+    is no change. `untold` are those entries of the last good sync for which the status has no place; `unsure` are the
+    fields of which it may have what a lost patch wrote.
     """
 
     seen: Observed
@@ -58,6 +59,7 @@ class Tracked:
     written: Written | None = None
     gone: Written | None = None
     untold: Sequence[Entry] = ()
+    unsure: frozenset[str] = frozenset()
     provenance: Provenance | None = None
     last: Last | None = None
 

@@ -21,7 +21,7 @@ from beemflow_secrets.controllers.store.standing import NEVER_OPENED, Store
 from beemflow_secrets.controllers.store.tenancy import turned
 from beemflow_secrets.controllers.store.verdict import OF_THE_SPEC, SERVING, Verdict, judge
 from beemflow_secrets.engine.clock import loop_time
-from beemflow_secrets.kube.errors import ApiError, Conflict, NotFound
+from beemflow_secrets.kube.errors import ApiError, NotFound
 from beemflow_secrets.model import names
 from beemflow_secrets.providers.errors import SecretsError
 
@@ -184,8 +184,8 @@ class StoreController:
         verdict = store.verdict or SERVING
         try:
             await self._reporter.report(store)
-        except (NotFound, Conflict):
-            return  # deleted, or deleted and made anew: the watch tells
+        except NotFound:
+            return  # deleted, perhaps made anew: the watch tells
         except ApiError as error:
             log.warning("Status not written", resource=str(key), error=error.message)
         self._queue.add_at(key, loop_time() + store.pause(), lane=key)

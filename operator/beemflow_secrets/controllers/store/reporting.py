@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from beemflow_secrets.controllers.conditions import find, merge_patch, ready
+from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.store.verdict import SERVING, store_status
+from beemflow_secrets.controllers.telling import write_status
 from beemflow_secrets.kube import paths
 from beemflow_secrets.model import names
 
@@ -25,9 +26,9 @@ log = structlog.get_logger(__name__)
 _PLURALS = {kind.name: kind.plural for kind in (names.STORE, names.CLUSTER_STORE)}
 
 
-def store_path(key: Key, subresource: str = "") -> str:
+def store_path(key: Key) -> str:
     """Return the API server's path of a store."""
-    return paths.resources(_PLURALS[key.kind], key.namespace, key.name, subresource)
+    return paths.resources(_PLURALS[key.kind], key.namespace, key.name)
 
 
 class StoreReporter:
@@ -39,7 +40,10 @@ class StoreReporter:
         self._now = now
 
     async def report(self, store: Store) -> None:
-        """Write how a store stands, if that tells anything new. Raises ApiError where it could not be written."""
+        """Write how a store stands, if that tells anything new. Raises ApiError where it could not be written.
+
+        NotFound: the store is gone.
+        """
         old, key = store.status, store.seen.key
         new = store_status(
             old,
@@ -50,10 +54,9 @@ class StoreReporter:
             generation=store.generation,
             now=self._now(),
         )
-        if new == old:
+        if new == old and not store.unsure:
             return
-        patch = {"metadata": {"uid": store.seen.uid}, "status": merge_patch(old, new)}
-        await self._client.merge_patch(store_path(key, "status"), patch)
+        await write_status(self._client, store_path(key), store.seen.uid, store, old=old, new=new)
         store.status = new
         self._tell_links(key, old, new)
         self._tell(key, store.seen.uid, old, new)

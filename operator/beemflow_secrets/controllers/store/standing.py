@@ -49,6 +49,7 @@ class Store:
     verdict: Verdict | None = None
     worked: float = float("-inf")
     latency: float = 0.0
+    unsure: frozenset[str] = frozenset()
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
