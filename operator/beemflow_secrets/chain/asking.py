@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A flow, the roles that it holds, and the user that it acts for; nobody where all three are empty."""
+    """A flow, the roles that it holds, and the user that it acts for; nobody where all three are empty.
+
+    `order` tells which of two was said later, and is no part of who asks.
+    """
 
     flow: str = ""
     roles: frozenset[str] = frozenset()
     user: str = ""
+    order: int = field(default_factory=itertools.count().__next__, compare=False, repr=False)
 
     @classmethod
     def of(cls, flow: str | None, roles: Iterable[str], user: str | None) -> Asking:
@@ -54,5 +59,5 @@ def standing(asking: Asking) -> Iterator[None]:
 
 
 def current() -> Asking:
-    """Return who asks: of each block an object of its own, so that blocks can be told apart."""
+    """Return who asks."""
     return _current.get()

@@ -29,7 +29,6 @@ class Secrets(SecretsProvider):
         self._chain: SecretsProvider | None = chain
         self._driver = driver
         self._asking = asking
-        self._around = current()
 
     async def get_secret(self, key: str) -> str:
         """Return the text of one secret, or of one property of it. Raises a SecretsError, Invalid for what is no text.
@@ -114,9 +113,8 @@ class Secrets(SecretsProvider):
         return self._chain
 
     def _as_named(self) -> AbstractContextManager[None]:
-        """Ask as who was named when the store was opened, unless the innermost block is another than it was then."""
-        outside = current() is self._around or current() is NOBODY
-        opened = self._asking != NOBODY and outside
+        """Ask as who was named when the store was opened, unless a block stands that was entered since."""
+        opened = self._asking != NOBODY and current().order < self._asking.order
         return standing(self._asking) if opened else nullcontext()
 
     async def read(self, keys: Sequence[str]) -> dict[str, SecretValue | SecretsError]:

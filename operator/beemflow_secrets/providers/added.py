@@ -1,4 +1,4 @@
-"""A provider of six methods from another package, in the place of a driver."""
+"""A provider from another package, of six methods or a driver, in the place of one of ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _BATCH = 50
 
 
 class AddedDriver(Driver):
-    """Passes all on to `provider`. One that has a `fetch` of its own is given many keys at once."""
+    """Passes all on to `provider`. One that has a `fetch` of its own is given many keys at once.
+
+    What it raises that is no SecretsError is a defect: its text reaches nobody.
+    """
 
     def __init__(self, name: str, provider: SecretsProvider) -> None:
         self.name = name
@@ -32,7 +35,8 @@ class AddedDriver(Driver):
         """Ask for all; key by key where the batch fails as a whole, as it does where a right for it lacks."""
         asked = list(refs)
         try:
-            return await self._provider.fetch(asked)
+            with mapped():
+                return await self._provider.fetch(asked)
         except SecretsError as error:
             if len(asked) == 1 or isinstance(error, Throttled):
                 return {ref: copy.copy(error) for ref in asked}
@@ -43,7 +47,8 @@ class AddedDriver(Driver):
 
     async def find(self, search: Search) -> Found:
         """Pass on; names in the order that is promised, whatever theirs is."""
-        return dict(sorted((await self._provider.find(search)).items()))
+        with mapped():
+            return dict(sorted((await self._provider.find(search)).items()))
 
     def spelled(self, key: str) -> str:
         """Pass on."""

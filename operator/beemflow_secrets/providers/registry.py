@@ -85,7 +85,7 @@ async def _open_added(spec: StoreSpec, surroundings: Surroundings) -> Driver:
         raise Invalid(f"driver {spec.driver} of {package} cannot be loaded: {why}") from error
     try:
         if issubclass(loaded, Driver):
-            return cast("Driver", loaded(spec, surroundings))  # as one of ours
+            return AddedDriver(spec.driver, loaded(spec, surroundings))  # made as one of ours
         return AddedDriver(spec.driver, loaded(spec.options if isinstance(spec, Section) else {}))
     except SecretsError:
         raise

@@ -6,15 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from beemflow_secrets import cli
 from beemflow_secrets.cli.program import program
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ADDED_DRIVER = Path(__file__).parent.parent / "library" / "added_driver"
+"""A package that adds drivers, as it is installed."""
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,23 @@ def test_an_extra_that_is_missing_is_named(module: str, verb: tuple[str, ...]) -
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.endswith("is not installed: pip install 'beemflow-secrets[cli]'\n")
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_what_a_driver_of_others_raises_is_one_line_without_its_text(tmp_path: Path) -> None:
+    config = tmp_path / "flow.config.json"
+    section = {
+        "driver": "careless",
+        "retry": {"attempts": 1},
+        "options": {"secrets": {"a": "canary-41c7"}},
+    }
+    config.write_text(json.dumps({"secrets": section}))
+    for verb in (("health",), ("list",), ("get", "kept")):
+        ran = typed(f"sys.path.insert(0, {str(ADDED_DRIVER)!r})", *verb, "--config", str(config))
+        assert (ran.returncode, "canary-41c7" in ran.stdout + ran.stderr) == (1, False)
+        assert "the driver failed unexpectedly (RuntimeError)" in ran.stdout + ran.stderr
+        assert "Traceback" not in ran.stderr
+    ran = typed(f"sys.path.insert(0, {str(ADDED_DRIVER)!r})", "get", "a", "--show", "--config", str(config))
+    assert (ran.returncode, ran.stdout) == (0, "canary-41c7\n")  # though it cannot be closed
 
 
 def test_a_drivers_extra_that_is_missing_is_named(tmp_path: Path) -> None:

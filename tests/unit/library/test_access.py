@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,6 +65,30 @@ async def test_the_innermost_stands_alone() -> None:
     with access(), pytest.raises(Denied, match="nobody is named"):
         await secrets.get_secret("STRIPE_KEY#live")
     await opening.__aexit__(None, None, None)
+
+
+async def test_who_opened_a_store_stands_until_a_block_is_entered_since() -> None:
+    async with AsyncExitStack() as stack:
+        with access(user="somebody"):
+            with access(flow="finance/pay", roles=["admin"]):
+                secrets = await stack.enter_async_context(open_secrets(CONFIG, flow="public"))
+            assert await secrets.get_secret("OPEN") == "y"
+        with access(user="somebody"), pytest.raises(Denied, match="a caller without a flow"):
+            await secrets.get_secret("OPEN")
+
+
+async def test_a_star_admits_a_caller_without_a_flow_and_every_other_pattern_takes_one() -> None:
+    policies = [
+        {"flow_patterns": ["*"], "secret_patterns": ["OPEN"]},
+        {"flow_patterns": ["*/*", "finance*"], "secret_patterns": ["STRIPE*"]},
+    ]
+    async with open_secrets({"driver": "env", "access_policies": policies}) as secrets:
+        with access(user="somebody"):
+            assert await secrets.get_secret("OPEN") == "y"
+            with pytest.raises(Denied, match="lets a caller without a flow read it"):
+                await secrets.get_secret("STRIPE_KEY")
+        with pytest.raises(Denied, match="nobody is named"):
+            await secrets.get_secret("OPEN")
 
 
 async def test_it_holds_for_the_task_alone_and_what_it_begins() -> None:

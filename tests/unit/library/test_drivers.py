@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import json
 import pickle
 import sys
 from pathlib import Path
@@ -76,13 +77,21 @@ async def test_one_that_writes(calls: list[object]) -> None:
 
 
 async def test_what_an_sdk_says_stays_in_the_cause_whatever_is_asked(
-    calls: list[object], capsys: pytest.CaptureFixture[str]
+    calls: list[object], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    section = {"driver": "careless", "retry": {"attempts": 1}, "options": {"secrets": {"a": CANARY}}}
+    log = tmp_path / "audit"
+    section = {
+        "driver": "careless",
+        "retry": {"attempts": 1},
+        "options": {"secrets": {"a": CANARY}},
+        "audit": {"sinks": [{"type": "file", "path": str(log)}]},
+    }
     async with open_secrets(section) as secrets:
         for ask in (
             secrets.health_check,
+            secrets.list_secrets,
             lambda: secrets.set_secret("b", CANARY),
+            lambda: secrets.set_secret("kept", CANARY),
             lambda: secrets.delete_secret("a"),
         ):
             with pytest.raises(Unavailable, match=r"the driver failed unexpectedly \(RuntimeError\)") as caught:
@@ -91,7 +100,17 @@ async def test_what_an_sdk_says_stays_in_the_cause_whatever_is_asked(
         assert await secrets.get_secret("a") == CANARY
     assert calls == []
     printed = capsys.readouterr()
-    assert CANARY not in printed.out + printed.err
+    assert CANARY not in printed.out + printed.err + log.read_text()
+    actions = [json.loads(line)["action"] for line in log.read_text().splitlines()]
+    assert actions == ["list", "write", "write", "delete", "read"]
+
+
+async def test_the_same_of_one_that_is_a_driver(calls: list[object]) -> None:
+    async with open_secrets({"driver": "careless-driver", "retry": {"attempts": 1}, "prefix": CANARY}) as secrets:
+        for ask in (secrets.health_check, secrets.list_secrets, lambda: secrets.get_secret("a")):
+            with pytest.raises(Unavailable, match=r"the driver failed unexpectedly \(RuntimeError\)") as caught:
+                await ask()
+            assert CANARY not in f"{caught.value!r}{caught.value}"
 
 
 async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[object]) -> None:
@@ -114,7 +133,7 @@ async def test_one_that_is_a_driver_is_given_what_ours_are_given(calls: list[obj
         ({"driver": "needs-sdk"}, "cannot be loaded: there is no module an_sdk_that_is_not_installed"),
         (
             {"driver": "sux"},
-            "'batch', 'careless', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises', 'six' or 'writes'",
+            "'careless-driver', 'full', 'missing', 'needs-sdk', 'no-driver', 'plain', 'raises', 'six' or 'writes'",
         ),
         ({"driver": "sux"}, "did you mean six?"),
         ({"driver": "six", "options": CANARY}, "secrets.options: must be an object (got a string)"),

@@ -79,19 +79,50 @@ class Writes(SixMethods):
 
 
 class Careless(Writes):
-    """One whose SDK's errors come through, with what stands in them."""
+    """One whose SDK's errors come through, with what stands in them. It cannot read what it is told to write."""
+
+    async def get_secret_with_metadata(self, key: str) -> SecretValue:
+        if key == "kept":
+            raise RuntimeError(self._secrets["a"])
+        return await super().get_secret_with_metadata(key)
+
+    async def list_secrets(self, prefix: str = "") -> list[str]:
+        raise RuntimeError(prefix + self._secrets["a"])
 
     async def health_check(self) -> None:
         raise RuntimeError(self._secrets["a"])
 
     async def set_secret(self, key: str, value: object, *, property: str | None = None) -> None:  # type: ignore[override]  # as people do
-        raise RuntimeError(f"{key} {property} {value}")
+        if key != "kept":
+            raise RuntimeError(f"{key} {property} {value}")
 
     async def delete_secret(self, key: str, *, property: str | None = None) -> None:
         raise RuntimeError(f"{key} {property} {self._secrets['a']}")
 
     async def close(self) -> None:
         raise RuntimeError(self._secrets["a"])
+
+
+class CarelessDriver(Driver):
+    """The same, as a driver that is given what the package's own are given."""
+
+    name = "careless-driver"
+
+    def __init__(self, spec: StoreSpec, surroundings: Surroundings) -> None:
+        del surroundings
+        self._secret = str(spec.prefix)
+
+    async def fetch(self, refs: Iterable[Ref]) -> dict[Ref, SecretValue | SecretsError]:
+        raise RuntimeError(f"{refs} {self._secret}")
+
+    async def find(self, search: Search) -> Found:
+        raise RuntimeError(f"{search} {self._secret}")
+
+    async def health_check(self) -> None:
+        raise RuntimeError(self._secret)
+
+    async def close(self) -> None:
+        raise RuntimeError(self._secret)
 
 
 class Full(Driver):
