@@ -109,6 +109,6 @@ def test_what_stood_already_as_it_shall_be_is_claimed_once_and_never_what_we_wro
     held = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
     assert patches.unclaimed(made(after, managedFields=[held]), after) is None
     # All that is marked and not written, and all that is written and not marked.
-    for part in fields:
-        theirs = {**held, "fieldsV1": {part: fields[part]}}
+    for part, one in fields.items():
+        theirs = {**held, "fieldsV1": {part: one}}
         assert patches.unclaimed(made(after, managedFields=[theirs]), after) is not None

@@ -69,7 +69,7 @@ def handed_over(found: Object, owner: Owner) -> list[Object]:
 
 
 def _as_applied(ours: list[Object], owner: Owner) -> list[Object]:
-    """Return what our own writes hold as if it had been applied under the resource's manager, at once, the keys alone."""
+    """Return the keys that our own writes hold as if all had been applied at once under the resource's manager."""
     data = {key: held for entry in ours for key, held in entry["fieldsV1"].get("f:data", {}).items()}
     applied = {"manager": owner.manager, "operation": "Apply", "fieldsV1": {"f:data": data}}
     return [{**ours[0], **applied}] if data else []
