@@ -46,7 +46,7 @@ Work = Key | Moment | Restarts
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An object as the watch gave it. `spec` is JSON."""
+    """An object as the watch gave it. `spec` is JSON. `suspended` by its annotation, or by a spec that says so."""
 
     key: Key
     uid: str
@@ -61,13 +61,14 @@ def observe(kind: str, body: Object) -> Observed:
     """Take from an object what is kept."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
+    spec = body.get("spec") or {}
     return Observed(
         key=Key(kind, metadata.get("namespace", ""), metadata["name"]),
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
-        spec=orjson.dumps(body.get("spec") or {}),
+        spec=orjson.dumps(spec),
         refresh_requested=annotations.get(REFRESH_REQUESTED_ANNOTATION),
-        suspended=annotations.get(SUSPEND_ANNOTATION) == "true",
+        suspended=annotations.get(SUSPEND_ANNOTATION) == "true" or spec.get("suspend") is True,
         deleting="deletionTimestamp" in metadata,
     )
 
