@@ -6,13 +6,15 @@ A pydantic model of a small spec takes 4.4 KiB, its JSON 0.3; parsing it when it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from beemflow_secrets.model.names import CLUSTER_STORE, REFRESH_REQUESTED_ANNOTATION, STORE, SUSPEND_ANNOTATION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beemflow_secrets.kube.client import Object
 
 
@@ -85,6 +87,11 @@ def asks_anew(before: Observed, seen: Observed) -> bool:
 def requests_refresh(before: Observed, seen: Observed) -> bool:
     """Whether a new state asks for values from the backend."""
     return seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
+
+
+def awaits_refresh(seen: Observed, told: Mapping[str, Any]) -> bool:
+    """Whether values from the backend were asked for, and the status `told` does not answer that yet."""
+    return seen.refresh_requested not in {None, told.get("lastHandledRefresh")}
 
 
 def store_named(kind: str | None, name: str | None, namespace: str) -> Key:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
-from beemflow_secrets.controllers.objects import Key, observe
+from beemflow_secrets.controllers.clustersecret import status as cluster_status
+from beemflow_secrets.controllers.objects import Key, awaits_refresh, observe
+from beemflow_secrets.controllers.push import status as push_status
 from beemflow_secrets.controllers.push.places import Place
 from beemflow_secrets.controllers.push.planning import Wanted
 from beemflow_secrets.controllers.push.pushing import Ended, Pushing, Share
@@ -66,6 +68,18 @@ async def test_a_secret_that_is_suspended_while_it_is_read_is_not_written(
     registry.update(item, seen(asked | spec, **metadata))
     await syncing._write(item, before, parse(before), UNREADABLE, reading)
     assert written == ["Secret", "status"]
+
+
+def test_a_request_that_comes_while_it_is_suspended_is_answered_when_it_goes_on() -> None:
+    asked = seen({}, annotations={names.REFRESH_REQUESTED_ANNOTATION: "now"})
+    once = {"lastHandledRefresh": "before"}
+    pushed = push_status.synced(once, asked, [], stores=[], left=[], now=0.0)
+    stamped = cluster_status.stamped(once, asked, name="slack", standing=[], failed={}, former=[], now=0.0)
+    for waits, goes_on in (
+        (push_status.suspended(once, asked, 0.0), pushed),
+        (cluster_status.suspended(once, asked, 0.0), stamped),
+    ):
+        assert (awaits_refresh(asked, waits), awaits_refresh(asked, goes_on)) == (True, False)
 
 
 @pytest.mark.parametrize("suspended", [False, True])
