@@ -11,6 +11,7 @@ from beemflow_secrets.controllers.target import ownership, patches, target
 from beemflow_secrets.controllers.target.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Refused
+from beemflow_secrets.model.names import FIELD_MANAGER
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -153,10 +154,8 @@ class Writer:
         self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
     ) -> Written:
         operations = patches.patch(found, desired, last, adopt=bool(notes))
-        if not operations:
-            return target.written(found, desired)
         try:
-            patched = await self._client.json_patch(path, operations)
+            patched = await self._client.json_patch(path, operations) if operations else found
         except Refused as error:
             # A failed `test` and an object that is not valid are both 422; the version tells which it was.
             current = await self._client.get(path)
@@ -165,6 +164,9 @@ class Writer:
             if target.is_sealed(found) and found.get("data") != desired.encoded():
                 raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {target.SEALED}") from error
             raise
+        if (body := patches.unclaimed(patched, desired)) is not None:
+            with suppress(Conflict):  # somebody has written since: that is drift, and judged as such
+                patched = await self._client.apply(path, body, manager=FIELD_MANAGER, force=True)
         return target.written(patched, desired, *notes, before=found)
 
     async def _delete(self, path: str, found: Object) -> None:
