@@ -8,6 +8,7 @@ import gc
 import resource
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -67,12 +68,25 @@ async def run(settings: Settings, connection: Connection) -> None:
     except health.AddressTaken as error:
         raise Broken(str(error)) from None
     finally:
-        await operator.close()
+        await _whole(operator.close())
         # Sessions that are closed leave their TLS connections a moment to say goodbye; the loop ends after it.
         await asyncio.sleep(GOODBYE)
     log.info("Stopped")
     # Kopf leaves generators behind that cannot be closed. The loop tells of that as of an error; nobody can act on it.
     asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+
+
+async def _whole(closing: Coroutine[Any, Any, None]) -> None:
+    """Close, though this task be cancelled: Kopf and whoever else is still ending may do that to all that they find.
+
+    A connection that stays open would keep uvloop from ending, and with it a process that has lost its lease.
+    """
+    task = asyncio.create_task(closing)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    if not task.cancelled():
+        task.result()
 
 
 def leave_no_dump() -> None:
