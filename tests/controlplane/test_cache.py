@@ -79,6 +79,14 @@ def test_a_cache_serves_first_syncs_edits_and_repairs_and_no_refresh(
     ns.add("third", spec(TOKEN))
     ns.wait_data("third", {"token": f"new-{canary}"})  # the refresh has renewed what is kept
     assert reads("slack") == 2
+    # Suspended, it answers no request; what was asked then is not forgotten.
+    ns.api.patch(ns.path("slack"), {"spec": {"suspend": True}})
+    ns.api.wait(ns.path("slack"), lambda found: condition(found or {}).get("reason") == "Suspended")
+    ns.api.patch(ns.path("slack"), {"metadata": {"annotations": {names.REFRESH_REQUESTED_ANNOTATION: "later"}}})
+    ask(ns, "third")
+    put("slack", token=f"newest-{canary}")
+    ns.api.patch(ns.path("slack"), {"spec": {"suspend": None}})
+    ns.wait_data("slack", {"token": f"newest-{canary}"})
     shown = page(operator, ns)["cache"]
     assert shown["entries"] == 1
     assert 0 < shown["hitRatio"] < 1

@@ -169,6 +169,10 @@ def test_a_key_that_others_hold_with_the_same_value_is_shared_and_stays_theirs(
     assert ns.data("theirs") == slack
     ns.api.patch(ns.path("slack"), {"spec": {"data": [TOKEN, OTHER]}})
     ns.ready("slack")
+    # Theirs at a rotation too: that we wrote the same value gave us no right to write another.
+    put("slack", token=f"{canary}-2", other=f"{canary}-2")
+    conflict(ns, "slack", "key token is held by the field manager python-requests")
+    assert ns.data("theirs") == slack
 
 
 def test_two_resources_share_a_secret_and_cannot_take_each_others_keys(

@@ -8,7 +8,7 @@ import pytest
 
 from beemflow_secrets.testing import faultproxy as faults
 from tests.support.api import condition
-from tests.support.push import change, gone, match, noted, push, refreshed
+from tests.support.push import change, gone, match, noted, push
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,9 +55,14 @@ def test_suspended_nothing_is_pushed_or_taken_back(ns: Namespace, held: Callable
     ns.push_ready("slack")
     ns.api.patch(ns.push_path("slack"), {"metadata": {"annotations": {"secrets.beemflow.io/suspend": "true"}}})
     ns.api.wait(ns.push_path("slack"), lambda found: condition(found or {}).get("reason") == "Suspended")
+    ns.api.patch(ns.push_path("slack"), {"metadata": {"annotations": {REFRESH: "now"}}})
     change(ns, token=f"{canary}-2")
-    assert refreshed(ns, "slack", "now")["status"]["conditions"][0]["status"] == "True"
+    ns.add_push("other", push(match("token", "b")))
+    ns.push_ready("other")
+    assert held("b") == {"value": f"{canary}-2"}
     assert held("a") == {"value": canary}
+    status = (ns.api.get(ns.push_path("slack")) or {})["status"]
+    assert (status["conditions"][0]["status"], status.get("lastHandledRefresh")) == ("True", None)
     ns.api.delete(ns.push_path("slack"))
     gone(ns, "slack")
     assert held("a") == {"value": canary}

@@ -15,6 +15,7 @@ from beemflow_secrets.model.escape import escaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+
 class Exit(IntEnum):
     """What the process ends with."""
 

@@ -12,8 +12,9 @@ import yaml
 
 from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.cli.manifests import FilesArgument, read_manifests
+from beemflow_secrets.cli.masking import masked
 from beemflow_secrets.cli.previewing import code_of, each
-from beemflow_secrets.cli.secrets import MASKED, FlowFlag, RoleFlag, ShowFlag, configured, done
+from beemflow_secrets.cli.secrets import FlowFlag, RoleFlag, ShowFlag, configured, done
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.preview.given import Given
 from beemflow_secrets.controllers.preview.plan import Planner
@@ -86,10 +87,10 @@ def render(
             if isinstance(one, Failed):
                 tell(f"{file}: {_title(body)}: {_told(one)}")
         raise typer.Exit(code_of(failures, not_ready=Exit.USAGE))
-    found = [secret for one in made if not isinstance(one, Failed) and (secret := rendered(one)) is not None]
-    for secret in found:
-        data = secret["data"] if reveal else dict.fromkeys(secret["data"], MASKED)
-        sys.stdout.write("---\n" + yaml.safe_dump({**secret, "data": data}, sort_keys=False, allow_unicode=True))
+    for one in made:
+        if not isinstance(one, Failed) and (secret := rendered(one)) is not None:
+            shown = secret if reveal else masked(secret, one)
+            sys.stdout.write("---\n" + yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
 
 
 async def _plans(

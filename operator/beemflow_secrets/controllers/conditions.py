@@ -61,6 +61,11 @@ def said(
     return sorted(kept.values(), key=lambda item: (item["type"] != READY, item["type"]))
 
 
+def answered(new: Status, request: str | None) -> Status:
+    """Return the status as the answer to a request for a refresh, where there was one."""
+    return {**new, "lastHandledRefresh": request} if request is not None else new
+
+
 def merge_patch(old: Status, new: Status) -> Status:
     """Return the merge patch that turns one into the other."""
     changed = {name: value for name, value in new.items() if old.get(name) != value}

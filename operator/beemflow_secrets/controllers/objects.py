@@ -6,13 +6,15 @@ A pydantic model of a small spec takes 4.4 KiB, its JSON 0.3; parsing it when it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from beemflow_secrets.model.names import CLUSTER_STORE, REFRESH_REQUESTED_ANNOTATION, STORE, SUSPEND_ANNOTATION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from beemflow_secrets.kube.client import Object
 
 
@@ -46,7 +48,7 @@ Work = Key | Moment | Restarts
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """An object as the watch gave it. `spec` is JSON."""
+    """An object as the watch gave it. `spec` is JSON. `suspended` by its annotation, or by a spec that says so."""
 
     key: Key
     uid: str
@@ -61,13 +63,14 @@ def observe(kind: str, body: Object) -> Observed:
     """Take from an object what is kept."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
+    spec = body.get("spec") or {}
     return Observed(
         key=Key(kind, metadata.get("namespace", ""), metadata["name"]),
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
-        spec=orjson.dumps(body.get("spec") or {}),
+        spec=orjson.dumps(spec),
         refresh_requested=annotations.get(REFRESH_REQUESTED_ANNOTATION),
-        suspended=annotations.get(SUSPEND_ANNOTATION) == "true",
+        suspended=annotations.get(SUSPEND_ANNOTATION) == "true" or spec.get("suspend") is True,
         deleting="deletionTimestamp" in metadata,
     )
 
@@ -84,6 +87,11 @@ def asks_anew(before: Observed, seen: Observed) -> bool:
 def requests_refresh(before: Observed, seen: Observed) -> bool:
     """Whether a new state asks for values from the backend."""
     return seen.refresh_requested is not None and seen.refresh_requested != before.refresh_requested
+
+
+def awaits_refresh(seen: Observed, told: Mapping[str, Any]) -> bool:
+    """Whether values from the backend were asked for, and the status `told` does not answer that yet."""
+    return seen.refresh_requested not in {None, told.get("lastHandledRefresh")}
 
 
 def store_named(kind: str | None, name: str | None, namespace: str) -> Key:

@@ -7,7 +7,9 @@ a connection each.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import structlog
 
@@ -57,15 +59,18 @@ class References:
         return _differ(versions, await self._look(list(versions)))
 
     async def run(self) -> None:
-        """Look until cancelled, at some of the objects each second."""
-        while True:
-            paths = sorted({path for versions in self._followed.values() for path in versions})
-            for second in range(self._every):
-                await asyncio.sleep(1)
-                seen = await self._look(paths[second :: self._every])
-                for key, versions in tuple(self._followed.items()) if seen else ():
-                    if _differ(versions, seen):
-                        self._tell(key)
+        """Look until cancelled, at some of the objects each second.
+
+        The path alone says when it is an object's turn: what is followed later, or beside it, puts off no look.
+        """
+        for second in itertools.count():
+            await asyncio.sleep(1)
+            paths = {path for versions in self._followed.values() for path in versions}
+            turn = second % self._every
+            seen = await self._look([path for path in paths if crc32(path.encode()) % self._every == turn])
+            for key, versions in tuple(self._followed.items()) if seen else ():
+                if _differ(versions, seen):
+                    self._tell(key)
 
     async def _look(self, paths: list[str]) -> Versions:
         versions = await asyncio.gather(*(self._version(path) for path in paths), return_exceptions=True)

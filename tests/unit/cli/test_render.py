@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from base64 import b64decode, b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,9 @@ def test_a_secret_is_printed_as_it_would_be_written_and_masked() -> None:
     ran = typed("all.yaml", "--values", "values.json", reveal=True)
     (shown,) = made(ran)
     assert data(ran) == {"token": CANARY, "config.ini": f"token={CANARY}"}
+    note = {"note": sha256(CANARY.encode()).hexdigest()}
+    assert shown["metadata"]["annotations"].items() - masked["metadata"]["annotations"].items() == note.items()
+    masked["metadata"]["annotations"] |= note
     assert {**shown, "data": {}} == {**masked, "data": {}}
     assert (shown["apiVersion"], shown["kind"], shown["type"], shown["immutable"]) == (
         *("v1", "Secret", "example.com/slack"),
@@ -111,6 +115,45 @@ def test_a_secret_is_printed_as_it_would_be_written_and_masked() -> None:
     assert (shown["metadata"]["name"], shown["metadata"]["namespace"]) == ("bot", "flows")
     assert shown["metadata"]["labels"] == {"team": "flows", "app.kubernetes.io/managed-by": "beemflow-secrets"}
     assert shown["metadata"]["annotations"].keys() == {"note", "secrets.beemflow.io/owner-name"}
+
+
+def test_what_a_template_prints_is_masked_wherever_it_stands() -> None:
+    pairs = "{{ secrets.token }}: v\nx-{{ secrets.token }}: w"
+    layout = [{"key": "bot"}, {"key": "more", "templateAs": "KeysAndValues"}]
+    origins = [{"configMap": {"name": "layout", "items": layout}, "target": target} for target in ("Data", "Labels")]
+    template = {
+        "metadata": {
+            "labels": {"team": "flows", "is": "{{ secrets.token }}"},
+            "annotations": {"static": "on: 1e5", "note": "is {{ secrets.token }}"},
+        },
+        "templateFrom": [{"literal": pairs}, {"literal": pairs, "target": "Annotations"}, *origins],
+        "data": {"config.ini": "token={{ secrets.token }}"},
+    }
+    write(
+        secret(TOKEN, target={"template": template}),
+        {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "layout", "namespace": "flows"}}
+        | {"data": {"bot": "{{ secrets.token }}", "more": "a-{{ secrets.token }}: v"}},
+    )
+    (masked,) = made(typed("all.yaml", "--values", "values.json"))
+    marks = masked["metadata"]
+    assert masked["data"] == dict.fromkeys(("***", "***2", "bot", "***3", "config.ini"), "***")
+    assert marks["labels"] == {
+        "bot": "***",
+        "***": "***",
+        "team": "flows",
+        "is": "***",
+        "app.kubernetes.io/managed-by": "beemflow-secrets",
+    }
+    assert marks["annotations"] == {
+        "***": "***",
+        "***2": "***",
+        "static": "on: 1e5",
+        "note": "***",
+        "secrets.beemflow.io/owner-name": "slack",
+    }
+    (shown,) = made(typed("all.yaml", "--values", "values.json", reveal=True))
+    assert set(shown["data"]) == {CANARY, f"x-{CANARY}", "bot", f"a-{CANARY}", "config.ini"}
+    assert shown["metadata"]["annotations"]["note"] == f"is {CANARY}"
 
 
 def test_the_same_files_give_the_same_text_and_no_owner_that_nobody_knows() -> None:

@@ -64,6 +64,18 @@ async def test_each_object_is_looked_at_once_in_ten_seconds_however_many_refer_t
         assert told == []
 
 
+async def test_an_object_is_looked_at_in_time_from_whenever_it_is_followed_and_whatever_comes_beside_it() -> None:
+    cluster = Cluster()
+    paths = [f"{'ab'[number % 2]}-{99 - number}" for number in range(40)]
+    async with followed(cluster, []) as references:
+        for number, path in enumerate(paths):
+            references.follow(key(path), {path: None})
+            await asyncio.sleep(1)
+            for age in (11, 21):
+                due = paths[: max(number + 1 - age, 0)]
+                assert [path for path in due if cluster.looks[path] < age // 10] == []
+
+
 @pytest.mark.parametrize("change", ["changed", "deleted", "made"])
 async def test_a_change_is_told_within_fifteen_seconds(change: str) -> None:
     cluster = Cluster(login="1", other="1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
+from beemflow_secrets.controllers.conditions import Saying, Status, answered, ready, said
 from beemflow_secrets.controllers.failure import printable
 from beemflow_secrets.model.clustersecret import LONGEST_FAILURE, MOST_FAILURES_TOLD, MOST_NAMESPACES
 from beemflow_secrets.model.names import READY
@@ -48,16 +48,20 @@ def stamped(
         if former:
             message += f"; that of the former name stays in {_count(len(former))} until {name} is ready there"
         saying = Saying("True", Reason.SYNCED, message)
-    return _saying(new, seen, saying, now)
+    return answered(_saying(new, seen, saying, now), seen.refresh_requested)
 
 
 def failed(old: Status, seen: Observed, failure: Failed, now: float) -> Status:
     """Return the status of a resource for which nothing is done: what stands stays."""
-    return _saying(old, seen, Saying("False", failure.reason, failure.message), now)
+    saying = Saying("False", failure.reason, failure.message)
+    return answered(_saying(old, seen, saying, now), seen.refresh_requested)
 
 
 def suspended(old: Status, seen: Observed, now: float) -> Status:
-    """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
+    """Return the status of a resource whose writes are stopped: Ready keeps what it had.
+
+    A request for a refresh waits until it goes on.
+    """
     message = "suspended: nothing is stamped or taken away until the annotation is taken off"
     return _saying(old, seen, Saying(ready(old).get("status", "Unknown"), Reason.SUSPENDED, message), now)
 
@@ -72,6 +76,4 @@ def _short(text: str) -> str:
 
 def _saying(old: Status, seen: Observed, saying: Saying, now: float) -> Status:
     conditions = said(old, {READY: saying}, generation=seen.generation, now=now)
-    request = seen.refresh_requested
-    answered = {"lastHandledRefresh": request} if request is not None else {}
-    return {**old, "observedGeneration": seen.generation, "conditions": conditions, **answered}
+    return {**old, "observedGeneration": seen.generation, "conditions": conditions}

@@ -37,7 +37,7 @@ class Comparer:
         seen, told = observe(names.SECRET.name, body), body.get("status") or {}
         spec = parse(seen)
         namespace, name = seen.key.namespace, spec.target.name or seen.key.name
-        if spec.suspend or seen.suspended:
+        if seen.suspended:
             return [Change(name, "none", notes=("it is suspended",))]
         found = await self._secret(namespace, name) if spec.target.creation_policy != "None" else None
         ref = told.get("secretRef", {})

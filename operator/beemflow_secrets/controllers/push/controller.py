@@ -19,7 +19,7 @@ from beemflow_secrets.controllers.push.pushing import Pushing
 from beemflow_secrets.controllers.push.reporting import Reporter
 from beemflow_secrets.controllers.push.source import Source
 from beemflow_secrets.controllers.push.syncing import Syncing
-from beemflow_secrets.controllers.push.tracked import Tracked, is_held, stores_of
+from beemflow_secrets.controllers.push.tracked import Suspended, Tracked, is_held, stores_of
 from beemflow_secrets.engine.clock import Clock, loop_time
 from beemflow_secrets.engine.queue import Priority
 from beemflow_secrets.engine.schedule import next_due
@@ -185,6 +185,8 @@ class PushController:
                 return
             synced = await self._syncing.sync(item, seen, patient=patient)
             await self._reporter.report(item, seen, synced.change)
+        except Suspended:
+            return
         except TimeoutError:
             if item.leaves is None:
                 raise

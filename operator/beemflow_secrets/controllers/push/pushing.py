@@ -12,6 +12,7 @@ from beemflow_secrets.controllers.failure import Failed, from_read
 from beemflow_secrets.controllers.push.parting import part
 from beemflow_secrets.controllers.push.places import Pushed, is_secret, mark_at, with_pushed
 from beemflow_secrets.controllers.push.planning import plan
+from beemflow_secrets.controllers.push.tracked import Suspended
 from beemflow_secrets.controllers.push.writing import look, take_back, writable, write
 from beemflow_secrets.kube.errors import ApiError
 from beemflow_secrets.kube.errors import NotFound as NoSuchObject
@@ -75,7 +76,7 @@ class Pushing:
         self._finish = finish
 
     async def push(self, item: Tracked, seen: Observed, share: Share) -> Ended:
-        """Push one share. Raises TimeoutError or NotFound where the resource is deleted meanwhile."""
+        """Push one share. Raises Suspended, and TimeoutError or NotFound where the resource is deleted meanwhile."""
         ended = Ended(list(share.before))
         try:
             opened = await writable(self._stores, share.store, seen.key.namespace)
@@ -131,6 +132,8 @@ class Pushing:
             async with item.until_it_leaves():
                 if seen.deleting or item.leaves is not None:
                     raise TimeoutError
+                if item.seen.suspended:
+                    raise Suspended
                 await self._remove(seen, share, opened, chain, first)
                 await write(chain, made.writes)
                 await self._remove(seen, share, opened, chain, [*last, *elsewhere])

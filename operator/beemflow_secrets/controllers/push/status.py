@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from beemflow_secrets.controllers.conditions import Saying, Status, ready, said
+from beemflow_secrets.controllers.conditions import Saying, Status, answered, ready, said
 from beemflow_secrets.controllers.failure import printable
 from beemflow_secrets.controllers.push.places import with_pushed
 from beemflow_secrets.controllers.times import timestamp
@@ -27,22 +27,24 @@ def synced(
     told = f"{', '.join(stores)} {'has' if len(stores) == 1 else 'have'} all of it"
     message = printable(f"{told}; was there and stays as it is: {kept}" if kept else told)
     new = _saying(with_pushed(old, pushed), seen, Saying("True", Reason.SYNCED, message), now)
-    return {**new, "lastSyncTime": timestamp(now)}
+    return answered({**new, "lastSyncTime": timestamp(now)}, seen.refresh_requested)
 
 
 def failed(old: Status, seen: Observed, pushed: Sequence[Pushed], failure: Failed, now: float) -> Status:
     """Return the status after a push that did not come to its end: what was written stays told."""
-    return _saying(with_pushed(old, pushed), seen, Saying("False", failure.reason, failure.message), now)
+    saying = Saying("False", failure.reason, failure.message)
+    return answered(_saying(with_pushed(old, pushed), seen, saying, now), seen.refresh_requested)
 
 
 def suspended(old: Status, seen: Observed, now: float) -> Status:
-    """Return the status of a resource whose writes are stopped: Ready keeps what it had."""
+    """Return the status of a resource whose writes are stopped: Ready keeps what it had.
+
+    A request for a refresh waits until it goes on.
+    """
     message = "suspended: nothing is pushed or taken back until the annotation is taken off"
     return _saying(old, seen, Saying(ready(old).get("status", "Unknown"), Reason.SUSPENDED, message), now)
 
 
 def _saying(old: Status, seen: Observed, saying: Saying, now: float) -> Status:
     conditions = said(old, {READY: saying}, generation=seen.generation, now=now)
-    request = seen.refresh_requested
-    answered = {"lastHandledRefresh": request} if request is not None else {}
-    return {**old, "observedGeneration": seen.generation, "conditions": conditions, **answered}
+    return {**old, "observedGeneration": seen.generation, "conditions": conditions}

@@ -73,8 +73,8 @@ class Syncing:
     async def sync(self, item: Tracked, seen: Observed, *, patient: bool) -> Synced:
         """Push to all stores.
 
-        Raises TimeoutError or kube's NotFound where the resource is deleted meanwhile, ApiError where its finalizer
-        cannot be taken off.
+        Raises Suspended, TimeoutError or kube's NotFound where the resource is deleted meanwhile, ApiError where its
+        finalizer cannot be taken off.
         """
         spec: PushSpec | None = None
         try:

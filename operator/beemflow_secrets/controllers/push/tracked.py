@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from beemflow_secrets.kube.client import Object
 
 
+class Suspended(Exception):
+    """It was suspended while it was synced, and is in the queue for that."""
+
+
 @dataclass(slots=True)
 class Tracked:
     """What is kept of one resource. `status` is JSON; `stores` are those of the spec, and its lane in the queue.

@@ -12,7 +12,7 @@ from beemflow_secrets.chain.asking import access
 from beemflow_secrets.chain.batch import KEPT
 from beemflow_secrets.controllers.conditions import find, ready
 from beemflow_secrets.controllers.listing import listed
-from beemflow_secrets.controllers.objects import Key, Observed, asks_anew, observe, requests_refresh
+from beemflow_secrets.controllers.objects import Key, Observed, asks_anew, awaits_refresh, observe
 from beemflow_secrets.controllers.pacing import NEVER
 from beemflow_secrets.controllers.secret.agenda import Agenda
 from beemflow_secrets.controllers.secret.aging import is_stale
@@ -137,12 +137,12 @@ class SecretController:
             self.forget(seen.key)
             self._meet(seen, body.get("status") or {}, listed=listed)
             return
-        former = item.seen
-        anew = asks_anew(former, seen)
+        anew = asks_anew(item.seen, seen)
         self.registry.update(item, seen)
         if anew:
             item.failures = 0
-            self._agenda.wake(item, loop_time(), kept=not requests_refresh(former, seen))
+            # A request that came while it was suspended has still to be answered.
+            self._agenda.wake(item, loop_time(), kept=not awaits_refresh(seen, orjson.loads(item.status)))
 
     def knows(self, body: Object) -> bool:
         """Tell whether an object is, but for its status, as it was when it was observed last."""
@@ -251,7 +251,7 @@ class SecretController:
             self._agenda.wake(
                 item,
                 loop_time() - (KEPT if listed else 0.0),
-                kept=seen.refresh_requested in {None, told.get("lastHandledRefresh")},
+                kept=not awaits_refresh(seen, told),
             )
         else:
             self._agenda.wait(item, self._clock.loop(due))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 import structlog
 
-from beemflow_secrets.controllers.conditions import HEARTBEAT
+from beemflow_secrets.controllers.conditions import HEARTBEAT, answered
 from beemflow_secrets.controllers.failure import Failed
 from beemflow_secrets.controllers.pacing import LONGEST_RETRY, NEVER
 from beemflow_secrets.controllers.secret import status
@@ -93,7 +93,7 @@ class Ending:
             )
             if reading.outage is not None:
                 new = status.stood_in(new, self._failed(item, seen, terms, reading.outage)(old))
-            return status.answered(new, seen.refresh_requested)
+            return answered(new, seen.refresh_requested)
 
         if not await self._report(item, seen, terms, change, reading.composed.entries):
             return
@@ -124,7 +124,7 @@ class Ending:
         """
         change = self._failed(item, seen, terms, failure)
         if terms.max_age is None:
-            change = partial(status.answered, request=seen.refresh_requested)
+            change = partial(answered, request=seen.refresh_requested)
         if await self._report(item, seen, terms, change):
             self._agenda.wait(item, loop_time() + _wait(held))
 
@@ -156,7 +156,7 @@ class Ending:
                 terms=terms,
                 read_at=self._read_at(item),
             )
-            return status.answered(new, seen.refresh_requested)
+            return answered(new, seen.refresh_requested)
 
         return change
 

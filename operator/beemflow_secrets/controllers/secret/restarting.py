@@ -142,6 +142,6 @@ def _asked(item: Tracked) -> set[Name] | None:
         spec = parse(item.seen)
     except Failed:
         return None
-    if spec.suspend or item.seen.suspended or item.seen.deleting:
+    if item.seen.suspended or item.seen.deleting:
         return None
     return {(one.kind, one.name) for one in spec.rollout_restart}

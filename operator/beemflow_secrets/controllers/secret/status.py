@@ -113,11 +113,6 @@ def kept(old: Status, *, generation: int, now: float, terms: Terms, target: Writ
     return aged(_saying(old, sayings, generation, now), terms, read_at=None, now=now)
 
 
-def answered(new: Status, request: str | None) -> Status:
-    """Return the status as the answer to a request for a refresh, where there was one."""
-    return {**new, "lastHandledRefresh": request} if request is not None else new
-
-
 def is_current(status: Status, generation: int) -> bool:
     """Whether the Secret is what this generation of the spec asks for."""
     return ready(status).get("status") == "True" and status.get("observedGeneration") == generation

@@ -101,7 +101,7 @@ class Syncing:
 
     async def _rest(self, item: Tracked, seen: Observed, spec: SecretSpec) -> Callable[..., Status] | None:
         """Return what to tell of a resource for which nothing is to be read; None where something is."""
-        if spec.suspend or seen.suspended:
+        if seen.suspended:
             return status.suspended
         standing = self._standing(item)
         if spec.refresh_policy == "CreatedOnce" and standing is None:
@@ -116,6 +116,8 @@ class Syncing:
         return item.provenance or as_told(spec, orjson.loads(item.status), item.seen.key.namespace)
 
     async def _write(self, item: Tracked, seen: Observed, spec: SecretSpec, terms: Terms, reading: Reading) -> None:
+        if item.seen.suspended:  # while it was read: it is in the queue for that
+            return
         # Deleted while it was read, or about to be: its Secret must not come back.
         if not self._lives(item) or (self._writing.drifted(item) and await self._writing.leaving(seen)):
             return

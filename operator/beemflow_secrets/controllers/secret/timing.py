@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.conditions import ready
 from beemflow_secrets.controllers.failure import Failed
+from beemflow_secrets.controllers.objects import awaits_refresh
 from beemflow_secrets.controllers.pacing import NEVER, SHORTEST_INTERVAL
 from beemflow_secrets.controllers.secret.aging import IN_SYNC, is_stale
 from beemflow_secrets.controllers.secret.tracked import parse
@@ -57,7 +58,7 @@ def due_as_told(seen: Observed, told: Status, store: Key, *, now: float) -> floa
     in_sync = (
         ready(told).get("reason") in IN_SYNC
         and told.get("observedGeneration") == seen.generation
-        and seen.refresh_requested in {None, told.get("lastHandledRefresh")}
+        and not awaits_refresh(seen, told)
         and not seen.suspended
         and not is_stale(told)
     )
@@ -80,5 +81,5 @@ def created(spec: SecretSpec, seen: Observed, told: Status, *, name: str | None)
     if spec.refresh_policy != "CreatedOnce" or ready(told).get("status") != "True" or is_stale(told):
         return False
     wanted = None if spec.target.creation_policy == "None" else spec.target.name or seen.key.name
-    asked = seen.refresh_requested not in {None, told.get("lastHandledRefresh")}
+    asked = awaits_refresh(seen, told)
     return "lastSyncTime" in told and not asked and name == wanted

@@ -155,12 +155,17 @@ def refused(found: Object, desired: Desired, lives: Lives) -> Failed | None:
 
 
 def conflict(found: Object, desired: Desired, taken: Iterable[str], ours: Collection[str]) -> Failed | None:
-    """Return why keys that have another value may not be set, None where they may. `ours` are those that we wrote."""
+    """Return why keys that have another value may not be set, None where they may. `ours` are those that we wrote.
+
+    An edit takes a key from us, and is put right; where we hold it still, somebody else held it with us all along.
+    """
+    manager = desired.owner.manager
     if (found["metadata"].get("annotations") or {}).get(names.ADOPT_ANNOTATION) == desired.owner.name:
         return None
+    shared = managed.keys_of(found, manager)
     for key in taken:
-        others = [one for one in managed.holders(found, key) if one[0] != desired.owner.manager]
-        if not (key in ours and _by_hand(others)):
+        others = [one for one in managed.holders(found, key) if one[0] != manager]
+        if key not in ours or key in shared or not _by_hand(others):
             return Failed(Reason.TARGET_CONFLICT, _held(desired, key, others))
     return None
 

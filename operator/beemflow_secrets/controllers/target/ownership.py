@@ -82,6 +82,7 @@ def is_ours(found: Object, owner: Owner, lives: Lives) -> bool:
     It is where its controller is this resource, or where it carries its uid as label and has no other controller. One
     that names this resource with the uid of one that is gone is taken over: a backup was restored, or the resource was
     made anew. (A name stands once in a namespace; a uid that lives is one of another namespace, and this is a copy.)
+    A name alone says nothing: a person took the other marks off, to keep the object.
     """
     metadata = found["metadata"]
     controller = controller_of(found)
@@ -90,7 +91,7 @@ def is_ours(found: Object, owner: Owner, lives: Lives) -> bool:
     else:
         uid = (metadata.get("labels") or {}).get(OWNER_LABEL, "")
         maker = (metadata.get("annotations") or {}).get(OWNER_NAME_ANNOTATION)
-        named = uid == owner.uid or maker == owner.name
+        named = uid == owner.uid or (uid != "" and maker == owner.name)
     return named and (uid == owner.uid or not lives(uid))
 
 

@@ -11,7 +11,9 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
+    Encoding,
     NoEncryption,
+    PrivateFormat,
     load_pem_private_key,
     pkcs12,
 )
@@ -20,6 +22,7 @@ from dotenv.main import DotEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beemflow_secrets.providers.dotenvtext import loads
 from beemflow_secrets.rendering.dotenv import dumps
 from beemflow_secrets.rendering.template.budget import aside, here
 from beemflow_secrets.rendering.template.engine import render
@@ -84,10 +87,16 @@ def test_a_format_of_text_takes_no_binary_value(form: str) -> None:
 
 @given(st.dictionaries(NAMES, TEXT.filter(lambda text: not {"\r", "\0"} & set(text))))
 def test_a_dotenv_file_is_read_as_it_was(values: dict[str, str]) -> None:
+    assert loads(dumps(values)) == values
     # In double quotes `\$` is dotenvy's escape, which python-dotenv does not know; all else both read alike.
     doubtful = {name for name, value in values.items() if "$" in value and ("'" in value or "\\" in value)}
     plain = {name: value for name, value in values.items() if name not in doubtful}
     assert dict(DotEnv(None, stream=StringIO(dumps(plain)), interpolate=False).dict()) == plain
+
+
+@pytest.mark.parametrize("value", ["it's $5", "'\\$", "'\\\\$x\\", "'$\\$$", "'\n$\"\\n"])
+def test_a_dollar_in_double_quotes_is_read_as_it_was(value: str) -> None:
+    assert loads(f"export A={dumps({'B': value})[2:]}") == {"A": value}
 
 
 def test_a_dotenv_file_of_all_keys() -> None:
@@ -114,6 +123,16 @@ def test_filter_pem_takes_the_blocks_of_one_kind(authority: CertificateAuthority
     assert rendered("{{ secrets.all | filterPEM 'PRIVATE KEY' }}", held=held) == own.key
     assert rendered("{{ secrets.all | filterPEM('PUBLIC KEY') }}", held=held) == ""
     assert "holds no PEM" in refusal("{{ secrets.token | filterPEM 'CERTIFICATE' }}")
+
+
+def test_filter_pem_keeps_the_headers_of_a_locked_key(authority: CertificateAuthority) -> None:
+    key = load_pem_private_key(authority.issue("localhost").key.encode(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")).decode()
+    kind = locked.partition("BEGIN ")[2].partition("-----")[0]
+    assert "DEK-Info: AES-" in locked
+    assert (
+        rendered(f"{{{{ secrets.all | filterPEM '{kind}' }}}}", held={"all": Secret(authority.pem + locked)}) == locked
+    )
 
 
 @pytest.mark.parametrize("password", ["", "pässword"])

@@ -11,7 +11,7 @@ from beemflow_secrets.rendering.template.faults import TemplateError
 from beemflow_secrets.rendering.template.registry import offered
 from beemflow_secrets.rendering.template.values import bytes_of, to_text
 
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n[^-]*\r?\n?-----END \1-----")
+_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\r?\n(?:[^-]|-(?!----))*-----END \1-----")
 
 _OPENING = 2 * MIB
 """What it costs to open an archive: it says how often its password is hashed, so never where others wait."""
