@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import orjson
 import typer
-import yaml
 
 from beemflow_secrets.model.escape import escaped
+from beemflow_secrets.providers import yamlwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def show(output: Output, data: Any, header: Sequence[str], rows: Sequence[Sequen
     if output is Output.JSON:
         sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
     elif output is Output.YAML:
-        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+        sys.stdout.write(yamlwriting.dumps(data))
     else:
         print_table(header, rows)
 
