@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("operator", "store")
 
 TOKEN = entry("token", "slack#token")
 ADOPT, OWNER = "secrets.beemflow.io/adopt", "secrets.beemflow.io/owner"
+VERSION, NAME = "secrets.beemflow.io/content-version", "secrets.beemflow.io/owner-name"
 
 
 def conflict(ns: Namespace, name: str) -> str:
@@ -162,3 +163,25 @@ def test_one_of_another_type_is_made_anew_under_the_new_owner(
     assert OWNER in secret["metadata"]["labels"]
     ns.wait_event("slack", "Normal", "SecretAdopted")
     ns.wait_event("slack", "Normal", "SecretRecreated")
+
+
+@pytest.mark.parametrize("how", ["adopted", "restored"])
+def test_one_that_holds_already_what_it_shall_is_all_ours_all_the_same(
+    ns: Namespace, put: Callable[..., int], canary: str, how: str
+) -> None:
+    put("slack", token=canary)
+    labels, annotations = {"team": "flows"}, {VERSION: "5f0c"}
+    if how == "adopted":
+        annotations |= {ADOPT: "slack"}
+    else:
+        labels, annotations = labels | {OWNER: "gone"}, annotations | {NAME: "slack"}
+    ns.add_secret("slack", {"token": canary}, metadata={"labels": labels, "annotations": annotations})
+    ns.add("slack", spec(TOKEN, target={"template": {"metadata": {"labels": {"team": "flows"}}}}))
+    assert ns.ready("slack")["status"]["contentVersion"] == "5f0c"
+    # So a label goes with the template, and the Secret with its name.
+    ns.api.patch(ns.path("slack"), {"spec": {"target": {"template": None}}})
+    ns.api.wait(ns.secret_path("slack"), lambda found: "team" not in (found or {})["metadata"]["labels"])
+    ns.api.patch(ns.path("slack"), {"spec": {"target": {"name": "next"}}})
+    ns.api.wait(ns.secret_path("slack"), lambda found: found is None)
+    assert ns.ready("slack")["status"]["contentVersion"] == "5f0c"
+    assert ns.data("next") == {"token": canary}

@@ -179,6 +179,15 @@ def test_a_suspended_resource_keeps_its_ready_however_old_its_values_grow() -> N
     assert next_turn(paused, TOLERANT, read_at=START, now=START + 120) is None
 
 
+def test_a_suspension_does_not_take_the_tolerance_for_an_outage_away_and_lends_it_to_no_edit() -> None:
+    for before in (synced(), failed(synced(), 60)):
+        paused = status.suspended(before, generation=1, now=START + 120, terms=TOLERANT)
+        assert said(failed(paused, 180)) == ("True", "Synced")
+        assert said(failed(paused, HOUR)) == ("False", "StaleBeyondLimit")
+        edited = status.suspended(before, generation=2, now=START + 120, terms=TOLERANT)
+        assert said(failed(edited, 180, generation=2)) == ("False", "BackendUnavailable")
+
+
 def test_the_earliest_expiry_counts_though_it_is_not_among_the_hundred_that_are_listed() -> None:
     entries = [read(f"k{number:05}", START + 9 * DAY) for number in range(19_999)]
     told = synced(*entries, read("last", START + 60))

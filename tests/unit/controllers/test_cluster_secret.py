@@ -329,7 +329,8 @@ async def test_nothing_is_taken_away_where_all_that_is_selected_is_going_away() 
     stamps.take(found)
     server = Recorder()
     going, there = Namespace({}, leaving=True), Namespace({})
-    await server.rounds(stamps, b=going, c=there).make(item(observed), observed, planned)
+    with pytest.raises(Failed, match="none of the cluster's namespaces but such as are going away"):
+        await server.rounds(stamps, b=going, c=there).make(item(observed), observed, planned)
     assert server.written == []
 
 

@@ -77,3 +77,10 @@ def test_a_secret_that_was_all_ours_keeps_what_is_not_ours(holder: dict[str, Any
     assert operations[-1] == {"op": "add", "path": "/metadata/ownerReferences", "value": others}
     (applied,) = last["value"]
     assert applied == entry(OURS.manager, "a")
+
+
+def test_what_we_applied_and_what_we_patched_since_is_handed_over_at_once() -> None:
+    # Two entries of one manager that applies cannot stand: the API server would keep the last alone.
+    ours = [entry(FIELD_MANAGER, "a"), entry(FIELD_MANAGER, "b", operation="Update")]
+    (applied,) = managed.handed_over(secret(*ours), OURS)[-1]["value"]
+    assert applied == entry(OURS.manager, "a", "b")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from beemflow_secrets.controllers.target import patches, target
 from beemflow_secrets.controllers.target.ownership import Owner
 from beemflow_secrets.controllers.target.target import Desired
-from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, OWNER_LABEL
+from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
 
 if TYPE_CHECKING:
     from beemflow_secrets.kube.client import Object
 
 OURS = Owner("slack", "uid-1")
+MARKED = ("labels", "annotations")
 
 
 def wanted(value: bytes = b"v", **fields: Any) -> Desired:
@@ -94,3 +95,20 @@ def test_a_claim_touches_nothing_but_the_owner() -> None:
         {"op": "add", "path": "/metadata/ownerReferences", "value": [OURS.reference()]},
     ]
     assert patches.claim(before, OURS, owned=False)[-1]["value"] == []
+
+
+def test_what_stood_already_as_it_shall_be_is_claimed_once_and_never_what_we_wrote() -> None:
+    after, before = wanted(labels={"team": "x"}), made(wanted(labels={"team": "x"}))
+    body = patches.unclaimed(before, after) or {}
+    assert body["data"] == before["data"]
+    assert (body["metadata"]["uid"], body["metadata"]["resourceVersion"]) == ("u", "7")
+    fields = {
+        "f:data": {"f:token": {}},
+        "f:metadata": {f"f:{field}": {f"f:{name}": {} for name in body["metadata"][field]} for field in MARKED},
+    }
+    held = {"manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields}
+    assert patches.unclaimed(made(after, managedFields=[held]), after) is None
+    # All that is marked and not written, and all that is written and not marked.
+    for part, one in fields.items():
+        theirs = {**held, "fieldsV1": {part: one}}
+        assert patches.unclaimed(made(after, managedFields=[theirs]), after) is not None

@@ -66,23 +66,18 @@ class Rounds:
     async def make(self, item: Tracked, seen: Observed, plan: Plan) -> Round:
         """Stamp wherever it is wanted, and take away where it is wanted no more.
 
-        Raises Failed where no namespace is selected, Behind, and ApiError or kube's NotFound of the resource itself.
+        Raises Failed where no namespace is selected that stays, Behind, and ApiError or NotFound of the resource.
         """
         selected = plan.selected(self._namespaces())
-        if not selected:
-            # A selector that was mistyped must not delete the Secrets of a whole cluster.
-            raise Failed(
-                Reason.INVALID_SPEC,
-                "spec.namespaces: selects none of the cluster's namespaces; what was stamped before stays",
-            )
         there = [namespace for namespace, found in selected.items() if not found.leaving]
+        if not there:
+            # A selector that was mistyped must not delete the Secrets of a whole cluster.
+            told = "selects none of the cluster's namespaces" + (" but such as are going away" if selected else "")
+            raise Failed(Reason.INVALID_SPEC, f"spec.namespaces: {told}; what was stamped before stays")
         extra = [
             key
             for key in self._stamps.of(seen.uid)
-            # Where all that is selected is going away, that is as good as nothing.
-            if there
-            and self._is_there(key.namespace)
-            and (key.namespace not in selected or key != plan.key(key.namespace))
+            if self._is_there(key.namespace) and (key.namespace not in selected or key != plan.key(key.namespace))
         ]
         request = item.request
         if request is None and not extra and all(self._has(plan, namespace) for namespace in there):

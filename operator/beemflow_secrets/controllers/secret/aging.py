@@ -51,14 +51,13 @@ def failing(
     """
     if terms.max_age is None or read_at is None:
         return {READY: Saying("False", reason, message), STALE: None}
-    before = ready(old)
-    synced = before.get("reason") in {*IN_SYNC, Reason.STALE_BEYOND_LIMIT}
-    if not synced or before.get("observedGeneration") != generation or reason not in _NOT_ANSWERED:
+    before = ready(old).get("reason")
+    if _synced(old) != generation or reason not in _NOT_ANSWERED:
         standing = Saying("False", reason, message)
     elif now - read_at >= terms.max_age:
         standing = _beyond_limit(message)
     else:
-        kept = before["reason"] if before["status"] == "True" else Reason.SYNCED
+        kept = before if before in IN_SYNC else Reason.SYNCED
         standing = Saying("True", kept, printable(f"what was read before is kept: {message}"))
     return {READY: standing, STALE: Saying("True", reason, message)}
 
@@ -106,6 +105,16 @@ def _expiring(expires: float, message: str, warn_before: float, now: float) -> S
     if now >= expires - warn_before:
         return Saying("True", "ExpiresSoon", message)
     return Saying("False", "ExpiresLater", message)
+
+
+def _synced(told: Status) -> int | None:
+    """Return the generation that was synced last; None where that went wrong, or cannot be told."""
+    standing = ready(told)
+    if standing.get("reason") == Reason.SUSPENDED and standing["status"] == "True":
+        standing = find(told, STALE)  # which a suspension leaves as the last sync has said it
+    elif standing.get("reason") not in {*IN_SYNC, Reason.STALE_BEYOND_LIMIT}:
+        return None
+    return standing.get("observedGeneration")
 
 
 def _limit(told: Status, terms: Terms, read_at: float | None) -> float | None:

@@ -63,15 +63,16 @@ def handed_over(found: Object, owner: Owner) -> list[Object]:
     wanted = [reference for reference in references if not owner.is_named_by(reference)]
     if references != wanted:
         operations.append({"op": "add", "path": "/metadata/ownerReferences", "value": wanted})
-    entries = [_as_applied(entry, owner) if entry["manager"] == FIELD_MANAGER else entry for entry in _entries(found)]
-    return [*operations, _set_entries([entry for entry in entries if entry is not None])]
+    entries = [entry for entry in _entries(found) if entry["manager"] != FIELD_MANAGER]
+    ours = [entry for entry in _entries(found) if entry["manager"] == FIELD_MANAGER]
+    return [*operations, _set_entries([*entries, *_as_applied(ours, owner)])]
 
 
-def _as_applied(entry: Object, owner: Owner) -> Object | None:
-    """Return what our own writes hold as if it had been applied under the resource's manager, the keys alone."""
-    if (data := entry["fieldsV1"].get("f:data")) is None:
-        return None
-    return {**entry, "manager": owner.manager, "operation": "Apply", "fieldsV1": {"f:data": data}}
+def _as_applied(ours: list[Object], owner: Owner) -> list[Object]:
+    """Return the keys that our own writes hold as if all had been applied at once under the resource's manager."""
+    data = {key: held for entry in ours for key, held in entry["fieldsV1"].get("f:data", {}).items()}
+    applied = {"manager": owner.manager, "operation": "Apply", "fieldsV1": {"f:data": data}}
+    return [{**ours[0], **applied}] if data else []
 
 
 def _set_entries(entries: list[Object]) -> Object:

@@ -125,11 +125,12 @@ def goes_with(found: Object, owner: Owner, content: str = "data") -> bool:
     A copy that a person made has all of our marks: that the `content` was written by us, managedFields say.
     """
     controller = controller_of(found)
-    return (
-        controller is not None
-        and controller["uid"] == owner.uid
-        and any(
-            entry.get("manager") in {FIELD_MANAGER, owner.manager} and f"f:{content}" in entry.get("fieldsV1", {})
-            for entry in found["metadata"].get("managedFields") or []
-        )
+    return controller is not None and controller["uid"] == owner.uid and is_written_by_us(found, owner, content)
+
+
+def is_written_by_us(found: Object, owner: Owner, content: str = "data") -> bool:
+    """Whether the content of an object was written by us, by what managedFields say."""
+    return any(
+        entry.get("manager") in {FIELD_MANAGER, owner.manager} and f"f:{content}" in entry.get("fieldsV1", {})
+        for entry in found["metadata"].get("managedFields") or []
     )

@@ -1,14 +1,15 @@
-"""The JSON Patches by which a Secret of ours becomes what it shall be. Pure.
+"""The patches by which a Secret of ours becomes what it shall be. Pure.
 
-Each begins with a `test` of the version that was looked at, and touches nothing that others put there.
+Each is of the version that was looked at, a JSON Patch by a `test`, and touches nothing that others put there.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from beemflow_secrets.controllers.target.ownership import is_written_by_us
 from beemflow_secrets.controllers.target.target import annotations_of, is_outdated, is_sealed, labels_of, version_of
-from beemflow_secrets.model.names import ADOPT_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
+from beemflow_secrets.model.names import ADOPT_ANNOTATION, CONTENT_VERSION_ANNOTATION, FIELD_MANAGER, OWNER_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,25 @@ def claim(found: Object, owner: Owner, *, owned: bool) -> list[Object]:
             "value": references + ([owner.reference()] if owned else []),
         },
     ]
+
+
+def unclaimed(found: Object, desired: Desired) -> Object | None:
+    """Return what is to be applied so that a Secret that is as it shall be is all ours; None where it is that already.
+
+    A person or a backup wrote it: a JSON Patch leaves to them what is right already, to stay when it leaves the
+    template, or the Secret its name.
+    """
+    metadata = found["metadata"]
+    wanted: dict[str, dict[str, str]] = {
+        "labels": labels_of(desired),
+        "annotations": annotations_of(desired, metadata["annotations"][CONTENT_VERSION_ANNOTATION]),
+    }
+    data = found.get("data") or {}
+    marked = all(wanted[field].keys() <= set_by_us(found, field) for field in wanted)
+    if marked and (not data or is_written_by_us(found, desired.owner)):
+        return None
+    seen = {field: metadata[field] for field in ("name", "uid", "resourceVersion")}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {**seen, **wanted}, "data": data}
 
 
 def set_by_us(found: Object, field: str) -> set[str]:
