@@ -8,9 +8,9 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-import yaml
 
 from beemflow_secrets.model.escape import escaped
+from beemflow_secrets.providers import yamlwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,14 +52,14 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
 
 def show(output: Output, data: Any, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:  # noqa: ANN401 - any JSON
     """Print `data` as JSON or YAML, or `rows` as a table."""
-    if output is Output.TABLE:
+    if output is Output.JSON:
+        # What no UTF-8 can hold, half a letter in a name, is written as JSON's own escape, which Python's is too.
+        text = json.dumps(data, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        sys.stdout.write(f"{text}\n")
+    elif output is Output.YAML:
+        sys.stdout.write(yamlwriting.dumps(data))
+    else:
         print_table(header, rows)
-        return
-    # What no UTF-8 can hold, half a letter in a name, is written as JSON's own escape, which Python's is too.
-    text = json.dumps(data, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
-    if output is Output.YAML:  # of that text: what stands in data twice would be an anchor, which few can read
-        text = yaml.safe_dump(json.loads(text), sort_keys=False, allow_unicode=True).removesuffix("\n")
-    sys.stdout.write(f"{text}\n")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
