@@ -17,7 +17,7 @@ from beemflow_secrets.controllers.store.verdict import SERVING, Verdict
 from beemflow_secrets.controllers.telling import Teller
 from beemflow_secrets.kube.errors import ApiUnavailable, Conflict, NotFound
 from beemflow_secrets.model import names
-from beemflow_secrets.model.reasons import Reason
+from beemflow_secrets.model.reasons import StoreReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ async def test_what_a_store_says_next_takes_back_a_patch_whose_answer_was_lost(s
     reporter = StoreReporter(cast("KubeClient", server), cast("Events", server), lambda: 0.0)
     await reporter.report(store)
     before = server.status
-    store.verdict, server.lost = Verdict(Reason.BACKEND_UNAVAILABLE, "away"), True
+    store.verdict, server.lost = Verdict(StoreReason.BACKEND_UNAVAILABLE, "away"), True
     with pytest.raises(ApiUnavailable):
         await reporter.report(store)
     assert server.status != before

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from beemflow_secrets.controllers.secret.reporting import Reporter
     from beemflow_secrets.controllers.secret.tracked import Tracked
     from beemflow_secrets.controllers.target.ownership import Lives
-    from beemflow_secrets.controllers.target.target import Desired
+    from beemflow_secrets.controllers.target.target import Desired, Tell
     from beemflow_secrets.kube.client import KubeClient
     from beemflow_secrets.kube.reflector import OwnedSecrets
     from beemflow_secrets.model.secret import SecretSpec
@@ -146,14 +146,13 @@ class Writing:
             written = await self._merger.ensure(seen.key.namespace, wanted, item.written, left)
         else:
             stood = partial(self._stood, item, seen) if "contentVersion" not in old else None
-            written = await self._writer.ensure(seen.key.namespace, wanted, item.written or item.gone, stood)
+            last, tell = item.written or item.gone, self._teller(seen)
+            written = await self._writer.ensure(seen.key.namespace, wanted, last, tell, stood)
         if item.written is not None and item.written.content_version != old.get("contentVersion"):
             # No status could tell of the last write: what it changed is told with this one.
             written = replace(written, changed=written.changed | item.written.changed)
         item.written, item.gone = written, None
         self.follow(item)
-        for reason, message in written.notes:
-            self._events.normal(seen.key, seen.uid, reason, message)
         # Only now that the new Secret stands. Until they are gone, the status goes on to name the former one.
         await self._remove(seen, former - {wanted.name}, owner)
         return outcome.written(spec, written, composed)
@@ -175,8 +174,11 @@ class Writing:
         wanted = desired(seen, spec, Composed(data, [], labels=last.labels, annotations=last.annotations))
         if wanted is None or (wanted.name, wanted.content()) != (last.name, last.content):
             return None
-        item.written = await self._writer.ensure(seen.key.namespace, wanted, last)
+        item.written = await self._writer.ensure(seen.key.namespace, wanted, last, self._teller(seen))
         return last.name
+
+    def _teller(self, seen: Observed) -> Tell:
+        return partial(self._events.normal, seen.key, seen.uid)
 
     async def _stood(self, item: Tracked, seen: Observed, version: str) -> None:
         """Tell of the content of a Secret before it becomes another: whoever is killed in between still owes restarts.

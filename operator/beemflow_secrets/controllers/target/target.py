@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     Stood = Callable[[str], Awaitable[None]]
     """Hears of the version of a Secret's content before that becomes another. Raises Failed where it may not."""
 
+    Tell = Callable[[str, str], None]
+    """Posts an Event: its reason and its message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -63,7 +66,7 @@ class Written:
 
     `outdated`: it is immutable, and holds something else than what is desired. `keys` are ours in a Secret of others.
     `labels` and `annotations` are what the template asked for. `changed` are the keys of a Secret that stood which the
-    last write of it made others; none where that is not known. `notes` are told once: reasons and messages of Events.
+    last write of it made others; none where that is not known.
     """
 
     name: str
@@ -77,7 +80,6 @@ class Written:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
-    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def is_outdated(found: Object, desired: Desired) -> bool:
     return desired.immutable and is_sealed(found) and differs
 
 
-def written(found: Object, desired: Desired, *notes: tuple[str, str], before: Object | None = None) -> Written:
+def written(found: Object, desired: Desired, *, before: Object | None = None) -> Written:
     """Return what is remembered of a Secret that is as it shall be, or as near to it as can be.
 
     `before` is the Secret that stood until then.
@@ -171,7 +173,6 @@ def written(found: Object, desired: Desired, *notes: tuple[str, str], before: Ob
         labels=desired.labels,
         annotations=desired.annotations,
         changed=_differing(before, found) if before is not None else frozenset(),
-        notes=notes,
     )
 
 

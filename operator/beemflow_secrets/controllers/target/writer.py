@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed
@@ -16,7 +15,7 @@ from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
     from beemflow_secrets.controllers.target.ownership import Lives, Owner
-    from beemflow_secrets.controllers.target.target import Desired, Stood, Written
+    from beemflow_secrets.controllers.target.target import Desired, Stood, Tell, Written
     from beemflow_secrets.kube.client import KubeClient, Object
     from beemflow_secrets.kube.reflector import OwnedSecrets
 
@@ -33,11 +32,14 @@ class Writer:
         self._lives = lives
 
     async def ensure(
-        self, namespace: str, desired: Desired, last: Written | None, stood: Stood | None = None
+        self, namespace: str, desired: Desired, last: Written | None, tell: Tell, stood: Stood | None = None
     ) -> Written:
-        """Make the Secret what it shall be. `last` is what this process wrote or found there before."""
+        """Make the Secret what it shall be. `last` is what this process wrote or found there before.
+
+        `tell` hears of what was taken over or deleted as soon as it is done, whatever becomes of the rest.
+        """
         if last is not None and self._stands(namespace, desired, last):
-            return replace(last, notes=())
+            return last
         try:
             # What the watch does not show is most likely not there: begin with the create that a first sync needs.
             if self._owned.seen((namespace, desired.name)) is None:
@@ -45,7 +47,7 @@ class Writer:
                     return await self._create(namespace, desired, last)
                 except AlreadyExists:
                     pass
-            return await self._update(namespace, desired, last, stood)
+            return await self._update(namespace, desired, last, tell, stood)
         except ownership.NotOurs as error:
             raise Failed(Reason.TARGET_CONFLICT, str(error)) from None
         except ApiError as error:
@@ -104,30 +106,31 @@ class Writer:
         )
 
     async def _create(
-        self,
-        namespace: str,
-        desired: Desired,
-        last: Written | None,
-        *notes: tuple[str, str],
-        before: Object | None = None,
+        self, namespace: str, desired: Desired, last: Written | None, before: Object | None = None
     ) -> Written:
         made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last, before))
-        return target.written(made, desired, *notes, before=before)
+        return target.written(made, desired, before=before)
 
-    async def _update(self, namespace: str, desired: Desired, last: Written | None, stood: Stood | None) -> Written:
+    async def _update(
+        self, namespace: str, desired: Desired, last: Written | None, tell: Tell, stood: Stood | None
+    ) -> Written:
         path = paths.secrets(namespace, desired.name)
         for race in range(1, RACES + 1):
             try:
                 found = await self._client.get(path)
                 whose = ownership.take(found, desired.owner, self._lives)
-                notes = (
-                    () if whose is None else (("SecretAdopted", f"Secret {desired.name} was taken over from {whose}"),)
-                )
                 if stood is not None and target.differs(found, desired):
                     await stood(target.stood_as(found))
                 if found["type"] != desired.type and not target.is_outdated(found, desired):
-                    return await self._make_anew(path, found, desired, last, notes)
-                return await self._patch(path, found, desired, last, notes)
+                    await self._clear(path, found, desired, last)
+                    if whose is not None:
+                        _tell_adopted(desired, whose, tell)
+                    tell("SecretRecreated", f"Secret {desired.name} is made anew: its type was {found['type']}")
+                    return await self._create(namespace, desired, last, found)
+                patched = await self._patch(path, found, desired, last, adopt=whose is not None)
+                if whose is not None:
+                    _tell_adopted(desired, whose, tell)
+                return target.written(await self._claimed(path, patched, desired), desired, before=found)
             except NotFound:
                 return await self._create(namespace, desired, last)
             except Conflict:
@@ -135,10 +138,8 @@ class Writer:
                     raise
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
-    async def _make_anew(
-        self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
-    ) -> Written:
-        """Delete and create: the type of a Secret cannot be changed. Only now, with the new content in hand."""
+    async def _clear(self, path: str, found: Object, desired: Desired, last: Written | None) -> None:
+        """Delete what has another type, which cannot be changed. Only now, with the new content in hand."""
         namespace = found["metadata"]["namespace"]
         if "deletionTimestamp" in found["metadata"]:
             waits_for = ", ".join(found["metadata"].get("finalizers") or ())
@@ -147,15 +148,13 @@ class Writer:
         with suppress(AlreadyExists):
             await self._client.create(paths.secrets(namespace), target.manifest(desired, last, found), dry_run=True)
         await self._delete(path, found)
-        told = f"Secret {desired.name} was made anew: its type was {found['type']}"
-        return await self._create(namespace, desired, last, *notes, ("SecretRecreated", told), before=found)
 
-    async def _patch(
-        self, path: str, found: Object, desired: Desired, last: Written | None, notes: tuple[tuple[str, str], ...]
-    ) -> Written:
-        operations = patches.patch(found, desired, last, adopt=bool(notes))
+    async def _patch(self, path: str, found: Object, desired: Desired, last: Written | None, *, adopt: bool) -> Object:
+        operations = patches.patch(found, desired, last, adopt=adopt)
+        if not operations:
+            return found
         try:
-            patched = await self._client.json_patch(path, operations) if operations else found
+            return await self._client.json_patch(path, operations)
         except Refused as error:
             # A failed `test` and an object that is not valid are both 422; the version tells which it was.
             current = await self._client.get(path)
@@ -164,11 +163,18 @@ class Writer:
             if target.is_sealed(found) and found.get("data") != desired.encoded():
                 raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} {target.SEALED}") from error
             raise
-        if (body := patches.unclaimed(patched, desired)) is not None:
+
+    async def _claimed(self, path: str, found: Object, desired: Desired) -> Object:
+        """Have all of a Secret that is as it shall be count as written by us."""
+        if (body := patches.unclaimed(found, desired)) is not None:
             with suppress(Conflict):  # somebody has written since: that is drift, and judged as such
-                patched = await self._client.apply(path, body, manager=FIELD_MANAGER, force=True)
-        return target.written(patched, desired, *notes, before=found)
+                return await self._client.apply(path, body, manager=FIELD_MANAGER, force=True)
+        return found
 
     async def _delete(self, path: str, found: Object) -> None:
         metadata = found["metadata"]
         await self._client.delete(path, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+
+
+def _tell_adopted(desired: Desired, whose: str, tell: Tell) -> None:
+    tell("SecretAdopted", f"Secret {desired.name} was taken over from {whose}")
