@@ -296,8 +296,10 @@ def test_a_render_of_the_files_is_what_the_operator_writes_of_them(
     canary: str,
 ) -> None:
     put("slack", token=canary, url="u")
-    metadata = {"labels": {"team": "flows"}, "annotations": {"note": "{{ secrets.url }}"}}
-    template = {"metadata": metadata, "mergePolicy": "Merge", "data": {"config": "t={{ secrets.token }}\n"}}
+    # To kubectl `1e5`, `0o17` and `y` are no text, where they stand without quotes.
+    metadata = {"labels": {"team": "1e5"}, "annotations": {"note": "{{ secrets.url }}", "0o17": "y"}}
+    data = {"config": "t={{ secrets.token }}\n", "1e5": "x"}
+    template = {"metadata": metadata, "mergePolicy": "Merge", "data": data}
     store = ns.api.get(ns.store_path("prod")) or {}
     login = ns.api.get(ns.secret_path("prod-login")) or {}
     for found, kind in ((store, names.STORE.name), (login, "Secret")):
@@ -310,7 +312,8 @@ def test_a_render_of_the_files_is_what_the_operator_writes_of_them(
     ran = typed("render", str(files), reveal=True)
     assert (ran.returncode, ran.stderr) == (0, "")
     (rendered,) = yaml.safe_load_all(ran.stdout)
-    control_plane.kubectl("apply", "--dry-run=server", "-f", "-", stdin=ran.stdout)
+    applied = json.loads(control_plane.kubectl("apply", "--dry-run=server", "-o", "json", "-f", "-", stdin=ran.stdout))
+    assert applied["data"] == rendered["data"]
     ns.add("slack", spec(TOKEN, URL, target={"template": template}))
     ns.ready("slack")
     written = ns.api.get(paths.secrets(ns.name, "slack")) or {}

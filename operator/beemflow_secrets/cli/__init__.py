@@ -3,25 +3,65 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import sys
 from typing import Any
 
 from beemflow_secrets.lean import without
+from beemflow_secrets.model.escape import escaped
+from beemflow_secrets.providers.errors import Invalid, MissingExtra, SecretsError
 
 
 def main() -> None:
-    """Run the command line. Without its extra, say which one is missing."""
+    """Run the command line. Without its extra, say which one is missing.
+
+    An output that cannot be written, and what no verb saw coming of what is outside of us, is one line with the error's
+    class; a defect of our own shows itself.
+    """
+    _prepare_streams()
     try:
-        sys.exit(_run())
+        code = _run()
+        sys.stdout.flush()
+        sys.exit(code)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed: pip install 'beemflow-secrets[cli]'\n")
         sys.exit(1)
     except BrokenPipeError:
-        # Who read us has seen enough. What is still buffered has nowhere to go, and must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # who read us has seen enough
         sys.exit(1)
+    except (OSError, UnicodeError, SecretsError) as error:
+        _drop_output()
+        sys.stderr.write(f"{_told(error)} ({type(error).__name__})\n")
+        sys.exit(2 if isinstance(error, Invalid) and not isinstance(error, MissingExtra) else 1)
+
+
+def _prepare_streams() -> None:
+    """Make output UTF-8, as values are, whatever the terminal's language. What is closed stays so, as an error."""
+    if sys.stdin is None:
+        sys.stdin = open(os.open(os.devnull, os.O_RDONLY), closefd=False)  # noqa: SIM115 - lasts as we do
+    if sys.stdout is None:  # written to, what is open for reading raises, as what is closed does
+        sys.stdout = open(os.open(os.devnull, os.O_RDONLY), "w", closefd=False)  # noqa: SIM115 - as above
+    if sys.stderr is None:
+        sys.stderr = open(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)  # noqa: SIM115 - as above
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere: it must not raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(error: OSError | UnicodeError | SecretsError) -> str:
+    """Return one line. What Python says of a UnicodeError quotes the text, which may be a value."""
+    match error:
+        case OSError():
+            return f"{error.filename or 'input or output'}: {error.strerror or 'it failed'}"
+        case UnicodeError():
+            return "a text cannot be read or written: it is not UTF-8"
+    return escaped(str(error))
 
 
 def _run() -> Any:  # noqa: ANN401 - what a verb returns, and ends the process with

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import orjson
 import typer
-import yaml
 
 from beemflow_secrets.model.escape import escaped
+from beemflow_secrets.providers import yamlwriting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-PIPE_WIDTH = 1000
-"""Columns where nobody looks: a program that reads the table must find whole values."""
 
 
 class Exit(IntEnum):
@@ -56,9 +53,11 @@ def fail(message: str, code: Exit = Exit.FAILED) -> NoReturn:
 def show(output: Output, data: Any, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:  # noqa: ANN401 - any JSON
     """Print `data` as JSON or YAML, or `rows` as a table."""
     if output is Output.JSON:
-        sys.stdout.write(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n")
+        # What no UTF-8 can hold, half a letter in a name, is written as JSON's own escape, which Python's is too.
+        text = json.dumps(data, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode()
+        sys.stdout.write(f"{text}\n")
     elif output is Output.YAML:
-        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+        sys.stdout.write(yamlwriting.dumps(data))
     else:
         print_table(header, rows)
 
@@ -68,12 +67,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console  # noqa: PLC0415 - 4 MiB, and the operator prints no table
     from rich.table import Table  # noqa: PLC0415 - as above
 
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escaped, row))
+    if not sys.stdout.isatty():  # a program that reads the table must find whole values
+        console.width = console.measure(table, options=console.options.update(max_width=sys.maxsize)).maximum
     with console.capture() as capture:
         console.print(table)
     # rich fills every line to its width.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from beemflow_secrets.model.crd import definitions
+from beemflow_secrets.providers import yamlwriting
 
 if TYPE_CHECKING:
     from beemflow_secrets.model.cel import Schema
@@ -31,12 +30,5 @@ def write(folder: str) -> None:
         Path(folder, name).write_text(text, encoding="utf-8")
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes an object that stands twice twice: anchors are hard to read, and not every tool knows them."""
-
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  # PyYAML's signature
-        return True
-
-
 def _dump(definition: Schema) -> str:
-    return yaml.dump(definition, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return yamlwriting.dumps(definition, width=120)

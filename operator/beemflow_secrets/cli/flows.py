@@ -59,7 +59,7 @@ def refs(files: FilesArgument, *, output: OutputFlag = Output.TABLE) -> None:
         for file, one in found
     ]
     show(output, [one.as_data() for one in found], ("KEY", "OPTIONAL", "FLOW", "FILE", "STEP", "PATH"), rows)
-    _tell_computed(computed)
+    tell_computed(computed)
 
 
 def validate(
@@ -75,7 +75,7 @@ def validate(
     found, computed = read_flows(files)
     excluded = Patterns(HAD_BY_ITSELF if exclude is None else exclude)
     wanted = [one for one in found if not excluded.match(one.reference.key)]
-    _tell_computed(computed)
+    tell_computed(computed)
     settings = configured(config)
     with progress("reading secrets", len(wanted)) as step:
         failures = done(using(settings, lambda secrets: _judge(secrets, wanted, flow, role or [], step)))
@@ -136,6 +136,7 @@ def read_flows(files: list[Path]) -> tuple[list[Found], list[Found]]:
     return found, computed
 
 
-def _tell_computed(computed: list[Found]) -> None:
+def tell_computed(computed: list[Found]) -> None:
+    """Say on stderr which keys nobody can read, or judge, before a run."""
     for one in computed:
         tell(f"{one} is computed: only a run tells which key it is")

@@ -14,7 +14,7 @@ import typer
 
 from beemflow_secrets.chain.asking import access
 from beemflow_secrets.cli.console import Exit, fail
-from beemflow_secrets.cli.flows import by_flow, read_flows
+from beemflow_secrets.cli.flows import by_flow, read_flows, tell_computed
 from beemflow_secrets.cli.progress import progress
 from beemflow_secrets.cli.secrets import MASKED, ConfigFlag, FlowFlag, RoleFlag, ShowFlag, ask, read_all
 from beemflow_secrets.model.patterns import Patterns
@@ -114,7 +114,8 @@ def _values(
     if not keys and not files:
         fail("which secrets? --key KEY names one, --for-flow FILE those of a flow", Exit.USAGE)
     asked: dict[str | None, dict[str, bool]] = {}
-    found, _ = read_flows(files or [])
+    found, computed = read_flows(files or [])
+    tell_computed(computed)
     own = Patterns(HAD_BY_ITSELF)
     for name, references in by_flow(found, flow).items():
         for one in references:

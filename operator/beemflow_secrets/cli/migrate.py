@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 
 from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.library import document
@@ -14,6 +13,7 @@ from beemflow_secrets.migrate import section
 from beemflow_secrets.migrate.fields import Broken
 from beemflow_secrets.migrate.manifests import read
 from beemflow_secrets.migrate.turning import Outcome, turned
+from beemflow_secrets.providers import yamlwriting
 from beemflow_secrets.providers.errors import Invalid
 
 if TYPE_CHECKING:
@@ -79,16 +79,5 @@ def _text(file: str) -> str:
 
 
 def _dump(content: dict[str, object], *, whole: bool) -> str:
-    text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
+    text = yamlwriting.dumps(content, blocks=True)
     return text if whole else "".join(f"# {line}".rstrip() + "\n" for line in text.splitlines())
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines, as templates are, in several lines."""
-
-
-def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _text_node)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from beemflow_secrets.cli.console import Exit, fail, tell
 from beemflow_secrets.cli.manifests import FilesArgument, read_manifests
@@ -25,7 +24,7 @@ from beemflow_secrets.library.config import VARIABLE, SecretsConfig
 from beemflow_secrets.library.opening import chained, log_through_the_application
 from beemflow_secrets.model.reasons import Reason
 from beemflow_secrets.model.settings import Settings
-from beemflow_secrets.providers import datafile
+from beemflow_secrets.providers import datafile, yamlwriting
 from beemflow_secrets.providers.errors import SecretsError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def render(
     for one in made:
         if not isinstance(one, Failed) and (secret := rendered(one)) is not None:
             shown = secret if reveal else masked(secret, one)
-            sys.stdout.write("---\n" + yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+            sys.stdout.write("---\n" + yamlwriting.dumps(shown))
 
 
 async def _plans(

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import orjson
 import typer
 
 from beemflow_secrets.chain.asking import Asking
@@ -61,13 +60,14 @@ def get(
     """Print one secret: masked, or with --show its value and nothing else."""
     with progress(f"reading {key}"):
         value = ask(config, lambda secrets: secrets.get_secret_with_metadata(key), flow, role)
-    if output is Output.TABLE:
-        sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
-        return
     try:
-        show(output, _as_data(key, value, reveal=reveal), (), ())
+        if output is Output.TABLE:
+            sys.stdout.buffer.write((value.raw if reveal else MASKED.encode()) + b"\n")
+        else:
+            show(output, _as_data(key, value, reveal=reveal), (), ())
     except Invalid as error:
-        fail(f"{key}: {error.message}; without -o it is printed byte for byte")
+        hint = "" if output is Output.TABLE else "; without -o it is printed byte for byte"
+        fail(f"{key}: {error.message}{hint}")
 
 
 def list_(
@@ -103,9 +103,11 @@ def health(*, output: OutputFlag = Output.TABLE, config: ConfigFlag = None) -> N
         raise typer.Exit(Exit.FAILED)
 
 
-def schema() -> None:
-    """Print the JSON schema of flow.config.json."""
-    sys.stdout.write(orjson.dumps(file_schema(), option=orjson.OPT_INDENT_2).decode() + "\n")
+def schema(*, output: OutputFlag = Output.JSON) -> None:
+    """Print the JSON schema of flow.config.json, as JSON or YAML."""
+    if output is Output.TABLE:
+        fail("a schema is no table: -o json or -o yaml", Exit.USAGE)
+    show(output, file_schema(), (), ())
 
 
 def configured(config: Path | None) -> SecretsConfig:

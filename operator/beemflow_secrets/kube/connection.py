@@ -152,7 +152,7 @@ class _Kubeconfig:
             self._documents = [(path.parent, yaml.safe_load(path.read_text()) or {}) for path in found]
         except OSError as error:
             raise NoCluster(f"cannot read {error.filename}: {error.strerror}") from None
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             # A YAML error quotes the text around it, and that may be a token.
             raise NoCluster(f"cannot read {self.title}: it is no YAML ({type(error).__name__})") from None
         if not all(isinstance(document, dict) for _, document in self._documents):

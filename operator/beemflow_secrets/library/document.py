@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from beemflow_secrets.model.section import Section
-from beemflow_secrets.providers import yamltext
+from beemflow_secrets.providers import jsontext, yamltext
 from beemflow_secrets.providers.errors import Invalid
 
 FILE = "flow.config.json"
@@ -28,12 +27,7 @@ def parse(text: str, name: str = FILE) -> object:
     """
     if not (name.endswith(".json") and text.lstrip().startswith(("{", "["))):
         return _parse_yaml(text)
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise Invalid("it is nested too deep") from None
-    except json.JSONDecodeError as error:
-        raise Invalid(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
+    return jsontext.document(text)
 
 
 def section_of(document: object) -> object:

@@ -23,6 +23,22 @@ def loads(text: str | bytes) -> object:
         raise ValueError(msg) from None
 
 
+def document(text: str) -> object:
+    """Parse JSON that somebody wrote, numbers as int and float. Raises Invalid that says where and quotes nothing."""
+    try:
+        found: object = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError:
+        raise Invalid("it is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise Invalid(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
+    except UnicodeEncodeError:
+        raise Invalid("it holds half a letter: an escape of \\ud800 to \\udfff, which come in pairs") from None
+    except ValueError:
+        raise Invalid("a number in it has too many digits; put it in quotes") from None
+    return found
+
+
 def _refuse(name: str) -> object:
     msg = f"{name} is not JSON"
     raise ValueError(msg)

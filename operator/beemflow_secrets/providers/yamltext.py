@@ -120,7 +120,10 @@ class _Builder:
             case "bool" if text.lower() in {"true", "false"}:
                 return text.lower() == "true"
             case "int" | "float" if _NUMBER.fullmatch(text):
-                return self._number(text)
+                try:
+                    return self._number(text)
+                except ValueError:
+                    raise ValueError(f"a number has too many digits{_line(node.start_mark)}") from None
             case "bool" | "int" | "float":
                 return text
             case "binary":

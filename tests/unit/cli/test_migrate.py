@@ -58,8 +58,9 @@ def typed(*arguments: str, stdin: str = "") -> Ran:
 
 def test_files_and_standard_input_become_one_stream_that_reads_as_a_person_writes_it() -> None:
     Path("store.yaml").write_text(STORE)
-    ran = typed("store.yaml", "-", stdin=SECRET)
+    ran = typed("store.yaml", "-", stdin=SECRET.replace("property: token", "property: '1e5'"))
     assert (ran.returncode, ran.stderr) == (0, "")
+    assert "property: '1e5'\n" in ran.stdout  # else a number to kubectl
     store, secret = yaml.safe_load_all(ran.stdout)
     assert (store["kind"], secret["kind"]) == ("BeemFlowSecretStore", "BeemFlowSecret")
     assert secret["spec"]["data"][0]["remoteRef"]["key"] == "slack"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from beemflow_secrets.providers import yamltext
+from beemflow_secrets.providers import jsontext, yamltext
 from beemflow_secrets.providers.errors import Invalid
 
 LARGEST = 8 * 1024 * 1024
@@ -24,11 +22,7 @@ def parse(raw: bytes, name: str) -> list[object]:
         raise Invalid("it is no text (not UTF-8)") from None
     try:
         if name.endswith(".json") and text.lstrip().startswith(("{", "[")):
-            return [json.loads(text)]
+            return [jsontext.document(text)]
         return [found for found in yamltext.load_all(text, spelled=False) if found is not None]
-    except RecursionError:
-        raise Invalid("it is nested too deep") from None
-    except json.JSONDecodeError as error:
-        raise Invalid(f"it is not JSON (line {error.lineno}, column {error.colno})") from None
     except ValueError as error:
         raise Invalid(f"{error}; templates stand in quotes") from None

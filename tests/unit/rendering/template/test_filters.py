@@ -75,6 +75,10 @@ def test_yaml_is_read_as_it_was(value: object) -> None:
     assert yaml.safe_load(written) == {"x": value}
 
 
+def test_yaml_quotes_text_that_others_than_pyyaml_take_for_numbers() -> None:
+    assert rendered("{{ {'1e5': value} | yaml }}", value="0o17") == "'1e5': '0o17'"
+
+
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\x85", "\u2028", "\u2029"])
 def test_yaml_keeps_line_ends_of_which_pyyaml_makes_blanks(end: str) -> None:
     assert yaml.safe_load(rendered("{{ value | yaml }}", value={"x": f"a{end}b{end}"})) == {"x": f"a{end}b{end}"}

@@ -10,27 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-import yaml
-
-from beemflow_secrets.providers import jsontext
+from beemflow_secrets.providers import jsontext, yamlwriting
 from beemflow_secrets.rendering import dotenv
 from beemflow_secrets.rendering.template.faults import TemplateError
 from beemflow_secrets.rendering.template.registry import offered
 from beemflow_secrets.rendering.template.values import DEEPEST, Spelled, bytes_of, plain, readable, text_of, to_text
-
-_ODD_LINE_ENDS = frozenset("\r\x85\u2028\u2029")
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's, but for line ends other than a line feed: it writes them so that reading them makes blanks of them."""
-
-    def represent_str(self, data: str) -> yaml.ScalarNode:
-        """Put text with such line ends into double quotes."""
-        style = None if _ODD_LINE_ENDS.isdisjoint(data) else '"'
-        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_str)
 
 WIDEST_INDENT = 16
 """Blanks a level."""
@@ -93,8 +77,7 @@ def from_json(value: object) -> object:
 def to_yaml(value: object) -> str:
     """Write YAML, without a line break at the end."""
     readable(json.dumps(plain(value), ensure_ascii=False))
-    written: str = yaml.dump(_numbers(plain(value)), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**31)
-    return written.removesuffix("...\n").rstrip("\n")
+    return yamlwriting.dumps(_numbers(plain(value))).removesuffix("...\n").rstrip("\n")
 
 
 @offered("urlencode", slow=8)
