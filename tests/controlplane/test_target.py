@@ -212,6 +212,7 @@ def test_another_type_under_the_same_name_is_made_anew_at_once_and_told(
     put("slack", token=canary)
     ns.add("slack", templated(type="example.com/one"))
     ns.ready("slack")
+    ns.api.patch(ns.secret_path("slack"), {"metadata": {"labels": {"app": "x"}, "annotations": {"note": "theirs"}}})
     first = secret(ns, "slack")
     operator.stop()
     ns.api.patch(ns.path("slack"), {"spec": templated(type="example.com/two")})
@@ -226,6 +227,12 @@ def test_another_type_under_the_same_name_is_made_anew_at_once_and_told(
     assert found["status"]["secretRef"]["uid"] == second["metadata"]["uid"]
     assert decoded(second) == {"token": canary}
     ns.wait_event("slack", "Normal", "SecretRecreated")
+    # What others put there has gone over, and stays theirs when we write again.
+    put("slack", token=f"{canary}-2")
+    ns.api.patch(ns.path("slack"), {"metadata": {"annotations": {"secrets.beemflow.io/refresh-requested-at": "now"}}})
+    ns.wait_data("slack", {"token": f"{canary}-2"})
+    third = secret(ns, "slack")["metadata"]
+    assert (third["labels"]["app"], third["annotations"]["note"]) == ("x", "theirs")
 
 
 def test_another_type_waits_for_a_good_read(ns: Namespace, put: Callable[..., int], canary: str) -> None:

@@ -11,9 +11,13 @@ from beemflow_secrets.controllers.clustersecret.tracked import Tracked, plan
 from beemflow_secrets.controllers.objects import observe
 from beemflow_secrets.controllers.secret.reporting import Reporter
 from beemflow_secrets.controllers.secret.tracked import Registry
+from beemflow_secrets.controllers.store.reporting import StoreReporter
+from beemflow_secrets.controllers.store.standing import Store
+from beemflow_secrets.controllers.store.verdict import SERVING, Verdict
 from beemflow_secrets.controllers.telling import Teller
 from beemflow_secrets.kube.errors import ApiUnavailable, Conflict, NotFound
 from beemflow_secrets.model import names
+from beemflow_secrets.model.reasons import StoreReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,3 +103,19 @@ async def test_a_conflict_means_that_the_resource_is_gone_only_if_another_is_the
     with pytest.raises(NotFound):
         await report(GOOD)
     assert server.status["conditions"] == BAD["conditions"]
+
+
+async def test_what_a_store_says_next_takes_back_a_patch_whose_answer_was_lost(server: Server) -> None:
+    body = {"metadata": {"namespace": "ns", "name": "slack", "uid": "u", "generation": 1}, "spec": {"driver": "env"}}
+    server.status = {}
+    store = Store(observe(names.STORE.name, body), {})
+    reporter = StoreReporter(cast("KubeClient", server), cast("Events", server), lambda: 0.0)
+    await reporter.report(store)
+    before = server.status
+    store.verdict, server.lost = Verdict(StoreReason.BACKEND_UNAVAILABLE, "away"), True
+    with pytest.raises(ApiUnavailable):
+        await reporter.report(store)
+    assert server.status != before
+    store.verdict, server.lost = SERVING, False
+    await reporter.report(store)
+    assert server.status == before

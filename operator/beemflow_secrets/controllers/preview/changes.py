@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.target import managed, merger, ownership, patches, target
+from beemflow_secrets.controllers.target import managed, merger, ownership, patches, remaking, target
 from beemflow_secrets.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def written(found: Object, desired: Desired, lives: Lives) -> Change:
         notes.append("it is immutable, and keeps what it holds")
     data = found.get("data") or {}
     if found["type"] != desired.type and not outdated:
-        made = target.manifest(desired, None)["metadata"]
+        made = remaking.remade(found, desired, None, adopt=former is not None)["metadata"]
         metadata = found["metadata"]
         return Change(
             desired.name,

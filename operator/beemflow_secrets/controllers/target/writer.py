@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.controllers.failure import Failed
-from beemflow_secrets.controllers.target import ownership, patches, target
+from beemflow_secrets.controllers.target import ownership, patches, remaking, target
 from beemflow_secrets.controllers.target.refusal import refusal
 from beemflow_secrets.kube import paths
 from beemflow_secrets.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, Refused
@@ -105,11 +105,9 @@ class Writer:
             and desired.digest() == last.digest
         )
 
-    async def _create(
-        self, namespace: str, desired: Desired, last: Written | None, before: Object | None = None
-    ) -> Written:
-        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last, before))
-        return target.written(made, desired, before=before)
+    async def _create(self, namespace: str, desired: Desired, last: Written | None) -> Written:
+        made = await self._client.create(paths.secrets(namespace), target.manifest(desired, last))
+        return target.written(made, desired)
 
     async def _update(
         self, namespace: str, desired: Desired, last: Written | None, tell: Tell, stood: Stood | None
@@ -122,11 +120,13 @@ class Writer:
                 if stood is not None and target.differs(found, desired):
                     await stood(target.stood_as(found))
                 if found["type"] != desired.type and not target.is_outdated(found, desired):
-                    await self._clear(path, found, desired, last)
+                    body = remaking.remade(found, desired, last, adopt=whose is not None)
+                    await self._clear(path, found, body)
                     if whose is not None:
                         _tell_adopted(desired, whose, tell)
                     tell("SecretRecreated", f"Secret {desired.name} is made anew: its type was {found['type']}")
-                    return await self._create(namespace, desired, last, found)
+                    made = await self._client.create(paths.secrets(namespace), body)
+                    return target.written(await self._freed(path, made, desired), desired, before=found)
                 patched = await self._patch(path, found, desired, last, adopt=whose is not None)
                 if whose is not None:
                     _tell_adopted(desired, whose, tell)
@@ -138,15 +138,16 @@ class Writer:
                     raise
         raise AssertionError  # pragma: no cover - the last round returns or raises
 
-    async def _clear(self, path: str, found: Object, desired: Desired, last: Written | None) -> None:
-        """Delete what has another type, which cannot be changed. Only now, with the new content in hand."""
+    async def _clear(self, path: str, found: Object, body: Object) -> None:
+        """Delete what has another type, which cannot be changed. Only now, with the new Secret in hand."""
         namespace = found["metadata"]["namespace"]
         if "deletionTimestamp" in found["metadata"]:
             waits_for = ", ".join(found["metadata"].get("finalizers") or ())
-            raise Failed(Reason.WRITE_REFUSED, f"Secret {desired.name} is being deleted and waits for {waits_for}")
+            told = f"Secret {found['metadata']['name']} is being deleted and waits for {waits_for}"
+            raise Failed(Reason.WRITE_REFUSED, told)
         # What the API server would not take must not cost the one that is there. It looks at all but the name first.
         with suppress(AlreadyExists):
-            await self._client.create(paths.secrets(namespace), target.manifest(desired, last, found), dry_run=True)
+            await self._client.create(paths.secrets(namespace), body, dry_run=True)
         await self._delete(path, found)
 
     async def _patch(self, path: str, found: Object, desired: Desired, last: Written | None, *, adopt: bool) -> Object:
@@ -170,6 +171,13 @@ class Writer:
             with suppress(Conflict):  # somebody has written since: that is drift, and judged as such
                 return await self._client.apply(path, body, manager=FIELD_MANAGER, force=True)
         return found
+
+    async def _freed(self, path: str, made: Object, desired: Desired) -> Object:
+        """Have labels and annotations that went over from a former Secret stay those of others."""
+        if operations := remaking.freed(made, desired):
+            with suppress(Conflict, Refused, NotFound):  # somebody has written since
+                return await self._client.json_patch(path, operations)
+        return made
 
     async def _delete(self, path: str, found: Object) -> None:
         metadata = found["metadata"]
