@@ -91,7 +91,7 @@ def test_what_changed_meanwhile_is_caught_up_with(
     ns.api.patch(ns.path("edited"), {"spec": {"data": [entry("user", "slack#user")]}})
     ns.api.delete(ns.secret_path("deleted"))
     ns.api.patch(ns.secret_path("by-hand"), {"data": {"token": b64encode(b"by hand").decode()}})
-    ns.api.patch(ns.secret_path("unowned"), {"metadata": {"labels": None, "ownerReferences": None}})
+    ns.api.patch(ns.secret_path("unowned"), {"metadata": {"ownerReferences": None}})
     ns.api.patch(ns.path("renamed"), {"spec": {"target": {"name": "renamed-to"}}})
     ns.api.patch(ns.path("retyped"), {"spec": {"target": {"template": {"type": "example.com/new"}}}})
     ns.api.delete(ns.path("gone"))
