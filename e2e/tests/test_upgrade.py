@@ -70,10 +70,13 @@ def restore(ns: Namespace, objects: list[dict[str, Any]]) -> None:
 
 
 def create(ns: Namespace, found: dict[str, Any]) -> str:
-    """Make an object, and have those apply their keys in it who did; return its uid."""
+    """Make an object as who made it, and have those apply their keys in it who did; return its uid."""
     metadata = {name: found["metadata"].get(name) for name in KEPT}
     data = found.get("data", {})
-    applied = [entry for entry in found["metadata"]["managedFields"] if entry["operation"] == "Apply"]
+    entries = found["metadata"]["managedFields"]
+    applied = [entry for entry in entries if entry["operation"] == "Apply"]
+    made_by = (entry["manager"] for entry in entries if entry["operation"] == "Update" and found["kind"] == "Secret")
+    maker = next(made_by, "kubectl-create")
     parts = {
         entry["manager"]: {
             key.removeprefix("f:"): data.pop(key.removeprefix("f:")) for key in entry["fieldsV1"]["f:data"]
@@ -81,7 +84,8 @@ def create(ns: Namespace, found: dict[str, Any]) -> str:
         for entry in applied
         if "f:data" in entry["fieldsV1"]
     }
-    made = ns.cluster.kubectl("create", "-o", "json", "-f", "-", stdin=json.dumps(found | {"metadata": metadata}))
+    words = ("create", f"--field-manager={maker}", "-o", "json", "-f", "-")
+    made = ns.cluster.kubectl(*words, stdin=json.dumps(found | {"metadata": metadata}))
     for manager, part in parts.items():
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": metadata["name"]}, "data": part}
         ns.kubectl("apply", "--server-side", f"--field-manager={manager}", "-f", "-", stdin=json.dumps(body))
