@@ -168,7 +168,7 @@ class Ending:
             return await self._tell(item, seen, terms, change, entries)
         except ApiError as error:
             log.warning("Status not written", resource=str(seen.key), error=error.message)
-            self._agenda.retry(item, interval=LONGEST_RETRY, retry_after=error.retry_after)
+            self._agenda.retry(item, interval=terms.interval, retry_after=error.retry_after)
             return False
 
     async def _tell(
