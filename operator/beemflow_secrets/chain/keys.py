@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from beemflow_secrets.chain.layer import Layer
 from beemflow_secrets.model.keys import key_fault
-from beemflow_secrets.providers.errors import Invalid, NotFound, SecretsError
+from beemflow_secrets.providers.errors import Invalid, SecretsError, named
 from beemflow_secrets.providers.value import Ref, SecretValue
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Keys(Layer):
                 asked[replace(ref, key=self._prefix + ref.key) if self._prefix else ref] = ref
         for full, answer in (await self._inner.fetch(asked)).items() if asked else ():
             ref = asked[full]
-            answers[ref] = _named(answer, ref.key) if isinstance(answer, SecretsError) else answer
+            answers[ref] = named(answer, ref.key) if isinstance(answer, SecretsError) else answer
         return without_meetings(answers)
 
     async def find(self, search: Search) -> Found:
@@ -68,16 +67,7 @@ def _naming(key: str) -> Iterator[None]:
     try:
         yield
     except SecretsError as error:
-        raise _named(error, key) from error.__cause__
-
-
-def _named(error: SecretsError, key: str) -> SecretsError:
-    """Return the error with the key as it was asked for. A copy: below, one error may answer several callers."""
-    named = copy(error)
-    named.key = key
-    if isinstance(named, NotFound):
-        named.keys = (key,)
-    return named
+        raise named(error, key) from error.__cause__
 
 
 def without_meetings(answers: dict[Ref, SecretValue | SecretsError]) -> dict[Ref, SecretValue | SecretsError]:

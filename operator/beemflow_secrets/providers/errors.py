@@ -20,6 +20,7 @@ status, an event or a log.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,6 +117,15 @@ class MissingExtra(Invalid):
 
 class NoTags(Invalid):
     """The backend has no tags, so that nothing can be found by them."""
+
+
+def named(error: SecretsError, key: str) -> SecretsError:
+    """Return a copy of an error with a key of its own: one error may answer several who ask, and is written into."""
+    own = copy(error)
+    own.key = key
+    if isinstance(own, NotFound):
+        own.keys = (key,)
+    return own
 
 
 @contextmanager

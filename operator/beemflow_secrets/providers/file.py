@@ -8,7 +8,6 @@ Secret is deleted because a volume was not mounted.
 from __future__ import annotations
 
 import asyncio
-import copy
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from beemflow_secrets.providers import datafile, files, jsontext
 from beemflow_secrets.providers.base import Driver, no_history, no_tags
 from beemflow_secrets.providers.datafilewriting import DataFile
-from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable, naming
+from beemflow_secrets.providers.errors import NotFound, SecretsError, Unavailable, named, naming
 from beemflow_secrets.providers.finding import found
 from beemflow_secrets.providers.folder import Folder
 from beemflow_secrets.providers.value import Ref, SecretValue
@@ -76,7 +75,7 @@ class FileDriver(Driver):
             with _present():
                 found = self._source().read([ref.key for ref in refs])
         except SecretsError as error:
-            return {ref: _of(error, ref) for ref in refs}
+            return {ref: named(error, ref.key) for ref in refs}
         return {ref: _answer(ref, found[ref.key]) for ref in refs}
 
     def _change(self, key: str, change: Callable[[Folder | DataFile], None]) -> None:
@@ -141,14 +140,5 @@ class _Held:
 
 def _answer(ref: Ref, found: SecretValue | SecretsError) -> SecretValue | SecretsError:
     if isinstance(found, SecretsError):
-        return _of(found, ref)
+        return named(found, ref.key)
     return found if ref.version in {None, found.version} else no_history(ref)
-
-
-def _of(error: SecretsError, ref: Ref) -> SecretsError:
-    """Each ref has an error of its own: whoever passes one on writes into it."""
-    own = copy.copy(error)
-    own.key = ref.key
-    if isinstance(own, NotFound):
-        own.keys = (ref.key,)
-    return own
